@@ -1,0 +1,1 @@
+//! Signatures of known errors: the catalogue, the engine, and its findings.
