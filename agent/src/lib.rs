@@ -4,10 +4,13 @@
 //! terminal, environment and clock of its own. Commands call plan, consent, collect, bundle, analysis
 //! and upload; only [`ui`] writes to the terminal and only [`upload`] opens sockets to the collector.
 
+pub mod bundle;
 pub mod cli;
 pub mod config;
+pub mod consent;
 pub mod error;
 pub mod ui;
+pub mod upload;
 
 use std::ffi::OsString;
 

@@ -1,9 +1,14 @@
 //! The command line: one file per command, one line in [`COMMANDS`].
 
+mod code;
 mod completions;
 mod config;
+mod findings;
 mod global;
 mod man;
+mod send;
+mod sending;
+mod status;
 mod version;
 
 use crate::config::Config;
@@ -15,6 +20,8 @@ use std::ffi::OsString;
 
 /// Every command, in the order of the help.
 pub const COMMANDS: &[Entry] = &[
+    entry::<send::Send>(),
+    entry::<status::Status>(),
     entry::<config::ConfigCommand>(),
     entry::<version::Version>(),
     entry::<completions::Completions>(),

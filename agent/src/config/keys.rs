@@ -79,9 +79,9 @@ pub const KEYS: &[Key] = &[
     key(
         "ca_file",
         Kind::Text,
-        Some("SSL_CERT_FILE"),
         None,
-        "certificates to trust instead of this host's",
+        None,
+        "certificates to trust besides this host's",
     ),
     key(
         "lang",

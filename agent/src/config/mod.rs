@@ -9,7 +9,7 @@ mod keys;
 mod values;
 
 pub use keys::{KEYS, Key, Kind};
-pub use values::{duration_ms, fraction};
+pub use values::{distance, duration_ms, fraction};
 
 use crate::error::Failure;
 use crate::ui::Io;
@@ -92,13 +92,9 @@ impl Config {
         }
         for key in KEYS {
             let Some(name) = key.env else { continue };
-            if let Some(value) = io.var(name) {
-                if let Err(fault) =
-                    config.put(key, vec![value.to_owned()], Origin::Env(name), false)
-                {
-                    faults.push(fault);
-                }
-            }
+            let Some(value) = io.var(name) else { continue };
+            let put = config.put(key, vec![value.to_owned()], Origin::Env(name), false);
+            faults.extend(put.err());
         }
         if faults.is_empty() {
             return Ok(config);

@@ -182,11 +182,7 @@ impl Bar {
 
     /// Shows the position.
     pub fn at(&mut self, ui: &mut Ui, done: u64) {
-        let percent = if self.total == 0 {
-            100
-        } else {
-            done.saturating_mul(100) / self.total
-        };
+        let percent = crate::config::fraction(done, self.total);
         match ui.style.progress {
             Mode::Terminal => {
                 let line = self.line(ui, done, percent);

@@ -1,0 +1,210 @@
+//! Sending a sealed file and telling the person what came of it: shared by `run` and `send`.
+
+use super::App;
+use crate::error::{Exit, Failure};
+use crate::ui::{Line, Tone};
+use crate::upload::{Collector, Outgoing, Record, Records, Sent, UploadError, verdict_word};
+use serde_json::{Value, json};
+use sitrep_shared::protocol::{CodeInfo, Verdict};
+use sitrep_shared::size::format_bytes;
+use std::path::Path;
+
+/// A file on its way out.
+pub struct Parcel<'a> {
+    /// The bundle.
+    pub path: &'a Path,
+    /// Its sha256 in hex.
+    pub sha256: String,
+    /// Its length.
+    pub length: u64,
+    /// `interactive` or `policy`.
+    pub basis: &'static str,
+}
+
+/// A digest as a person compares it.
+pub fn short(sha256: &str) -> String {
+    match (
+        sha256.get(..4),
+        sha256.get(sha256.len().saturating_sub(4)..),
+    ) {
+        (Some(head), Some(tail)) if sha256.len() > 12 => format!("{head}…{tail}"),
+        _ => sha256.to_owned(),
+    }
+}
+
+/// Asks what a code is for, after saying so.
+pub fn ask(app: &mut App, collector: &Collector) -> Result<CodeInfo, Failure> {
+    let host = collector.destination().host().to_owned();
+    let text = app.ui.say("asking", &[("host", &host)]);
+    let name = concat!("sitrep ", env!("CARGO_PKG_VERSION"), "  ");
+    app.ui.status(&Line::new().tone(Tone::Dim, name).text(text));
+    let info = collector.code_info().map_err(|error| {
+        let exit = error.exit();
+        let mut failure = error.failure(&format!("cannot ask {host} about the code"));
+        if exit == Exit::Upload {
+            failure = failure
+                .hint("sitrep check CODE  tests name, proxy, TLS and clock")
+                .hint("no network? keep the bundle: sitrep run --no-send");
+        }
+        failure
+    })?;
+    let until = sitrep_shared::time::UtcMs(info.expires_ms).rfc3339();
+    let text = app.ui.say(
+        "ticket",
+        &[
+            ("key", &info.ticket.key),
+            ("title", &info.ticket.title),
+            ("host", &host),
+            ("until", &until),
+        ],
+    );
+    app.ui.status(&Line::of(format!("  {text}")));
+    Ok(info)
+}
+
+/// Sends the file. A failure says what is kept and how to go on.
+pub fn send(
+    app: &mut App,
+    collector: &Collector,
+    records: &Records,
+    parcel: &Parcel<'_>,
+) -> Result<(Sent, Record), Failure> {
+    if !app.config.is("policy.allow_send") {
+        return Err(
+            Failure::new(Exit::Declined, "this host's policy does not allow sending")
+                .note("kept", parcel.path.display().to_string()),
+        );
+    }
+    let now = (app.ui.io.now)();
+    let known = records.find(&parcel.sha256);
+    let base_url = collector.destination().base_url().to_owned();
+    let mut record = known
+        .filter(|record| record.base_url == base_url && !record.complete)
+        .unwrap_or_else(|| Record {
+            schema: Record::SCHEMA.to_owned(),
+            sha256: parcel.sha256.clone(),
+            length: parcel.length,
+            base_url,
+            created_ms: now.0,
+            basis: parcel.basis.to_owned(),
+            agreed_ms: now.0,
+            ..Record::default()
+        });
+    record.code = Some(collector.destination().secret());
+    record.file = std::path::absolute(parcel.path).unwrap_or_else(|_| parcel.path.to_path_buf());
+    let consent =
+        json!({"basis": record.basis, "at_ms": record.agreed_ms, "sha256": parcel.sha256})
+            .to_string();
+    let name = parcel
+        .path
+        .file_name()
+        .map_or("bundle.tar.gz".into(), |name| name.to_string_lossy());
+    let outgoing = Outgoing {
+        path: parcel.path,
+        name: &name,
+        sha256: &parcel.sha256,
+        length: parcel.length,
+        consent: &consent,
+        max_rate: app.config.bytes("upload.max_rate"),
+        records,
+    };
+    match collector.send(&mut app.ui, &outgoing, &mut record) {
+        Ok(sent) => Ok((sent, record)),
+        Err(error) => Err(stopped(error, parcel, &record)),
+    }
+}
+
+fn stopped(error: UploadError, parcel: &Parcel<'_>, record: &Record) -> Failure {
+    let exit = error.exit();
+    let path = parcel.path.display().to_string();
+    let mut failure = error.failure("upload stopped");
+    let there = if record.offset > 0 {
+        format!(
+            " ({} of {} are already there)",
+            format_bytes(record.offset),
+            format_bytes(parcel.length)
+        )
+    } else {
+        String::new()
+    };
+    failure = failure.note("kept", format!("{path}{there}"));
+    if exit == Exit::Auth {
+        return failure.hint(format!("with a new code: sitrep send {path} CODE"));
+    }
+    failure = failure.hint(format!(
+        "run  sitrep send {path}  to continue where it stopped"
+    ));
+    if exit == Exit::Upload {
+        failure = failure
+            .hint("sitrep check CODE  tests name, proxy, TLS and clock")
+            .hint("no network at all? open the upload page's link on any computer and drop the file there");
+    }
+    failure
+}
+
+/// Tells what the collector made of it, and the exit code that follows.
+pub fn report(app: &mut App, sent: &Sent, record: &Record) -> Result<Exit, Failure> {
+    let receipt = record.receipt.clone().unwrap_or_else(|| "-".to_owned());
+    let sha = short(&record.sha256);
+    let key = if sent.confirmed {
+        "done"
+    } else {
+        "done_pending"
+    };
+    let text = app.ui.say(key, &[("receipt", &receipt), ("sha", &sha)]);
+    app.ui.status(&Line::new().tone(Tone::Good, text));
+    if let Some(url) = &record.ticket_url {
+        let text = app.ui.say("ticket_link", &[("url", url)]);
+        app.ui.status(&Line::of(format!("  {text}")));
+    }
+    let path = record.file.display().to_string();
+    let text = app.ui.say("copy", &[("path", &path)]);
+    app.ui.status(&Line::of(format!("  {text}")));
+    let Some(status) = &sent.status else {
+        return Ok(Exit::Ok);
+    };
+    match status.verdict {
+        Some(verdict @ (Verdict::Rejected | Verdict::Quarantined)) => {
+            let word = verdict_word(verdict);
+            let reason = status.reason.as_deref().unwrap_or("no reason given");
+            Err(Failure::new(
+                Exit::Upload,
+                format!("the collector {word} the bundle: {reason}"),
+            )
+            .note("kept", path)
+            .hint("tell support the receipt and the reason"))
+        }
+        Some(Verdict::Ready) => {
+            let key = if status.findings.is_empty() {
+                "collector_found_none"
+            } else {
+                "collector_found"
+            };
+            let text = app.ui.say(key, &[]);
+            app.ui.status(&Line::new().tone(Tone::Strong, text));
+            for finding in &status.findings {
+                super::findings::headline(
+                    &mut app.ui,
+                    &finding.severity,
+                    &finding.id,
+                    &finding.title,
+                );
+            }
+            Ok(Exit::Ok)
+        }
+        _ => Ok(Exit::Ok),
+    }
+}
+
+/// The upload as it appears in JSON results.
+pub fn as_json(sent: &Sent) -> Value {
+    let status = sent.status.as_ref();
+    json!({
+        "state": "complete",
+        "sha256_confirmed": sent.confirmed,
+        "seconds": (sent.seconds * 10.0).round() / 10.0,
+        "verdict": status.and_then(|status| status.verdict).map(verdict_word),
+        "reason": status.and_then(|status| status.reason.clone()),
+        "findings": status.map(|status| &status.findings),
+    })
+}
