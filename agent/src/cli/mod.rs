@@ -3,6 +3,10 @@
 mod code;
 mod completions;
 mod config;
+#[allow(
+    dead_code,
+    reason = "show uses the rest of it as soon as bundles can be read"
+)]
 mod findings;
 mod global;
 mod man;
