@@ -1,0 +1,58 @@
+//! What the file's name says: which formats keep secrets by position in the line.
+
+/// Formats whose secrets stand by position and are known by the file's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lines {
+    /// `shadow`, `gshadow`, `.htpasswd`: second field of `:`.
+    Colon2,
+    /// `.pgpass`: fifth field of `:`.
+    Pgpass,
+    /// `chap-secrets`, `pap-secrets`: third word.
+    Chap,
+    /// `krb5.keytab`-like lists with one secret per line (`authkey`, `.vault_pass`).
+    Whole,
+}
+
+/// The facts about one file that scanners use.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Context {
+    pub lines: Option<Lines>,
+    /// `ipsec.secrets`.
+    pub ipsec: bool,
+    /// Running configuration of network gear.
+    pub network: bool,
+    /// Kubernetes secrets by the path.
+    pub secrets: bool,
+    /// Names a version file: dotted numbers are versions.
+    pub version: bool,
+    /// Prose by extension (`.md`, `.txt`, a log): bare words after a key word are text.
+    pub prose: bool,
+}
+
+impl Context {
+    /// Reads a bundle or host path.
+    pub(crate) fn of(path: &str) -> Self {
+        let lower = path.to_ascii_lowercase();
+        let base = lower.rsplit(['/', '\\']).next().unwrap_or_default();
+        let base = base.strip_suffix(".gz").unwrap_or(base);
+        let stem = base.trim_end_matches(['-', '~']).trim_end_matches(".bak").trim_end_matches(".old");
+        let lines = match stem {
+            "shadow" | "gshadow" | ".htpasswd" | "htpasswd" | "opasswd" | "passwd.htpasswd" => Some(Lines::Colon2),
+            ".pgpass" | "pgpass" | "pgpass.conf" => Some(Lines::Pgpass),
+            "chap-secrets" | "pap-secrets" => Some(Lines::Chap),
+            ".vault_pass" | ".vault-token" | "authkey" | ".erlang.cookie" | "master.key" => Some(Lines::Whole),
+            s if s.ends_with(".htpasswd") || s.starts_with(".htpasswd") => Some(Lines::Colon2),
+            s if s.contains("mbtree") || lower.contains("/bearer_tokens/") => Some(Lines::Whole),
+            _ => None,
+        };
+        let has = |w: &str| lower.contains(w);
+        Self {
+            lines,
+            ipsec: base.contains("ipsec") && base.contains("secrets"),
+            network: has("network/") && !has("networking/") || has("running-config") || has("startup-config") || has("junos") || has("cisco"),
+            secrets: has("secrets/") || base.contains("secret"),
+            version: base.contains("version"),
+            prose: base.ends_with(".log") || has("var/log/") || base.ends_with(".md"),
+        }
+    }
+}

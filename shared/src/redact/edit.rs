@@ -1,0 +1,52 @@
+//! What scanners answer: the bytes to replace, and where to go on.
+
+use crate::redact::scan::Continue;
+
+/// What is written in place of the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// A marker with the keyed fingerprint of the removed bytes.
+    Mark,
+    /// The same in double quotes: a bare JSON value must stay JSON.
+    QuotedMark,
+    /// Nothing: the marker was written at the first piece of the value.
+    Drop,
+    /// A stand-in.
+    Text(String),
+}
+
+/// One replacement of `start..end`.
+#[derive(Debug, Clone)]
+pub(crate) struct Edit {
+    pub start: usize,
+    pub end: usize,
+    pub rule: u16,
+    pub put: Put,
+}
+
+/// A scanner's answer to one anchor.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub edits: Vec<Edit>,
+    /// The bytes up to here are settled: anchors inside are not looked at.
+    pub settled: usize,
+    /// A section or block that goes on at a later position.
+    pub more: Option<(usize, Continue)>,
+}
+
+impl Found {
+    pub(crate) fn clear(&mut self) {
+        self.edits.clear();
+        self.settled = 0;
+        self.more = None;
+    }
+
+    pub(crate) fn mark(&mut self, start: usize, end: usize, rule: u16) {
+        self.push(start, end, rule, Put::Mark);
+    }
+
+    pub(crate) fn push(&mut self, start: usize, end: usize, rule: u16, put: Put) {
+        self.settled = self.settled.max(end);
+        self.edits.push(Edit { start, end, rule, put });
+    }
+}

@@ -1,0 +1,213 @@
+//! The rule families: data files under `shared/redaction/`, compiled into the program.
+//!
+//! A file holds what is looked for (key words, token formats), what that removes and leaves in
+//! words, and examples that are run as tests.
+
+use crate::redact::Level;
+use serde::Deserialize;
+use std::sync::OnceLock;
+
+/// The data files; one line each.
+const FILES: &[(&str, &str)] = &[
+    ("keys.yaml", include_str!("../../redaction/keys.yaml")),
+    ("url.yaml", include_str!("../../redaction/url.yaml")),
+    ("header.yaml", include_str!("../../redaction/header.yaml")),
+    ("token.yaml", include_str!("../../redaction/token.yaml")),
+    ("pem.yaml", include_str!("../../redaction/pem.yaml")),
+];
+
+/// A rule or a family that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RuleError {
+    /// The data file does not parse.
+    #[error("rule file {file}: {message}")]
+    Parse {
+        /// File name.
+        file: String,
+        /// What is wrong, with the line where the parser knows it.
+        message: String,
+    },
+    /// A pattern is not a valid expression or too large.
+    #[error("pattern of rule {rule}")]
+    Pattern {
+        /// The rule.
+        rule: String,
+        /// Why.
+        #[source]
+        source: Box<regex::Error>,
+    },
+    /// Something about a rule is not allowed.
+    #[error("rule {rule}: {message}")]
+    Rule {
+        /// The rule.
+        rule: String,
+        /// Why.
+        message: String,
+    },
+}
+
+/// One family of rules.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Family {
+    /// Identifier; the rules' names begin with it.
+    pub family: String,
+    /// Name for people.
+    pub title: String,
+    /// From which level on it is active.
+    pub level: Level,
+    /// What it removes, in words.
+    pub removes: String,
+    /// What it leaves, in words.
+    pub leaves: String,
+    /// Rules of the family, with the label that their markers carry.
+    #[serde(default)]
+    pub rules: Vec<RuleName>,
+    /// Key words.
+    #[serde(default)]
+    pub words: Vec<Words>,
+    /// Last words of a key that name a place or a property of a secret, not the secret.
+    #[serde(default)]
+    pub tails: Vec<String>,
+    /// Words that contain a key word and mean something else.
+    #[serde(default)]
+    pub innocent: Vec<String>,
+    /// Literals that lead to keys.
+    #[serde(default)]
+    pub anchors: Vec<String>,
+    /// Token formats.
+    #[serde(default)]
+    pub tokens: Vec<Token>,
+    /// Texts with what must go and what must stay.
+    #[serde(default)]
+    pub examples: Vec<Example>,
+}
+
+/// A rule's name and the label in its markers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleName {
+    /// Rule.
+    pub id: String,
+    /// Label: at most seven characters, so that it is never a long piece of a secret.
+    pub mark: String,
+}
+
+/// Words that make a key one of a rule.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Words {
+    /// Rule.
+    pub rule: String,
+    /// A word that ends with one of these.
+    #[serde(default)]
+    pub ends: Vec<String>,
+    /// A word that is one of these.
+    #[serde(default)]
+    pub is: Vec<String>,
+    /// Only when one of these stands before it in the key; otherwise the value must look random.
+    #[serde(default)]
+    pub after: Vec<String>,
+    /// The value must look random in any case.
+    #[serde(default)]
+    pub random: bool,
+}
+
+/// A well-known token format.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// Rule.
+    pub id: String,
+    /// Literal that leads to it.
+    pub lit: String,
+    /// Expression from the literal on (bytes, case-sensitive).
+    pub re: String,
+    /// Characters that the token has before the literal: class and least and greatest number.
+    #[serde(default)]
+    pub back: Option<Back>,
+    /// Whether a word character may stand right before it.
+    #[serde(default)]
+    pub glued: bool,
+    /// Digits and letters must be mixed, or the text is a name that happens to fit.
+    #[serde(default)]
+    pub mixed: bool,
+    /// The part to remove: a group of the expression, by number.
+    #[serde(default)]
+    pub group: usize,
+}
+
+/// Characters before a literal.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Back {
+    /// Expression of one character.
+    pub class: String,
+    /// Least number.
+    pub min: usize,
+    /// Greatest number.
+    pub max: usize,
+}
+
+/// A text that is run as a test.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Example {
+    /// File name, for rules that depend on it.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// The text.
+    pub text: String,
+    /// What may not be left.
+    #[serde(default)]
+    pub gone: Vec<String>,
+    /// What must be left.
+    #[serde(default)]
+    pub kept: Vec<String>,
+}
+
+/// Reads one family.
+pub(crate) fn parse(file: &str, text: &str) -> Result<Family, RuleError> {
+    let family: Family = serde_saphyr::from_str(text)
+        .map_err(|e| RuleError::Parse { file: file.to_owned(), message: e.to_string() })?;
+    for rule in &family.rules {
+        if rule.mark.len() > 7 || !rule.mark.bytes().all(|b| b.is_ascii_lowercase()) {
+            return Err(RuleError::Rule { rule: rule.id.clone(), message: "a mark is 1 to 7 small letters".into() });
+        }
+    }
+    for token in &family.tokens {
+        if token.lit.len() < 3 {
+            return Err(RuleError::Rule { rule: token.id.clone(), message: "a literal has at least 3 bytes".into() });
+        }
+    }
+    Ok(family)
+}
+
+/// The families that are compiled in. They are tested, so that they always load.
+pub fn families() -> &'static [Family] {
+    static LOADED: OnceLock<Vec<Family>> = OnceLock::new();
+    LOADED.get_or_init(|| {
+        FILES.iter().map(|(file, text)| parse(file, text).expect("the families that are compiled in are valid")).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_family_loads_and_has_examples_of_both_kinds() {
+        for (file, text) in FILES {
+            let family = parse(file, text).unwrap_or_else(|e| panic!("{file}: {e}"));
+            assert!(!family.removes.is_empty() && !family.leaves.is_empty(), "{file}");
+            assert!(family.examples.iter().any(|e| !e.gone.is_empty()), "{file}: nothing to remove");
+            assert!(family.examples.iter().any(|e| e.gone.is_empty()), "{file}: nothing to leave");
+        }
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        assert!(parse("x", "family: x\nsurprise: 1\n").is_err());
+        assert!(parse("x", "[").is_err());
+    }
+}

@@ -1,0 +1,192 @@
+//! The literal filter: finds the anchors of all rules in one pass over the bytes.
+//!
+//! Each literal is represented by one of its three-byte grams, ASCII case folded; a 4 KiB bit
+//! table says for each position whether any literal can be there. Only positions that pass are
+//! compared with the literals. Nothing is allocated while scanning.
+
+/// A literal and what it stands for.
+#[derive(Debug, Clone)]
+pub(crate) struct Literal {
+    /// Bytes; lower-case when `fold`.
+    pub bytes: Vec<u8>,
+    /// Compare without ASCII case.
+    pub fold: bool,
+    /// Given back with each hit.
+    pub tag: Anchor,
+}
+
+/// What an anchor belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    /// A key word.
+    Key,
+    /// `://`.
+    Url,
+    /// A well-known token, by number of its rule.
+    Token(u16),
+    /// `-----BEGIN`.
+    Pem,
+    /// A word that opens a form of its own, by number of the form.
+    Form(u8),
+    /// A customer's own word or a learned name, by number.
+    Name(u32),
+    /// A byte that belongs to identifiers (strict): `.`, `:`, `@`.
+    Byte(u8),
+}
+
+/// An anchor found at `at`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hit {
+    pub at: usize,
+    pub len: usize,
+    pub tag: Anchor,
+}
+
+const BITS: u32 = 15;
+
+/// The compiled filter.
+pub(crate) struct Filter {
+    literals: Vec<Literal>,
+    table: Box<[u64; 1 << (BITS - 6)]>,
+    /// By gram: first literal, sorted by gram.
+    grams: Vec<(u32, u8, u16)>,
+    /// Bucket starts in `grams`, by hash.
+    buckets: Vec<u16>,
+}
+
+#[inline(always)]
+fn gram(w: u32) -> u32 {
+    (w | 0x0020_2020) & 0x00ff_ffff
+}
+
+#[inline(always)]
+fn hash(gram: u32) -> usize {
+    (gram.wrapping_mul(0x9E37_79B1) >> (32 - BITS)) as usize
+}
+
+/// How common a folded byte is in logs; the rarest gram of a literal represents it.
+fn weight(b: u8) -> u32 {
+    match b {
+        b'e' | b'a' | b'o' | b't' | b'i' | b'n' | b'r' | b's' | b' ' | b'0'..=b'9' => 8,
+        b'd' | b'c' | b'l' | b'u' | b'm' | b'p' | b'.' | b':' | b'-' | b'f' | b'b' => 6,
+        b'g' | b'h' | b'/' | b'v' | b'=' | b'_' | b'\x7f' => 4,
+        _ => 2,
+    }
+}
+
+impl Filter {
+    /// Compiles literals of at least three bytes.
+    pub(crate) fn new(literals: Vec<Literal>) -> Self {
+        let mut table = Box::new([0u64; 1 << (BITS - 6)]);
+        let mut grams = Vec::with_capacity(literals.len());
+        for (n, lit) in literals.iter().enumerate() {
+            let best = lit.bytes.windows(3).enumerate().min_by_key(|(_, w)| w.iter().map(|b| weight(b | 0x20)).sum::<u32>());
+            let Some((at, w)) = best else { continue };
+            let g = gram(u32::from_le_bytes([w[0], w[1], w[2], 0]));
+            let h = hash(g);
+            table[h >> 6] |= 1 << (h & 63);
+            grams.push((g, at as u8, n as u16));
+        }
+        // Longest first, so that the most telling literal of a position wins.
+        grams.sort_by_key(|&(g, at, n)| {
+            (hash(g), g, std::cmp::Reverse(literals[n as usize].bytes.len()), at)
+        });
+        let mut buckets = vec![0u16; (1 << BITS) + 1];
+        for &(g, _, _) in &grams {
+            buckets[hash(g) + 1] += 1;
+        }
+        for i in 1..buckets.len() {
+            buckets[i] += buckets[i - 1];
+        }
+        Self { literals, table, grams, buckets }
+    }
+
+    /// Next position in `from..to` whose gram may belong to a literal.
+    #[inline]
+    pub(crate) fn next_gram(&self, buf: &[u8], from: usize, to: usize) -> Option<usize> {
+        let to = to.min(buf.len().saturating_sub(2));
+        let mut i = from;
+        // Four bytes are read at once, so the last position is looked at on its own.
+        let fast = to.min(buf.len().saturating_sub(3));
+        if i < fast {
+            for w in buf[i..fast + 3].windows(4) {
+                let h = hash(gram(u32::from_le_bytes([w[0], w[1], w[2], w[3]])));
+                if self.table[h >> 6] >> (h & 63) & 1 != 0 {
+                    return Some(i);
+                }
+                i += 1;
+            }
+        }
+        while i < to {
+            let h = hash(gram(u32::from_le_bytes([buf[i], buf[i + 1], buf[i + 2], 0])));
+            if self.table[h >> 6] >> (h & 63) & 1 != 0 {
+                return Some(i);
+            }
+            i += 1;
+        }
+        None
+    }
+
+    /// The next literal that is really at gram position `at`; `skip` says where to go on.
+    pub(crate) fn confirm(&self, buf: &[u8], at: usize, skip: usize) -> Option<(usize, Hit)> {
+        let g = gram(u32::from_le_bytes([buf[at], buf[at + 1], buf[at + 2], 0]));
+        let h = hash(g);
+        let (first, end) = (self.buckets[h] as usize + skip, self.buckets[h + 1] as usize);
+        for (i, &(lg, off, n)) in self.grams.get(first..end)?.iter().enumerate() {
+            if lg != g {
+                continue;
+            }
+            let lit = &self.literals[n as usize];
+            let Some(start) = at.checked_sub(off as usize) else { continue };
+            let Some(part) = buf.get(start..start + lit.bytes.len()) else { continue };
+            let same = if lit.fold { part.eq_ignore_ascii_case(&lit.bytes) } else { part == lit.bytes };
+            if same {
+                return Some((skip + i + 1, Hit { at: start, len: lit.bytes.len(), tag: lit.tag }));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lit(s: &str, fold: bool, n: u16) -> Literal {
+        Literal { bytes: s.as_bytes().to_vec(), fold, tag: Anchor::Token(n) }
+    }
+
+    fn all(filter: &Filter, text: &[u8]) -> Vec<(usize, Anchor)> {
+        let (mut found, mut from) = (Vec::new(), 0);
+        while let Some(at) = filter.next_gram(text, from, text.len()) {
+            let mut skip = 0;
+            while let Some((next, hit)) = filter.confirm(text, at, skip) {
+                found.push((hit.at, hit.tag));
+                skip = next;
+            }
+            from = at + 1;
+        }
+        found
+    }
+
+    #[test]
+    fn finds_every_literal_wherever_it_stands() {
+        let filter = Filter::new(vec![lit("pass", true, 0), lit("AKIA", false, 1), lit("://", false, 2), lit("passwd", true, 3)]);
+        for (text, expected) in [
+            ("pass", vec![(0, 0)]),
+            ("xPaSs", vec![(1, 0)]),
+            ("AKIA", vec![(0, 1)]),
+            ("akia", vec![]),
+            ("a://b", vec![(1, 2)]),
+            ("PASSWD", vec![(0, 3), (0, 0)]),
+            ("pas", vec![]),
+            ("", vec![]),
+        ] {
+            let mut got = all(&filter, text.as_bytes());
+            let mut expected: Vec<_> = expected.into_iter().map(|(a, n)| (a, Anchor::Token(n))).collect();
+            got.sort_by_key(|(a, t)| (*a, format!("{t:?}")));
+            expected.sort_by_key(|(a, t)| (*a, format!("{t:?}")));
+            assert_eq!(got, expected, "{text}");
+        }
+    }
+}

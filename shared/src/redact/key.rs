@@ -1,0 +1,153 @@
+//! Judges whether a key names a secret: `mysql_password1` does, `password_file` does not.
+
+use crate::redact::family::Family;
+use crate::redact::filter::{Anchor, Literal};
+use crate::redact::redactor::RuleTable;
+use std::collections::{HashMap, HashSet};
+
+/// What a key says about its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Not a secret.
+    No,
+    /// A secret of this rule.
+    Secret(u16),
+    /// A secret of this rule if the value looks random.
+    IfRandom(u16),
+}
+
+struct Word {
+    rule: u16,
+    after: Vec<Vec<u8>>,
+    random: bool,
+}
+
+/// The compiled key words.
+pub(crate) struct Keys {
+    words: Vec<Word>,
+    is: HashMap<Vec<u8>, usize>,
+    ends: Vec<(Vec<u8>, usize)>,
+    tails: HashSet<Vec<u8>>,
+    innocent: HashSet<Vec<u8>>,
+}
+
+/// Longest key looked at.
+pub(crate) const MAX_KEY: usize = 160;
+
+impl Keys {
+    pub(crate) fn new(families: &[&Family], table: &RuleTable, literals: &mut Vec<Literal>) -> Self {
+        let mut keys = Self {
+            words: Vec::new(),
+            is: HashMap::new(),
+            ends: Vec::new(),
+            tails: HashSet::new(),
+            innocent: HashSet::new(),
+        };
+        let bytes = |s: &String| s.as_bytes().to_vec();
+        for family in families {
+            for w in &family.words {
+                let n = keys.words.len();
+                keys.words.push(Word {
+                    rule: table.ids.get(&w.rule).copied().unwrap_or_default(),
+                    after: w.after.iter().map(bytes).collect(),
+                    random: w.random,
+                });
+                keys.is.extend(w.is.iter().map(|s| (bytes(s), n)));
+                keys.ends.extend(w.ends.iter().map(|s| (bytes(s), n)));
+            }
+            keys.tails.extend(family.tails.iter().map(bytes));
+            keys.innocent.extend(family.innocent.iter().map(bytes));
+            literals.extend(family.anchors.iter().map(|a| Literal { bytes: bytes(a), fold: true, tag: Anchor::Key }));
+        }
+        keys.ends.sort_by_key(|(s, _)| std::cmp::Reverse(s.len()));
+        keys
+    }
+
+    /// Judges a key of word characters, `-` and `.`.
+    pub(crate) fn judge(&self, key: &[u8]) -> Verdict {
+        let mut buf = [0u8; MAX_KEY];
+        let mut ends = [0u8; 24];
+        let n = split(key, &mut buf, &mut ends);
+        let word = |i: usize| -> &[u8] {
+            let from = if i == 0 { 0 } else { ends[i - 1] as usize };
+            &buf[from..ends[i] as usize]
+        };
+        if n == 0 || self.tails.contains(plain(word(n - 1))) && n > 1 {
+            return Verdict::No;
+        }
+        // The last telling word decides; what follows it may only be a neutral word.
+        for i in (0..n).rev() {
+            let w = plain(word(i));
+            if self.innocent.contains(w) {
+                return Verdict::No;
+            }
+            let Some(found) = self.find(w) else { continue };
+            let rule = &self.words[found.0];
+            if rule.random {
+                return Verdict::IfRandom(rule.rule);
+            }
+            let before = &buf[..ends[i] as usize];
+            let qualified = rule.after.is_empty() || rule.after.iter().any(|a| {
+                let head = &before[..before.len().saturating_sub(word(i).len() - w.len() + found.1)];
+                head.ends_with(a)
+            });
+            return if qualified { Verdict::Secret(rule.rule) } else { Verdict::IfRandom(rule.rule) };
+        }
+        Verdict::No
+    }
+
+    /// The rule of a word, and how many of its last bytes matched.
+    fn find(&self, w: &[u8]) -> Option<(usize, usize)> {
+        let single = w.strip_suffix(b"s").filter(|s| s.len() > 2);
+        for form in std::iter::once(w).chain(single) {
+            if let Some(n) = self.is.get(form) {
+                return Some((*n, form.len()));
+            }
+        }
+        for form in std::iter::once(w).chain(single) {
+            if let Some((s, n)) = self.ends.iter().find(|(s, _)| form.ends_with(s)) {
+                return Some((*n, s.len()));
+            }
+        }
+        None
+    }
+}
+
+/// A word without its number.
+fn plain(w: &[u8]) -> &[u8] {
+    let n = w.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    if n == w.len() { w } else { &w[..w.len() - n] }
+}
+
+/// Splits at separators and camel case into lower-case words, joined in `buf`; `ends` has each
+/// word's end. Gives the number of words; the last ones of a very long key count.
+fn split(key: &[u8], buf: &mut [u8; MAX_KEY], ends: &mut [u8; 24]) -> usize {
+    let key = &key[key.len().saturating_sub(MAX_KEY)..];
+    let (mut len, mut n) = (0, 0);
+    let mut start = true;
+    for (i, &b) in key.iter().enumerate() {
+        if !b.is_ascii_alphanumeric() {
+            start = true;
+            continue;
+        }
+        let prev = i.checked_sub(1).map(|i| key[i]);
+        let next = key.get(i + 1);
+        let hump = b.is_ascii_uppercase()
+            && (prev.is_some_and(|p| p.is_ascii_lowercase() || p.is_ascii_digit())
+                || prev.is_some_and(|p| p.is_ascii_uppercase()) && next.is_some_and(u8::is_ascii_lowercase) && key.get(i + 2).is_some_and(u8::is_ascii_lowercase));
+        if start || hump {
+            if n == ends.len() {
+                return n;
+            }
+            if len > 0 || n > 0 {
+                // The word before ends here.
+            }
+            n += 1;
+            start = false;
+        }
+        buf[len] = b.to_ascii_lowercase();
+        len += 1;
+        ends[n - 1] = len as u8;
+    }
+    n
+}

@@ -1,0 +1,60 @@
+//! The scanners: each owns some anchors and says which bytes round an anchor must go.
+
+pub(crate) mod blocks;
+pub(crate) mod identity;
+pub(crate) mod kv;
+pub(crate) mod lines;
+pub(crate) mod own;
+pub(crate) mod pem;
+pub(crate) mod token;
+pub(crate) mod url;
+
+use crate::redact::context::{Context, Lines};
+use crate::redact::edit::Found;
+use crate::redact::filter::{Anchor, Hit, Literal};
+use crate::redact::redactor::{Rules, literal};
+use crate::redact::window::View;
+
+/// What goes on at a later position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Continue {
+    /// One record per line, by the file's name.
+    Lines(Lines),
+    /// The body of a private key whose end is not in sight.
+    Pem,
+    /// The rest of a value that is longer than the window, up to its quote or a blank.
+    Rest { quote: Option<u8>, rule: u16 },
+    /// Items below a key.
+    Block(blocks::Block),
+}
+
+/// Literals that scanners look for by themselves, without a data file.
+pub(crate) fn literals() -> Vec<Literal> {
+    vec![literal("://", false, Anchor::Url), literal("-----begin", true, Anchor::Pem)]
+}
+
+/// Asks the scanner that owns the anchor.
+pub(crate) fn look(rules: &Rules, ctx: &Context, view: &View<'_>, hit: Hit, found: &mut Found) {
+    match hit.tag {
+        Anchor::Key => kv::look(rules, ctx, view, hit, found),
+        Anchor::Url => url::look(rules, view, hit, found),
+        Anchor::Token(n) => token::look(rules, view, hit, n, found),
+        Anchor::Pem => pem::look(rules, view, hit, found),
+        Anchor::Name(n) => own::look(rules, view, hit, n, found),
+        Anchor::Byte(b) => identity::look(rules, ctx, view, hit, b, found),
+        Anchor::Form(_) => {}
+    }
+}
+
+/// Goes on with what was begun before.
+pub(crate) fn resume(rules: &Rules, _ctx: &Context, view: &View<'_>, at: usize, what: &Continue, found: &mut Found) {
+    match what {
+        Continue::Lines(kind) => lines::resume(rules, view, at, *kind, found),
+        Continue::Pem => pem::resume(rules, view, at, found),
+        Continue::Rest { quote, rule } => blocks::rest(view, at, *quote, *rule, found),
+        Continue::Block(block) => blocks::resume(rules, view, at, block, found),
+    }
+    if found.more.as_ref().is_some_and(|m| m.0 <= at) {
+        found.more = None;
+    }
+}

@@ -1,0 +1,112 @@
+//! Private keys: PEM, OpenSSH, PGP and PuTTY blocks, whole or cut, one line or many.
+//!
+//! Only the runs of key material go; line structure, indentation, log prefixes and quotes stay.
+
+use crate::redact::edit::{Found, Put};
+use crate::redact::filter::Hit;
+use crate::redact::keyed::MARK;
+use crate::redact::redactor::Rules;
+use crate::redact::scan::Continue;
+use crate::redact::window::View;
+
+/// Greatest distance of an END line that is still taken for the block's own.
+const MAX_BLOCK: usize = 48 * 1024;
+/// A run of this length is key material wherever it stands in a block.
+const LONG: usize = 16;
+
+pub(crate) fn look(rules: &Rules, view: &View<'_>, hit: Hit, found: &mut Found) {
+    let label = hit.at + hit.len;
+    let Some(dashes) = memchr::memmem::find(view.slice(label, label + 80), b"-----") else { return };
+    let title = view.slice(label, label + dashes);
+    if !contains(title, b"PRIVATE KEY") && !contains(title, b"PRIVATE") {
+        return;
+    }
+    let start = label + dashes + 5;
+    let rest = view.slice(start, start + MAX_BLOCK);
+    let end = memchr::memmem::find(rest, b"-----END").or_else(|| memchr::memmem::find(rest, b"-----end"));
+    match end {
+        Some(end) => body(rules, view, start, start + end, found),
+        None => cut(rules, view, start, found),
+    }
+}
+
+/// Goes on in a block whose end is not in sight.
+pub(crate) fn resume(rules: &Rules, view: &View<'_>, at: usize, found: &mut Found) {
+    cut(rules, view, at, found);
+}
+
+fn contains(text: &[u8], what: &[u8]) -> bool {
+    text.windows(what.len()).any(|w| w.eq_ignore_ascii_case(what))
+}
+
+/// The block has no end in sight: lines go as long as they hold key material.
+fn cut(rules: &Rules, view: &View<'_>, start: usize, found: &mut Found) {
+    let mut at = start;
+    let mut first = true;
+    loop {
+        let end = view.line_end(at);
+        let line = view.slice(at, end);
+        let ended = contains(line, b"-----END");
+        if !ended {
+            body(rules, view, at, end, found);
+        }
+        let material = line.split(|b| !is_material(*b)).any(|run| run.len() >= LONG) || line.trim_ascii().is_empty() || contains(line, b": ");
+        if ended || !material && !first {
+            return;
+        }
+        first = false;
+        match view.next_line(end) {
+            Some(next) if next < start + MAX_BLOCK / 2 => at = next,
+            Some(next) => {
+                found.more = Some((next, Continue::Pem));
+                return;
+            }
+            None => return,
+        }
+    }
+}
+
+fn is_material(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')
+}
+
+/// Replaces the runs of key material in `from..to`: the first by a marker, the others by nothing.
+fn body(rules: &Rules, view: &View<'_>, from: usize, to: usize, found: &mut Found) {
+    let rule = rules.id("pem");
+    let text = view.slice(from, to);
+    if text.windows(MARK.len()).any(|w| w == MARK.as_bytes()) {
+        found.settled = found.settled.max(to);
+        return;
+    }
+    let mut i = 0;
+    while i < text.len() {
+        if text[i] == b'\\' {
+            // An escaped line end: the letter belongs to the escape.
+            i += text[i..].iter().take_while(|b| **b == b'\\').count();
+            i += usize::from(matches!(text.get(i), Some(b'n' | b'r' | b't')));
+            continue;
+        }
+        let run = text[i..].iter().take_while(|b| is_material(**b)).count();
+        if run == 0 {
+            i += 1;
+            continue;
+        }
+        let alone = alone(text, i, i + run);
+        if run >= LONG || alone && run >= 2 {
+            let put = if found.edits.iter().any(|e| e.rule == rule) { Put::Drop } else { Put::Mark };
+            found.push(from + i, from + i + run, rule, put);
+        }
+        i += run;
+    }
+    found.settled = found.settled.max(to);
+}
+
+/// Whether a run is all that its line (or its part between escaped line ends) holds.
+fn alone(text: &[u8], from: usize, to: usize) -> bool {
+    let quiet = |b: u8| matches!(b, b' ' | b'\t' | b'"' | b'\'' | b'+' | b',' | b'\\' | b'`' | b'\r' | b';' | b')');
+    let before = text[..from].iter().rev().find(|b| !quiet(**b));
+    let after = text[to..].iter().find(|b| !quiet(**b));
+    let escaped_before = before == Some(&b'n') && text[..from].ends_with(b"n");
+    let edge = |b: Option<&u8>| matches!(b, None | Some(b'\n' | b'-'));
+    (edge(before) || escaped_before) && (edge(after) || text[to..].starts_with(b"\\"))
+}

@@ -1,0 +1,313 @@
+//! The streaming engine: a sliding window that runs scanners at anchors and copies the rest.
+
+use crate::redact::edit::{Edit, Found, Put};
+use crate::redact::encoding::Decoder;
+use crate::redact::filter::{Anchor, Hit};
+use crate::redact::keyed::MARK;
+use crate::redact::redactor::Rules;
+use crate::redact::report::MAX_PLACES;
+use crate::redact::scan::{self, Continue};
+use crate::redact::standin::Cache;
+use crate::redact::window::{AHEAD, BACK, View};
+use crate::redact::context::Context;
+use crate::redact::{FileReport, Level, Place, RedactError};
+use std::sync::Arc;
+
+/// Bytes gathered beyond the look-ahead before the window is worked on.
+const BATCH: usize = 256 * 1024;
+/// A literal may begin this much before the gram that found it.
+const SLACK: usize = 64;
+
+/// One file on its way through the redactor.
+///
+/// Give it the bytes with [`Stream::push`] and end with [`Stream::finish`]. An error means that
+/// the file must be withheld.
+pub struct Stream {
+    decoder: Option<Decoder>,
+    engine: Engine,
+}
+
+impl Stream {
+    pub(crate) fn new(rules: Arc<Rules>, context: Context) -> Self {
+        Self { decoder: Some(Decoder::new()), engine: Engine::new(rules, context) }
+    }
+
+    /// Takes the next bytes and appends what is settled to `out`.
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), RedactError> {
+        if self.engine.rules.level == Level::Off {
+            out.extend_from_slice(chunk);
+            return Ok(());
+        }
+        let mut decoder = self.decoder.take().ok_or(RedactError::Failed)?;
+        decoder.push(chunk, &mut self.engine, out)?;
+        self.decoder = Some(decoder);
+        Ok(())
+    }
+
+    /// Ends the file: appends the rest to `out` and gives the counts.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<FileReport, RedactError> {
+        if self.engine.rules.level == Level::Off {
+            return Ok(FileReport::default());
+        }
+        let mut decoder = self.decoder.take().ok_or(RedactError::Failed)?;
+        decoder.finish(&mut self.engine, out)?;
+        self.engine.rules.map.merge(&mut self.engine.cache);
+        Ok(std::mem::take(&mut self.engine.report))
+    }
+}
+
+/// The next place that a search found, so that it is not searched for again.
+#[derive(Default)]
+struct Ahead {
+    searched: usize,
+    at: Option<usize>,
+}
+
+impl Ahead {
+    fn next(&mut self, from: usize, to: usize, find: impl Fn(usize, usize) -> Option<usize>) -> Option<usize> {
+        if let Some(at) = self.at {
+            if at >= from {
+                return (at < to).then_some(at);
+            }
+            self.at = None;
+        }
+        let from = from.max(self.searched);
+        if from >= to {
+            return None;
+        }
+        self.at = find(from, to);
+        self.searched = self.at.map_or(to, |at| at + 1);
+        self.at
+    }
+
+    fn shift(&mut self, by: usize) {
+        self.searched = self.searched.saturating_sub(by);
+        self.at = self.at.and_then(|at| at.checked_sub(by));
+    }
+}
+
+/// The window over decoded bytes.
+pub(crate) struct Engine {
+    rules: Arc<Rules>,
+    context: Context,
+    buf: Vec<u8>,
+    /// Bytes before this have been written.
+    flushed: usize,
+    /// Next position to look at.
+    scan: usize,
+    /// Bytes before this belong to a decision that has been made.
+    settled: usize,
+    grams: Ahead,
+    bytes: Ahead,
+    more: Option<(usize, Continue)>,
+    found: Found,
+    /// Line number at `counted`.
+    line: u64,
+    counted: usize,
+    counts: Vec<u64>,
+    cache: Cache,
+    report: FileReport,
+}
+
+impl Engine {
+    fn new(rules: Arc<Rules>, context: Context) -> Self {
+        let counts = vec![0; rules.names.len()];
+        let more = context.lines.map(|kind| (0, Continue::Lines(kind)));
+        Self {
+            rules,
+            context,
+            buf: Vec::new(),
+            flushed: 0,
+            scan: 0,
+            settled: 0,
+            grams: Ahead::default(),
+            bytes: Ahead::default(),
+            more,
+            found: Found::default(),
+            line: 1,
+            counted: 0,
+            counts,
+            cache: Cache::default(),
+            report: FileReport::default(),
+        }
+    }
+
+    /// Takes decoded bytes.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
+        while !bytes.is_empty() {
+            let room = (BATCH + AHEAD + 2 * BACK).saturating_sub(self.buf.len()).max(1);
+            let (now, rest) = bytes.split_at(room.min(bytes.len()));
+            self.buf.extend_from_slice(now);
+            bytes = rest;
+            if self.buf.len() >= BATCH + AHEAD + 2 * BACK {
+                self.run(false, out);
+            }
+        }
+    }
+
+    /// Works on what is left and closes the counts.
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
+        self.run(true, out);
+        for (n, count) in self.counts.iter().enumerate().filter(|(_, c)| **c > 0) {
+            self.report.by_rule.insert(self.rules.names[n].id.clone(), *count);
+            self.report.total += *count;
+        }
+    }
+
+    fn run(&mut self, eof: bool, out: &mut Vec<u8>) {
+        let rules = Arc::clone(&self.rules);
+        let limit = if eof { self.buf.len() } else { self.buf.len().saturating_sub(AHEAD) };
+        loop {
+            let stop = self.more.as_ref().map_or(limit, |m| m.0.min(limit));
+            if let Some(at) = self.next_anchor(&rules, stop, limit) {
+                self.anchor(&rules, at, eof, out);
+                continue;
+            }
+            self.scan = self.scan.max(stop);
+            match self.more.take() {
+                Some((at, what)) if at < limit => self.resume(&rules, at, &what, eof, out),
+                other => {
+                    self.more = other;
+                    break;
+                }
+            }
+        }
+        let upto = if eof { limit } else { self.flushed.max(limit.saturating_sub(BACK + SLACK)) };
+        self.copy(upto, out);
+        self.shift();
+    }
+
+    fn next_anchor(&mut self, rules: &Rules, stop: usize, limit: usize) -> Option<usize> {
+        let buf = &self.buf;
+        let from = self.scan;
+        let gram = self.grams.next(from, limit, |a, b| rules.filter.next_gram(buf, a, b));
+        let byte = self.bytes.next(from, limit, |a, b| rules.bytes.next(buf, a, b));
+        let at = match (gram, byte) {
+            (Some(a), Some(b)) => a.min(b),
+            (a, b) => a.or(b)?,
+        };
+        (at < stop).then_some(at)
+    }
+
+    /// Runs the scanners of everything that stands at `at`.
+    fn anchor(&mut self, rules: &Rules, at: usize, eof: bool, out: &mut Vec<u8>) {
+        self.scan = at + 1;
+        if self.bytes.at == Some(at) && at >= self.settled {
+            let tag = Anchor::Byte(self.buf[at]);
+            if self.ask(rules, Hit { at, len: 1, tag }, eof, out) {
+                return;
+            }
+        }
+        if self.grams.at != Some(at) {
+            return;
+        }
+        let mut skip = 0;
+        while let Some((next, hit)) = rules.filter.confirm(&self.buf, at, skip) {
+            skip = next;
+            if hit.at >= self.settled && self.ask(rules, hit, eof, out) {
+                return;
+            }
+        }
+    }
+
+    fn ask(&mut self, rules: &Rules, hit: Hit, eof: bool, out: &mut Vec<u8>) -> bool {
+        self.found.clear();
+        let view = View::new(&self.buf, hit.at, eof);
+        scan::look(rules, &self.context, &view, hit, &mut self.found);
+        self.apply(rules, out)
+    }
+
+    fn resume(&mut self, rules: &Rules, at: usize, what: &Continue, eof: bool, out: &mut Vec<u8>) {
+        self.found.clear();
+        let view = View::new(&self.buf, at, eof);
+        scan::resume(rules, &self.context, &view, at, what, &mut self.found);
+        self.apply(rules, out);
+    }
+
+    /// Writes the edits that a scanner has found; whether there was anything.
+    fn apply(&mut self, rules: &Rules, out: &mut Vec<u8>) -> bool {
+        let mut found = std::mem::take(&mut self.found);
+        found.edits.sort_by_key(|e| e.start);
+        for edit in &mut found.edits {
+            edit.start = edit.start.max(self.flushed);
+            if edit.end > edit.start {
+                self.write(rules, edit, out);
+            }
+        }
+        let any = !found.edits.is_empty() || found.more.is_some() || found.settled > self.scan;
+        self.settled = self.settled.max(found.settled);
+        self.scan = self.scan.max(self.settled);
+        if let Some(more) = found.more.take() {
+            self.more = Some(more);
+        }
+        self.found = found;
+        any
+    }
+
+    fn write(&mut self, rules: &Rules, edit: &Edit, out: &mut Vec<u8>) {
+        self.copy(edit.start, out);
+        let value = &self.buf[edit.start..edit.end];
+        let name = &rules.names[edit.rule as usize];
+        match &edit.put {
+            Put::Drop => {}
+            Put::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Put::Mark | Put::QuotedMark => {
+                let quote: &[u8] = if edit.put == Put::QuotedMark { b"\"" } else { b"" };
+                out.extend_from_slice(quote);
+                out.extend_from_slice(MARK.as_bytes());
+                out.extend_from_slice(name.mark.as_bytes());
+                out.push(b'-');
+                out.extend_from_slice(rules.keyed.fingerprint(value).as_bytes());
+                out.extend_from_slice(quote);
+            }
+        }
+        self.flushed = edit.end;
+        if edit.put != Put::Drop {
+            self.count(edit);
+        }
+    }
+
+    fn count(&mut self, edit: &Edit) {
+        self.counts[edit.rule as usize] += 1;
+        if self.report.places.len() < MAX_PLACES {
+            self.count_lines(edit.start);
+            let rule = self.rules.names[edit.rule as usize].id.clone();
+            self.report.places.push(Place { line: self.line, rule });
+        }
+    }
+
+    fn count_lines(&mut self, upto: usize) {
+        if upto > self.counted {
+            let part = &self.buf[self.counted..upto];
+            self.line += memchr::memchr_iter(b'\n', part).count() as u64;
+            self.counted = upto;
+        }
+    }
+
+    fn copy(&mut self, upto: usize, out: &mut Vec<u8>) {
+        if upto > self.flushed {
+            out.extend_from_slice(&self.buf[self.flushed..upto]);
+            self.flushed = upto;
+        }
+    }
+
+    /// Forgets what no scanner may look at any more.
+    fn shift(&mut self) {
+        let next = self.more.as_ref().map_or(self.scan, |m| m.0.min(self.scan));
+        let by = self.flushed.min(next.saturating_sub(BACK + SLACK));
+        if by == 0 {
+            return;
+        }
+        self.count_lines(by);
+        self.buf.drain(..by);
+        self.flushed -= by;
+        self.scan -= by;
+        self.settled = self.settled.saturating_sub(by);
+        self.counted -= by;
+        self.grams.shift(by);
+        self.bytes.shift(by);
+        if let Some(more) = &mut self.more {
+            more.0 -= by;
+        }
+    }
+}
