@@ -35,12 +35,19 @@ impl Context {
         let lower = path.to_ascii_lowercase();
         let base = lower.rsplit(['/', '\\']).next().unwrap_or_default();
         let base = base.strip_suffix(".gz").unwrap_or(base);
-        let stem = base.trim_end_matches(['-', '~']).trim_end_matches(".bak").trim_end_matches(".old");
+        let stem = base
+            .trim_end_matches(['-', '~'])
+            .trim_end_matches(".bak")
+            .trim_end_matches(".old");
         let lines = match stem {
-            "shadow" | "gshadow" | ".htpasswd" | "htpasswd" | "opasswd" | "passwd.htpasswd" => Some(Lines::Colon2),
+            "shadow" | "gshadow" | ".htpasswd" | "htpasswd" | "opasswd" | "passwd.htpasswd" => {
+                Some(Lines::Colon2)
+            }
             ".pgpass" | "pgpass" | "pgpass.conf" => Some(Lines::Pgpass),
             "chap-secrets" | "pap-secrets" => Some(Lines::Chap),
-            ".vault_pass" | ".vault-token" | "authkey" | ".erlang.cookie" | "master.key" => Some(Lines::Whole),
+            ".vault_pass" | ".vault-token" | "authkey" | ".erlang.cookie" | "master.key" => {
+                Some(Lines::Whole)
+            }
             s if s.ends_with(".htpasswd") || s.starts_with(".htpasswd") => Some(Lines::Colon2),
             s if s.contains("mbtree") || lower.contains("/bearer_tokens/") => Some(Lines::Whole),
             _ => None,
@@ -49,7 +56,11 @@ impl Context {
         Self {
             lines,
             ipsec: base.contains("ipsec") && base.contains("secrets"),
-            network: has("network/") && !has("networking/") || has("running-config") || has("startup-config") || has("junos") || has("cisco"),
+            network: has("network/") && !has("networking/")
+                || has("running-config")
+                || has("startup-config")
+                || has("junos")
+                || has("cisco"),
             secrets: has("secrets/") || base.contains("secret"),
             version: base.contains("version"),
             prose: base.ends_with(".log") || has("var/log/") || base.ends_with(".md"),

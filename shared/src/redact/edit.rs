@@ -47,6 +47,11 @@ impl Found {
 
     pub(crate) fn push(&mut self, start: usize, end: usize, rule: u16, put: Put) {
         self.settled = self.settled.max(end);
-        self.edits.push(Edit { start, end, rule, put });
+        self.edits.push(Edit {
+            start,
+            end,
+            rule,
+            put,
+        });
     }
 }

@@ -19,7 +19,11 @@ pub(crate) enum Decoder {
     /// Bytes as they are.
     Plain,
     /// UTF-16 with the odd byte or half pair left over.
-    Utf16 { little: bool, rest: Vec<u8>, held: Vec<u8> },
+    Utf16 {
+        little: bool,
+        rest: Vec<u8>,
+        held: Vec<u8>,
+    },
     /// gzip, with what is inside.
     Gzip(Box<Gzip>),
 }
@@ -36,7 +40,12 @@ impl Decoder {
         Self::Sniff(Vec::new())
     }
 
-    pub(crate) fn push(&mut self, bytes: &[u8], engine: &mut Engine, out: &mut Vec<u8>) -> Result<(), RedactError> {
+    pub(crate) fn push(
+        &mut self,
+        bytes: &[u8],
+        engine: &mut Engine,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RedactError> {
         match self {
             Self::Sniff(head) => {
                 let need = SNIFF.saturating_sub(head.len()).min(bytes.len());
@@ -65,7 +74,11 @@ impl Decoder {
         }
     }
 
-    pub(crate) fn finish(&mut self, engine: &mut Engine, out: &mut Vec<u8>) -> Result<(), RedactError> {
+    pub(crate) fn finish(
+        &mut self,
+        engine: &mut Engine,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RedactError> {
         match self {
             Self::Sniff(head) => {
                 let head = std::mem::take(head);
@@ -83,7 +96,11 @@ impl Decoder {
                 }
                 engine.end(held);
                 write_utf16(held, *little, out)?;
-                if held.is_empty() { Ok(()) } else { Err(RedactError::Encoding("UTF-16")) }
+                if held.is_empty() {
+                    Ok(())
+                } else {
+                    Err(RedactError::Encoding("UTF-16"))
+                }
             }
             Self::Gzip(gzip) => gzip.finish(engine, out),
         }
@@ -91,7 +108,12 @@ impl Decoder {
 }
 
 impl Gzip {
-    fn push(&mut self, bytes: &[u8], engine: &mut Engine, out: &mut Vec<u8>) -> Result<(), RedactError> {
+    fn push(
+        &mut self,
+        bytes: &[u8],
+        engine: &mut Engine,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RedactError> {
         // Small steps: a bomb must not fill the memory.
         for step in bytes.chunks(1024) {
             self.unpack.write_all(step).map_err(damaged)?;
@@ -147,7 +169,8 @@ fn sniff(head: &[u8]) -> Result<Decoder, RedactError> {
         })));
     }
     if let Some((_, name)) = REFUSED.iter().find(|(magic, _)| head.starts_with(magic)) {
-        let third_is_level = head.get(3).is_some_and(u8::is_ascii_digit) && head.get(4) == Some(&0x31);
+        let third_is_level =
+            head.get(3).is_some_and(u8::is_ascii_digit) && head.get(4) == Some(&0x31);
         if *name != "bzip2" || third_is_level {
             return Err(RedactError::Compressed(name));
         }
@@ -156,7 +179,11 @@ fn sniff(head: &[u8]) -> Result<Decoder, RedactError> {
         return Err(RedactError::Encoding("UTF-32"));
     }
     Ok(match utf16_order(head) {
-        Some(little) => Decoder::Utf16 { little, rest: Vec::new(), held: Vec::new() },
+        Some(little) => Decoder::Utf16 {
+            little,
+            rest: Vec::new(),
+            held: Vec::new(),
+        },
         None => Decoder::Plain,
     })
 }
@@ -169,8 +196,20 @@ fn utf16_order(head: &[u8]) -> Option<bool> {
         _ if head.len() < 8 => return None,
         _ => {}
     }
-    let zeros = |odd: usize| head.iter().skip(odd).step_by(2).filter(|b| **b == 0).count();
-    let text = |odd: usize| head.iter().skip(odd).step_by(2).filter(|b| (0x20..0x7f).contains(*b) || b.is_ascii_whitespace()).count();
+    let zeros = |odd: usize| {
+        head.iter()
+            .skip(odd)
+            .step_by(2)
+            .filter(|b| **b == 0)
+            .count()
+    };
+    let text = |odd: usize| {
+        head.iter()
+            .skip(odd)
+            .step_by(2)
+            .filter(|b| (0x20..0x7f).contains(*b) || b.is_ascii_whitespace())
+            .count()
+    };
     let half = head.len() / 2;
     let most = half - half / 8;
     if zeros(1) >= most && text(0) >= most {
@@ -183,7 +222,11 @@ fn utf16_order(head: &[u8]) -> Option<bool> {
 }
 
 fn unit(pair: &[u8], little: bool) -> u16 {
-    if little { u16::from_le_bytes([pair[0], pair[1]]) } else { u16::from_be_bytes([pair[0], pair[1]]) }
+    if little {
+        u16::from_le_bytes([pair[0], pair[1]])
+    } else {
+        u16::from_be_bytes([pair[0], pair[1]])
+    }
 }
 
 /// Bytes at the end that are not a whole character yet.
@@ -198,7 +241,9 @@ fn utf16_tail(bytes: &[u8], little: bool) -> usize {
 
 fn utf16_text(bytes: &[u8], little: bool) -> Result<String, RedactError> {
     let units = bytes.chunks_exact(2).map(|p| unit(p, little));
-    char::decode_utf16(units).collect::<Result<String, _>>().map_err(|_| RedactError::Encoding("UTF-16"))
+    char::decode_utf16(units)
+        .collect::<Result<String, _>>()
+        .map_err(|_| RedactError::Encoding("UTF-16"))
 }
 
 /// Writes the whole characters of `held` as UTF-16 and leaves a cut one for the next time.
@@ -210,7 +255,11 @@ fn write_utf16(held: &mut Vec<u8>, little: bool, out: &mut Vec<u8>) -> Result<()
     };
     let text = std::str::from_utf8(&held[..good]).map_err(|_| RedactError::Encoding("UTF-16"))?;
     for u in text.encode_utf16() {
-        out.extend_from_slice(&if little { u.to_le_bytes() } else { u.to_be_bytes() });
+        out.extend_from_slice(&if little {
+            u.to_le_bytes()
+        } else {
+            u.to_be_bytes()
+        });
     }
     held.drain(..good);
     Ok(())

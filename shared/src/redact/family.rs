@@ -168,16 +168,24 @@ pub struct Example {
 
 /// Reads one family.
 pub(crate) fn parse(file: &str, text: &str) -> Result<Family, RuleError> {
-    let family: Family = serde_saphyr::from_str(text)
-        .map_err(|e| RuleError::Parse { file: file.to_owned(), message: e.to_string() })?;
+    let family: Family = serde_saphyr::from_str(text).map_err(|e| RuleError::Parse {
+        file: file.to_owned(),
+        message: e.to_string(),
+    })?;
     for rule in &family.rules {
         if rule.mark.len() > 7 || !rule.mark.bytes().all(|b| b.is_ascii_lowercase()) {
-            return Err(RuleError::Rule { rule: rule.id.clone(), message: "a mark is 1 to 7 small letters".into() });
+            return Err(RuleError::Rule {
+                rule: rule.id.clone(),
+                message: "a mark is 1 to 7 small letters".into(),
+            });
         }
     }
     for token in &family.tokens {
         if token.lit.len() < 3 {
-            return Err(RuleError::Rule { rule: token.id.clone(), message: "a literal has at least 3 bytes".into() });
+            return Err(RuleError::Rule {
+                rule: token.id.clone(),
+                message: "a literal has at least 3 bytes".into(),
+            });
         }
     }
     Ok(family)
@@ -187,7 +195,12 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Family, RuleError> {
 pub fn families() -> &'static [Family] {
     static LOADED: OnceLock<Vec<Family>> = OnceLock::new();
     LOADED.get_or_init(|| {
-        FILES.iter().map(|(file, text)| parse(file, text).expect("the families that are compiled in are valid")).collect()
+        FILES
+            .iter()
+            .map(|(file, text)| {
+                parse(file, text).expect("the families that are compiled in are valid")
+            })
+            .collect()
     })
 }
 
@@ -199,9 +212,18 @@ mod tests {
     fn every_family_loads_and_has_examples_of_both_kinds() {
         for (file, text) in FILES {
             let family = parse(file, text).unwrap_or_else(|e| panic!("{file}: {e}"));
-            assert!(!family.removes.is_empty() && !family.leaves.is_empty(), "{file}");
-            assert!(family.examples.iter().any(|e| !e.gone.is_empty()), "{file}: nothing to remove");
-            assert!(family.examples.iter().any(|e| e.gone.is_empty()), "{file}: nothing to leave");
+            assert!(
+                !family.removes.is_empty() && !family.leaves.is_empty(),
+                "{file}"
+            );
+            assert!(
+                family.examples.iter().any(|e| !e.gone.is_empty()),
+                "{file}: nothing to remove"
+            );
+            assert!(
+                family.examples.iter().any(|e| e.gone.is_empty()),
+                "{file}: nothing to leave"
+            );
         }
     }
 

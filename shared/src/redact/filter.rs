@@ -80,7 +80,11 @@ impl Filter {
         let mut table = Box::new([0u64; 1 << (BITS - 6)]);
         let mut grams = Vec::with_capacity(literals.len());
         for (n, lit) in literals.iter().enumerate() {
-            let best = lit.bytes.windows(3).enumerate().min_by_key(|(_, w)| w.iter().map(|b| weight(b | 0x20)).sum::<u32>());
+            let best = lit
+                .bytes
+                .windows(3)
+                .enumerate()
+                .min_by_key(|(_, w)| w.iter().map(|b| weight(b | 0x20)).sum::<u32>());
             let Some((at, w)) = best else { continue };
             let g = gram(u32::from_le_bytes([w[0], w[1], w[2], 0]));
             let h = hash(g);
@@ -89,7 +93,12 @@ impl Filter {
         }
         // Longest first, so that the most telling literal of a position wins.
         grams.sort_by_key(|&(g, at, n)| {
-            (hash(g), g, std::cmp::Reverse(literals[n as usize].bytes.len()), at)
+            (
+                hash(g),
+                g,
+                std::cmp::Reverse(literals[n as usize].bytes.len()),
+                at,
+            )
         });
         let mut buckets = vec![0u16; (1 << BITS) + 1];
         for &(g, _, _) in &grams {
@@ -98,7 +107,12 @@ impl Filter {
         for i in 1..buckets.len() {
             buckets[i] += buckets[i - 1];
         }
-        Self { literals, table, grams, buckets }
+        Self {
+            literals,
+            table,
+            grams,
+            buckets,
+        }
     }
 
     /// Next position in `from..to` whose gram may belong to a literal.
@@ -118,7 +132,12 @@ impl Filter {
             }
         }
         while i < to {
-            let h = hash(gram(u32::from_le_bytes([buf[i], buf[i + 1], buf[i + 2], 0])));
+            let h = hash(gram(u32::from_le_bytes([
+                buf[i],
+                buf[i + 1],
+                buf[i + 2],
+                0,
+            ])));
             if self.table[h >> 6] >> (h & 63) & 1 != 0 {
                 return Some(i);
             }
@@ -131,17 +150,35 @@ impl Filter {
     pub(crate) fn confirm(&self, buf: &[u8], at: usize, skip: usize) -> Option<(usize, Hit)> {
         let g = gram(u32::from_le_bytes([buf[at], buf[at + 1], buf[at + 2], 0]));
         let h = hash(g);
-        let (first, end) = (self.buckets[h] as usize + skip, self.buckets[h + 1] as usize);
+        let (first, end) = (
+            self.buckets[h] as usize + skip,
+            self.buckets[h + 1] as usize,
+        );
         for (i, &(lg, off, n)) in self.grams.get(first..end)?.iter().enumerate() {
             if lg != g {
                 continue;
             }
             let lit = &self.literals[n as usize];
-            let Some(start) = at.checked_sub(off as usize) else { continue };
-            let Some(part) = buf.get(start..start + lit.bytes.len()) else { continue };
-            let same = if lit.fold { part.eq_ignore_ascii_case(&lit.bytes) } else { part == lit.bytes };
+            let Some(start) = at.checked_sub(off as usize) else {
+                continue;
+            };
+            let Some(part) = buf.get(start..start + lit.bytes.len()) else {
+                continue;
+            };
+            let same = if lit.fold {
+                part.eq_ignore_ascii_case(&lit.bytes)
+            } else {
+                part == lit.bytes
+            };
             if same {
-                return Some((skip + i + 1, Hit { at: start, len: lit.bytes.len(), tag: lit.tag }));
+                return Some((
+                    skip + i + 1,
+                    Hit {
+                        at: start,
+                        len: lit.bytes.len(),
+                        tag: lit.tag,
+                    },
+                ));
             }
         }
         None
@@ -153,7 +190,11 @@ mod tests {
     use super::*;
 
     fn lit(s: &str, fold: bool, n: u16) -> Literal {
-        Literal { bytes: s.as_bytes().to_vec(), fold, tag: Anchor::Token(n) }
+        Literal {
+            bytes: s.as_bytes().to_vec(),
+            fold,
+            tag: Anchor::Token(n),
+        }
     }
 
     fn all(filter: &Filter, text: &[u8]) -> Vec<(usize, Anchor)> {
@@ -171,7 +212,12 @@ mod tests {
 
     #[test]
     fn finds_every_literal_wherever_it_stands() {
-        let filter = Filter::new(vec![lit("pass", true, 0), lit("AKIA", false, 1), lit("://", false, 2), lit("passwd", true, 3)]);
+        let filter = Filter::new(vec![
+            lit("pass", true, 0),
+            lit("AKIA", false, 1),
+            lit("://", false, 2),
+            lit("passwd", true, 3),
+        ]);
         for (text, expected) in [
             ("pass", vec![(0, 0)]),
             ("xPaSs", vec![(1, 0)]),
@@ -183,7 +229,10 @@ mod tests {
             ("", vec![]),
         ] {
             let mut got = all(&filter, text.as_bytes());
-            let mut expected: Vec<_> = expected.into_iter().map(|(a, n)| (a, Anchor::Token(n))).collect();
+            let mut expected: Vec<_> = expected
+                .into_iter()
+                .map(|(a, n)| (a, Anchor::Token(n)))
+                .collect();
             got.sort_by_key(|(a, t)| (*a, format!("{t:?}")));
             expected.sort_by_key(|(a, t)| (*a, format!("{t:?}")));
             assert_eq!(got, expected, "{text}");

@@ -35,7 +35,11 @@ pub(crate) struct Keys {
 pub(crate) const MAX_KEY: usize = 160;
 
 impl Keys {
-    pub(crate) fn new(families: &[&Family], table: &RuleTable, literals: &mut Vec<Literal>) -> Self {
+    pub(crate) fn new(
+        families: &[&Family],
+        table: &RuleTable,
+        literals: &mut Vec<Literal>,
+    ) -> Self {
         let mut keys = Self {
             words: Vec::new(),
             is: HashMap::new(),
@@ -57,7 +61,11 @@ impl Keys {
             }
             keys.tails.extend(family.tails.iter().map(bytes));
             keys.innocent.extend(family.innocent.iter().map(bytes));
-            literals.extend(family.anchors.iter().map(|a| Literal { bytes: bytes(a), fold: true, tag: Anchor::Key }));
+            literals.extend(family.anchors.iter().map(|a| Literal {
+                bytes: bytes(a),
+                fold: true,
+                tag: Anchor::Key,
+            }));
         }
         keys.ends.sort_by_key(|(s, _)| std::cmp::Reverse(s.len()));
         keys
@@ -87,11 +95,18 @@ impl Keys {
                 return Verdict::IfRandom(rule.rule);
             }
             let before = &buf[..ends[i] as usize];
-            let qualified = rule.after.is_empty() || rule.after.iter().any(|a| {
-                let head = &before[..before.len().saturating_sub(word(i).len() - w.len() + found.1)];
-                head.ends_with(a)
-            });
-            return if qualified { Verdict::Secret(rule.rule) } else { Verdict::IfRandom(rule.rule) };
+            let qualified = rule.after.is_empty()
+                || rule.after.iter().any(|a| {
+                    let head = &before[..before
+                        .len()
+                        .saturating_sub(word(i).len() - w.len() + found.1)];
+                    head.ends_with(a)
+                });
+            return if qualified {
+                Verdict::Secret(rule.rule)
+            } else {
+                Verdict::IfRandom(rule.rule)
+            };
         }
         Verdict::No
     }
@@ -134,7 +149,9 @@ fn split(key: &[u8], buf: &mut [u8; MAX_KEY], ends: &mut [u8; 24]) -> usize {
         let next = key.get(i + 1);
         let hump = b.is_ascii_uppercase()
             && (prev.is_some_and(|p| p.is_ascii_lowercase() || p.is_ascii_digit())
-                || prev.is_some_and(|p| p.is_ascii_uppercase()) && next.is_some_and(u8::is_ascii_lowercase) && key.get(i + 2).is_some_and(u8::is_ascii_lowercase));
+                || prev.is_some_and(|p| p.is_ascii_uppercase())
+                    && next.is_some_and(u8::is_ascii_lowercase)
+                    && key.get(i + 2).is_some_and(u8::is_ascii_lowercase));
         if start || hump {
             if n == ends.len() {
                 return n;

@@ -19,13 +19,14 @@ pub(crate) struct Keyed {
 impl Keyed {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
         let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
-        let half = |d: &[u8]| {
-            d.iter().take(8).fold(0u64, |n, b| n << 8 | u64::from(*b))
-        };
+        let half = |d: &[u8]| d.iter().take(8).fold(0u64, |n, b| n << 8 | u64::from(*b));
         let mut derived = mac.clone();
         derived.update(b"sitrep stand-ins");
         let derived = derived.finalize().into_bytes();
-        Self { mac, sip: (half(&derived[..8]), half(&derived[8..16])) }
+        Self {
+            mac,
+            sip: (half(&derived[..8]), half(&derived[8..16])),
+        }
     }
 
     /// 48 bits of HMAC-SHA256 over `value`, as 12 hex digits.
@@ -52,7 +53,11 @@ impl Keyed {
             round(&mut v);
             v[0] ^= m;
         }
-        let tail = chunks.remainder().iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
+        let tail = chunks
+            .remainder()
+            .iter()
+            .rev()
+            .fold(0u64, |n, b| n << 8 | u64::from(*b));
         let last = tail | ((value.len() as u64) << 56);
         v[3] ^= last;
         round(&mut v);

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-//! Redaction: removes secrets from a stream of bytes in bounded memory; fails closed.
-=======
 //! Redaction: removes secrets (and at `strict` also identifiers) from bytes as they stream by.
 //!
 //! The engine is a sliding window over the file. A literal filter finds *anchors* (a key word, a
@@ -72,4 +69,3 @@ impl std::fmt::Display for Level {
         })
     }
 }
->>>>>>> 15a1e9f (redact: streaming engine, key scanner, first families)

@@ -47,7 +47,13 @@ impl RedactorBuilder {
     /// Starts with the level and the key that stays on the host.
     #[must_use]
     pub fn new(level: Level, key: [u8; 32]) -> Self {
-        Self { level, key, learned: Learned::default(), words: Vec::new(), patterns: Vec::new() }
+        Self {
+            level,
+            key,
+            learned: Learned::default(),
+            words: Vec::new(),
+            patterns: Vec::new(),
+        }
     }
 
     /// Adds what the host says about itself.
@@ -76,7 +82,10 @@ impl RedactorBuilder {
 
     /// Compiles the rules.
     pub fn build(self) -> Result<Redactor, RuleError> {
-        let active: Vec<&Family> = families().iter().filter(|f| f.level <= self.level).collect();
+        let active: Vec<&Family> = families()
+            .iter()
+            .filter(|f| f.level <= self.level)
+            .collect();
         let mut names = RuleTable::default();
         for family in &active {
             for rule in &family.rules {
@@ -89,12 +98,21 @@ impl RedactorBuilder {
         let mut literals = scan::literals();
         let keys = Keys::new(&active, &names, &mut literals);
         let tokens = Tokens::new(&active, &names, &mut literals)?;
-        let own = Names::new(&self.learned, &self.words, &self.patterns, self.level, &mut names, &mut literals)?;
+        let own = Names::new(
+            &self.learned,
+            &self.words,
+            &self.patterns,
+            self.level,
+            &mut names,
+            &mut literals,
+        )?;
         let rules = Rules {
             level: self.level,
             keyed: Keyed::new(&self.key),
             filter: Filter::new(literals),
-            bytes: ByteSearch { strict: self.level == Level::Strict },
+            bytes: ByteSearch {
+                strict: self.level == Level::Strict,
+            },
             keys,
             tokens,
             own,
@@ -102,7 +120,9 @@ impl RedactorBuilder {
             ids: names.ids,
             names: names.names,
         };
-        Ok(Redactor { rules: Arc::new(rules) })
+        Ok(Redactor {
+            rules: Arc::new(rules),
+        })
     }
 }
 
@@ -119,7 +139,10 @@ impl RuleTable {
             return *n;
         }
         let n = self.names.len() as u16;
-        self.names.push(Name { id: id.to_owned(), mark: mark.to_owned() });
+        self.names.push(Name {
+            id: id.to_owned(),
+            mark: mark.to_owned(),
+        });
         self.ids.insert(id.to_owned(), n);
         n
     }
@@ -139,7 +162,11 @@ pub(crate) struct ByteSearch {
 impl ByteSearch {
     pub(crate) fn next(&self, buf: &[u8], from: usize, to: usize) -> Option<usize> {
         let part = &buf[from..to];
-        let at = if self.strict { memchr::memchr3(b'@', b'.', b':', part) } else { memchr::memchr(b'@', part) };
+        let at = if self.strict {
+            memchr::memchr3(b'@', b'.', b':', part)
+        } else {
+            memchr::memchr(b'@', part)
+        };
         at.map(|i| from + i)
     }
 }
@@ -185,7 +212,11 @@ impl Redactor {
     }
 
     /// Redacts a whole file in memory.
-    pub fn all(&self, file: FileContext<'_>, bytes: &[u8]) -> Result<(Vec<u8>, FileReport), RedactError> {
+    pub fn all(
+        &self,
+        file: FileContext<'_>,
+        bytes: &[u8],
+    ) -> Result<(Vec<u8>, FileReport), RedactError> {
         let mut out = Vec::with_capacity(bytes.len() + 64);
         let mut stream = self.stream(file);
         stream.push(bytes, &mut out)?;
@@ -214,5 +245,9 @@ impl Redactor {
 
 /// Literals that scanners look for by themselves.
 pub(crate) fn literal(bytes: &str, fold: bool, tag: Anchor) -> Literal {
-    Literal { bytes: bytes.as_bytes().to_vec(), fold, tag }
+    Literal {
+        bytes: bytes.as_bytes().to_vec(),
+        fold,
+        tag,
+    }
 }

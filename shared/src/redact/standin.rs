@@ -24,7 +24,10 @@ impl Map {
         if cache.seen.is_empty() {
             return;
         }
-        let mut all = self.all.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut all = self
+            .all
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for (real, put) in cache.seen.drain(..) {
             if all.len() < MAX_MAP {
                 all.insert(real, put);
@@ -33,6 +36,9 @@ impl Map {
     }
 
     pub(crate) fn all(&self) -> BTreeMap<String, String> {
-        self.all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.all
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
     }
 }

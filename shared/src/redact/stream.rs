@@ -1,5 +1,6 @@
 //! The streaming engine: a sliding window that runs scanners at anchors and copies the rest.
 
+use crate::redact::context::Context;
 use crate::redact::edit::{Edit, Found, Put};
 use crate::redact::encoding::Decoder;
 use crate::redact::filter::{Anchor, Hit};
@@ -9,7 +10,6 @@ use crate::redact::report::MAX_PLACES;
 use crate::redact::scan::{self, Continue};
 use crate::redact::standin::Cache;
 use crate::redact::window::{AHEAD, BACK, View};
-use crate::redact::context::Context;
 use crate::redact::{FileReport, Level, Place, RedactError};
 use std::sync::Arc;
 
@@ -29,7 +29,10 @@ pub struct Stream {
 
 impl Stream {
     pub(crate) fn new(rules: Arc<Rules>, context: Context) -> Self {
-        Self { decoder: Some(Decoder::new()), engine: Engine::new(rules, context) }
+        Self {
+            decoder: Some(Decoder::new()),
+            engine: Engine::new(rules, context),
+        }
     }
 
     /// Takes the next bytes and appends what is settled to `out`.
@@ -64,7 +67,12 @@ struct Ahead {
 }
 
 impl Ahead {
-    fn next(&mut self, from: usize, to: usize, find: impl Fn(usize, usize) -> Option<usize>) -> Option<usize> {
+    fn next(
+        &mut self,
+        from: usize,
+        to: usize,
+        find: impl Fn(usize, usize) -> Option<usize>,
+    ) -> Option<usize> {
         if let Some(at) = self.at {
             if at >= from {
                 return (at < to).then_some(at);
@@ -135,7 +143,9 @@ impl Engine {
     /// Takes decoded bytes.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
         while !bytes.is_empty() {
-            let room = (BATCH + AHEAD + 2 * BACK).saturating_sub(self.buf.len()).max(1);
+            let room = (BATCH + AHEAD + 2 * BACK)
+                .saturating_sub(self.buf.len())
+                .max(1);
             let (now, rest) = bytes.split_at(room.min(bytes.len()));
             self.buf.extend_from_slice(now);
             bytes = rest;
@@ -149,14 +159,20 @@ impl Engine {
     pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
         self.run(true, out);
         for (n, count) in self.counts.iter().enumerate().filter(|(_, c)| **c > 0) {
-            self.report.by_rule.insert(self.rules.names[n].id.clone(), *count);
+            self.report
+                .by_rule
+                .insert(self.rules.names[n].id.clone(), *count);
             self.report.total += *count;
         }
     }
 
     fn run(&mut self, eof: bool, out: &mut Vec<u8>) {
         let rules = Arc::clone(&self.rules);
-        let limit = if eof { self.buf.len() } else { self.buf.len().saturating_sub(AHEAD) };
+        let limit = if eof {
+            self.buf.len()
+        } else {
+            self.buf.len().saturating_sub(AHEAD)
+        };
         loop {
             let stop = self.more.as_ref().map_or(limit, |m| m.0.min(limit));
             if let Some(at) = self.next_anchor(&rules, stop, limit) {
@@ -172,7 +188,11 @@ impl Engine {
                 }
             }
         }
-        let upto = if eof { limit } else { self.flushed.max(limit.saturating_sub(BACK + SLACK)) };
+        let upto = if eof {
+            limit
+        } else {
+            self.flushed.max(limit.saturating_sub(BACK + SLACK))
+        };
         self.copy(upto, out);
         self.shift();
     }
@@ -180,8 +200,12 @@ impl Engine {
     fn next_anchor(&mut self, rules: &Rules, stop: usize, limit: usize) -> Option<usize> {
         let buf = &self.buf;
         let from = self.scan;
-        let gram = self.grams.next(from, limit, |a, b| rules.filter.next_gram(buf, a, b));
-        let byte = self.bytes.next(from, limit, |a, b| rules.bytes.next(buf, a, b));
+        let gram = self
+            .grams
+            .next(from, limit, |a, b| rules.filter.next_gram(buf, a, b));
+        let byte = self
+            .bytes
+            .next(from, limit, |a, b| rules.bytes.next(buf, a, b));
         let at = match (gram, byte) {
             (Some(a), Some(b)) => a.min(b),
             (a, b) => a.or(b)?,
@@ -252,7 +276,11 @@ impl Engine {
             Put::Drop => {}
             Put::Text(text) => out.extend_from_slice(text.as_bytes()),
             Put::Mark | Put::QuotedMark => {
-                let quote: &[u8] = if edit.put == Put::QuotedMark { b"\"" } else { b"" };
+                let quote: &[u8] = if edit.put == Put::QuotedMark {
+                    b"\""
+                } else {
+                    b""
+                };
                 out.extend_from_slice(quote);
                 out.extend_from_slice(MARK.as_bytes());
                 out.extend_from_slice(name.mark.as_bytes());
@@ -272,7 +300,10 @@ impl Engine {
         if self.report.places.len() < MAX_PLACES {
             self.count_lines(edit.start);
             let rule = self.rules.names[edit.rule as usize].id.clone();
-            self.report.places.push(Place { line: self.line, rule });
+            self.report.places.push(Place {
+                line: self.line,
+                rule,
+            });
         }
     }
 

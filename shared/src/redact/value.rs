@@ -4,16 +4,144 @@ use crate::redact::keyed::MARK;
 
 /// Words that stand where a value would and say only whether or how it is set.
 const SAYS_NOTHING: &[&str] = &[
-    "null", "nil", "none", "undefined", "true", "false", "yes", "no", "on", "off", "enabled", "disabled", "default", "empty",
-    "unset", "set", "required", "optional", "string", "str", "int", "integer", "bool", "boolean", "object", "number", "any",
-    "char", "text", "varchar", "bytes", "secret", "hidden", "redacted", "removed", "masked", "filtered", "protected", "omitted",
-    "prompt", "ask", "n/a", "na", "nan", "changed", "invalid", "expired", "missing", "failed", "failure", "success", "ok",
-    "denied", "incorrect", "wrong", "accepted", "rejected", "unknown", "error", "not", "is", "was", "are", "for", "from", "the",
-    "to", "of", "in", "and", "or", "with", "has", "must", "cannot", "could", "should", "will", "does", "did", "a", "an", "by",
-    "authentication", "auth", "file", "env", "environment", "sha256", "sha512", "md5", "psk", "eap", "wpa-psk", "plain", "basic", "digest",
-    "bearer", "negotiate", "kerberos", "ldap", "pam", "publickey", "manual", "auto", "generated", "ephemeral", "rotated", "revoked",
-    "shared", "private", "public", "internal", "external", "always", "never", "if", "when", "it", "this", "that", "your", "my", "new", "old",
-    "password", "passwd", "passphrase", "token", "key", "value", "username", "user", "credentials", "function", "async", "await", "return",
+    "null",
+    "nil",
+    "none",
+    "undefined",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "enabled",
+    "disabled",
+    "default",
+    "empty",
+    "unset",
+    "set",
+    "required",
+    "optional",
+    "string",
+    "str",
+    "int",
+    "integer",
+    "bool",
+    "boolean",
+    "object",
+    "number",
+    "any",
+    "char",
+    "text",
+    "varchar",
+    "bytes",
+    "secret",
+    "hidden",
+    "redacted",
+    "removed",
+    "masked",
+    "filtered",
+    "protected",
+    "omitted",
+    "prompt",
+    "ask",
+    "n/a",
+    "na",
+    "nan",
+    "changed",
+    "invalid",
+    "expired",
+    "missing",
+    "failed",
+    "failure",
+    "success",
+    "ok",
+    "denied",
+    "incorrect",
+    "wrong",
+    "accepted",
+    "rejected",
+    "unknown",
+    "error",
+    "not",
+    "is",
+    "was",
+    "are",
+    "for",
+    "from",
+    "the",
+    "to",
+    "of",
+    "in",
+    "and",
+    "or",
+    "with",
+    "has",
+    "must",
+    "cannot",
+    "could",
+    "should",
+    "will",
+    "does",
+    "did",
+    "a",
+    "an",
+    "by",
+    "authentication",
+    "auth",
+    "file",
+    "env",
+    "environment",
+    "sha256",
+    "sha512",
+    "md5",
+    "psk",
+    "eap",
+    "wpa-psk",
+    "plain",
+    "basic",
+    "digest",
+    "bearer",
+    "negotiate",
+    "kerberos",
+    "ldap",
+    "pam",
+    "publickey",
+    "manual",
+    "auto",
+    "generated",
+    "ephemeral",
+    "rotated",
+    "revoked",
+    "shared",
+    "private",
+    "public",
+    "internal",
+    "external",
+    "always",
+    "never",
+    "if",
+    "when",
+    "it",
+    "this",
+    "that",
+    "your",
+    "my",
+    "new",
+    "old",
+    "password",
+    "passwd",
+    "passphrase",
+    "token",
+    "key",
+    "value",
+    "username",
+    "user",
+    "credentials",
+    "function",
+    "async",
+    "await",
+    "return",
 ];
 
 /// Whether a value is to be left: it is empty, a reference, a placeholder or a marker.
@@ -22,8 +150,14 @@ pub(crate) fn says_nothing(v: &[u8]) -> bool {
     if v.is_empty() || v.starts_with(MARK.as_bytes()) {
         return true;
     }
-    let lower_word = v.len() <= 16 && v.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'/' | b'-'));
-    if lower_word && SAYS_NOTHING.iter().any(|s| v.eq_ignore_ascii_case(s.as_bytes())) {
+    let lower_word = v.len() <= 16
+        && v.iter()
+            .all(|b| b.is_ascii_alphabetic() || matches!(b, b'/' | b'-'));
+    if lower_word
+        && SAYS_NOTHING
+            .iter()
+            .any(|s| v.eq_ignore_ascii_case(s.as_bytes()))
+    {
         return true;
     }
     reference(v) || masked(v)
@@ -32,15 +166,21 @@ pub(crate) fn says_nothing(v: &[u8]) -> bool {
 /// A reference to a value that is kept elsewhere.
 fn reference(v: &[u8]) -> bool {
     let ends = |a: &[u8], b: &[u8]| v.starts_with(a) && v.ends_with(b);
-    let name = |s: &[u8]| !s.is_empty() && s.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b':'));
+    let name = |s: &[u8]| {
+        !s.is_empty()
+            && s.iter()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b':'))
+    };
     if ends(b"${", b"}") {
         // `${NAME:-value}` has a value after all; the caller looks inside.
-        return v.len() < 4 || name(&v[2..v.len() - 1]) || memchr::memmem::find(v, b":-").is_none();
+        return memchr::memmem::find(v, b":-").is_none();
     }
     if let Some(rest) = v.strip_prefix(b"$") {
         // A shell variable; a crypt hash or a password with `$` inside is not.
         let plain = rest.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
-        let variable = rest.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
+        let variable = rest
+            .first()
+            .is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
         return variable && plain || ends(b"$(", b")") || ends(b"$((", b"))");
     }
     ends(b"{{", b"}}")
@@ -53,7 +193,11 @@ fn reference(v: &[u8]) -> bool {
         || ends(b"[[", b"]]")
         || ends(b"@@", b"@@")
         || ends(b"#{", b"}")
-        || ends(b"(", b")") && v.len() > 2 && v[1..v.len() - 1].iter().all(|b| b.is_ascii_alphabetic() || *b == b' ')
+        || ends(b"(", b")")
+            && v.len() > 2
+            && v[1..v.len() - 1]
+                .iter()
+                .all(|b| b.is_ascii_alphabetic() || *b == b' ')
         || v.starts_with(b"!Ref")
         || v.starts_with(b"!Sub")
         || v.starts_with(b"!vault")
@@ -80,33 +224,99 @@ pub(crate) fn is_plain(v: &[u8]) -> bool {
     digits == v.len() && v.len() <= 6
         || is_path(v)
         || is_call(v)
-        || v.iter().all(|b| matches!(b, b'(' | b')' | b'[' | b']' | b'{' | b'}' | b',' | b';' | b' ' | b'|' | b'+' | b'&' | b'<' | b'>' | b'\\'))
+        || v.iter().all(|b| {
+            matches!(
+                b,
+                b'(' | b')'
+                    | b'['
+                    | b']'
+                    | b'{'
+                    | b'}'
+                    | b','
+                    | b';'
+                    | b' '
+                    | b'|'
+                    | b'+'
+                    | b'&'
+                    | b'<'
+                    | b'>'
+                    | b'\\'
+            )
+        })
 }
 
 /// A file path: absolute, relative with a dot, a drive, or with an extension of key files.
 pub(crate) fn is_path(v: &[u8]) -> bool {
-    let inside = || v.iter().all(|b| b.is_ascii_alphanumeric() || b"/._-~+@%:$\\{}".contains(b));
-    (v.starts_with(b"/") && v.len() > 1 && v[1].is_ascii_alphabetic() && memchr::memchr(b'=', v).is_none()
+    let inside = || {
+        v.iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"/._-~+@%:$\\{}".contains(b))
+    };
+    (v.starts_with(b"/")
+        && v.len() > 1
+        && v[1].is_ascii_alphabetic()
+        && memchr::memchr(b'=', v).is_none()
         || v.starts_with(b"./")
         || v.starts_with(b"../")
         || v.starts_with(b"~/")
         || v.starts_with(b"file:")
         || v.len() > 3 && v[1] == b':' && v[2] == b'\\')
         && inside()
-        || [&b".pem"[..], b".key", b".crt", b".cer", b".jks", b".p12", b".pfx", b".keytab", b".conf", b".yaml", b".yml", b".json", b".txt"]
-            .iter()
-            .any(|e| v.len() > e.len() && v.ends_with(e))
+        || [
+            &b".pem"[..],
+            b".key",
+            b".crt",
+            b".cer",
+            b".jks",
+            b".p12",
+            b".pfx",
+            b".keytab",
+            b".conf",
+            b".yaml",
+            b".yml",
+            b".json",
+            b".txt",
+        ]
+        .iter()
+        .any(|e| v.len() > e.len() && v.ends_with(e))
 }
 
 /// Source code: a call, a member, a constructor.
 pub(crate) fn is_call(v: &[u8]) -> bool {
-    let head = v.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'$' | b'>' | b'-')).count();
-    let first = v.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
-    first && head > 1 && v.get(head) == Some(&b'(') && (v.ends_with(b")") || v.ends_with(b");") || v.ends_with(b"),") || v.ends_with(b"({") || v.ends_with(b"("))
+    let head = v
+        .iter()
+        .take_while(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'$' | b'>' | b'-')
+        })
+        .count();
+    let first = v
+        .first()
+        .is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
+    first
+        && head > 1
+        && v.get(head) == Some(&b'(')
+        && (v.ends_with(b")")
+            || v.ends_with(b");")
+            || v.ends_with(b"),")
+            || v.ends_with(b"({")
+            || v.ends_with(b"("))
         || v.starts_with(b"new ")
-        || [&b"process.env"[..], b"os.environ", b"os.getenv", b"self.", b"this.", b"config.", b"System.getenv", b"ENV[", b"env.", b"var.", b"local.", b"data.", b"module."]
-            .iter()
-            .any(|p| v.starts_with(p))
+        || [
+            &b"process.env"[..],
+            b"os.environ",
+            b"os.getenv",
+            b"self.",
+            b"this.",
+            b"config.",
+            b"System.getenv",
+            b"ENV[",
+            b"env.",
+            b"var.",
+            b"local.",
+            b"data.",
+            b"module.",
+        ]
+        .iter()
+        .any(|p| v.starts_with(p))
 }
 
 /// Whether a value looks drawn at random: long, and letters and digits or both cases mixed in a
@@ -116,12 +326,18 @@ pub(crate) fn looks_random(v: &[u8]) -> bool {
     if v.len() < 16 || v.len() > 4096 {
         return false;
     }
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-' | b'.' | b'~');
+    let allowed = |b: &u8| {
+        b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-' | b'.' | b'~')
+    };
     if !v.iter().all(allowed) || is_path(v) || is_uuid(v) {
         return false;
     }
     let count = |f: fn(&u8) -> bool| v.iter().filter(|b| f(b)).count();
-    let (digits, lower, upper) = (count(u8::is_ascii_digit), count(u8::is_ascii_lowercase), count(u8::is_ascii_uppercase));
+    let (digits, lower, upper) = (
+        count(u8::is_ascii_digit),
+        count(u8::is_ascii_lowercase),
+        count(u8::is_ascii_uppercase),
+    );
     let mut seen = [false; 256];
     for b in v {
         seen[*b as usize] = true;
@@ -133,15 +349,39 @@ pub(crate) fn looks_random(v: &[u8]) -> bool {
     }
     let kinds = u32::from(digits > 0) + u32::from(lower > 0) + u32::from(upper > 0);
     // Changes between digit, lower and upper: names have few, random text has many.
-    let class = |b: u8| if b.is_ascii_digit() { 0 } else if b.is_ascii_lowercase() { 1 } else if b.is_ascii_uppercase() { 2 } else { 3 };
-    let changes = v.windows(2).filter(|w| class(w[0]) != class(w[1]) && !(class(w[0]) == 2 && class(w[1]) == 1) && class(w[0]) != 3 && class(w[1]) != 3).count();
+    let class = |b: u8| {
+        if b.is_ascii_digit() {
+            0
+        } else if b.is_ascii_lowercase() {
+            1
+        } else if b.is_ascii_uppercase() {
+            2
+        } else {
+            3
+        }
+    };
+    let changes = v
+        .windows(2)
+        .filter(|w| {
+            class(w[0]) != class(w[1])
+                && !(class(w[0]) == 2 && class(w[1]) == 1)
+                && class(w[0]) != 3
+                && class(w[1]) != 3
+        })
+        .count();
     kinds >= 2 && changes * 8 >= v.len() && distinct * 4 >= v.len().min(40)
 }
 
 /// `8-4-4-4-12` hex digits.
 pub(crate) fn is_uuid(v: &[u8]) -> bool {
     v.len() == 36
-        && v.iter().enumerate().all(|(i, b)| if matches!(i, 8 | 13 | 18 | 23) { *b == b'-' } else { b.is_ascii_hexdigit() })
+        && v.iter().enumerate().all(|(i, b)| {
+            if matches!(i, 8 | 13 | 18 | 23) {
+                *b == b'-'
+            } else {
+                b.is_ascii_hexdigit()
+            }
+        })
 }
 
 #[cfg(test)]
@@ -150,20 +390,52 @@ mod tests {
 
     #[test]
     fn placeholders_and_references_say_nothing() {
-        for v in ["", "null", "${VAR}", "$VAR", "$(cat x)", "{{ .Values.x }}", "<YOUR_KEY>", "%env(X)%", "ENC[abc]", "****", "xxxx", "REMOVED-pass-00", "no", "Failed"] {
+        for v in [
+            "",
+            "null",
+            "${VAR}",
+            "$VAR",
+            "$(cat x)",
+            "{{ .Values.x }}",
+            "<YOUR_KEY>",
+            "%env(X)%",
+            "ENC[abc]",
+            "****",
+            "xxxx",
+            "REMOVED-pass-00",
+            "no",
+            "Failed",
+        ] {
             assert!(says_nothing(v.as_bytes()), "{v}");
         }
-        for v in ["hunter2", "${X:-s3cr3t}", "$1$abc$def", "p$word", "123456", "no1"] {
+        for v in [
+            "hunter2",
+            "${X:-s3cr3t}",
+            "$1$abc$def",
+            "p$word",
+            "123456",
+            "no1",
+        ] {
             assert!(!says_nothing(v.as_bytes()), "{v}");
         }
     }
 
     #[test]
     fn random_is_told_from_names() {
-        for v in ["YXNkZmZmZmZm_HARDcoded", "2Tm6cdsRVBTL9hRCmR6MRDTpMLFS4I", "3290abeefc68e1bbe852a25252bad88c"] {
+        for v in [
+            "YXNkZmZmZmZm_HARDcoded",
+            "2Tm6cdsRVBTL9hRCmR6MRDTpMLFS4I",
+            "3290abeefc68e1bbe852a25252bad88c",
+        ] {
             assert!(looks_random(v.as_bytes()), "{v}");
         }
-        for v in ["SalesResults-1.2", "PROJECT_NAME_ALIAS", "ff083f76-7804-4ef1-80e4-fe975bb9141b", "short1A", "/etc/ssl/private/x1"] {
+        for v in [
+            "SalesResults-1.2",
+            "PROJECT_NAME_ALIAS",
+            "ff083f76-7804-4ef1-80e4-fe975bb9141b",
+            "short1A",
+            "/etc/ssl/private/x1",
+        ] {
             assert!(!looks_random(v.as_bytes()), "{v}");
         }
     }

@@ -21,13 +21,22 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     pub(crate) fn new(buf: &'a [u8], at: usize, eof: bool) -> Self {
         let hi = buf.len().min(at + AHEAD);
-        Self { buf, lo: at.saturating_sub(BACK), hi, ends: eof && hi == buf.len() }
+        Self {
+            buf,
+            lo: at.saturating_sub(BACK),
+            hi,
+            ends: eof && hi == buf.len(),
+        }
     }
 
     /// The byte at `i`, if the scanner may see it.
     #[inline]
     pub(crate) fn at(&self, i: usize) -> Option<u8> {
-        if i >= self.lo && i < self.hi { self.buf.get(i).copied() } else { None }
+        if i >= self.lo && i < self.hi {
+            self.buf.get(i).copied()
+        } else {
+            None
+        }
     }
 
     /// The byte before `i`.

@@ -13,14 +13,22 @@ pub(crate) enum Block {
     /// `- item` lines deeper than, or as deep as, the key.
     Items { indent: usize, rule: u16 },
     /// Lines of a block scalar deeper than the key.
-    Scalar { indent: usize, rule: u16, begun: bool },
+    Scalar {
+        indent: usize,
+        rule: u16,
+        begun: bool,
+    },
 }
 
 /// Goes on with items or lines.
 pub(crate) fn resume(_rules: &Rules, view: &View<'_>, at: usize, block: &Block, found: &mut Found) {
     match block {
         Block::Items { indent, rule } => items(view, at, *indent, *rule, found),
-        Block::Scalar { indent, rule, begun } => lines(view, at, *indent, *rule, *begun, found),
+        Block::Scalar {
+            indent,
+            rule,
+            begun,
+        } => lines(view, at, *indent, *rule, *begun, found),
     }
 }
 
@@ -48,10 +56,16 @@ fn indent_of(view: &View<'_>, at: usize) -> usize {
 /// Whether `[`, `{` or `(` opens a list rather than a value of its own.
 pub(crate) fn opens(view: &View<'_>, at: usize) -> bool {
     view.at(at) == Some(b'[') && {
-        let next = view.slice(at + 1, view.hi).iter().find(|b| !b.is_ascii_whitespace());
+        let next = view
+            .slice(at + 1, view.hi)
+            .iter()
+            .find(|b| !b.is_ascii_whitespace());
         matches!(next, Some(b'"' | b'\'' | b']' | b'\\'))
     } || view.at(at) == Some(b'{') && {
-        let next = view.slice(at + 1, view.hi).iter().find(|b| !matches!(b, b' ' | b'\t'));
+        let next = view
+            .slice(at + 1, view.hi)
+            .iter()
+            .find(|b| !matches!(b, b' ' | b'\t'));
         matches!(next, Some(b'"' | b'\'' | b'\n' | b'\r' | b'}' | b'\\'))
     } || view.at(at) == Some(b'(') && matches!(view.at(at + 1), Some(b'\n' | b'\r'))
 }
@@ -66,7 +80,9 @@ pub(crate) fn list(_rules: &Rules, view: &View<'_>, key: &Key, at: usize, found:
         match b {
             b',' | b' ' | b'\t' | b'\n' | b'\r' => i += 1,
             b'"' | b'\'' | b'\\' => {
-                let Some((from, to)) = quoted(view, i) else { return };
+                let Some((from, to)) = quoted(view, i) else {
+                    return;
+                };
                 settle(view, key, from, to, true, found);
                 i = to;
                 while matches!(view.at(i), Some(b'\\')) {
@@ -82,8 +98,14 @@ pub(crate) fn list(_rules: &Rules, view: &View<'_>, key: &Key, at: usize, found:
 /// Whether `|` or `>` heads a block scalar: nothing but its options follows.
 pub(crate) fn scalar_header(view: &View<'_>, at: usize) -> bool {
     let line = view.slice(at + 1, view.line_end(at));
-    let text = line.iter().position(|b| *b == b'#').map_or(line, |n| &line[..n]);
-    text.trim_ascii().iter().all(|b| matches!(b, b'+' | b'-' | b'0'..=b'9')) && text.trim_ascii().len() <= 2
+    let text = line
+        .iter()
+        .position(|b| *b == b'#')
+        .map_or(line, |n| &line[..n]);
+    text.trim_ascii()
+        .iter()
+        .all(|b| matches!(b, b'+' | b'-' | b'0'..=b'9'))
+        && text.trim_ascii().len() <= 2
 }
 
 /// A block scalar whose header is at `at`.
@@ -114,7 +136,14 @@ fn lines(view: &View<'_>, at: usize, indent: usize, rule: u16, mut begun: bool, 
         match view.next_line(end) {
             Some(next) if next < at + 32 * 1024 => line = next,
             Some(next) => {
-                found.more = Some((next, Continue::Block(Block::Scalar { indent, rule, begun })));
+                found.more = Some((
+                    next,
+                    Continue::Block(Block::Scalar {
+                        indent,
+                        rule,
+                        begun,
+                    }),
+                ));
                 return;
             }
             None => return,
@@ -123,11 +152,23 @@ fn lines(view: &View<'_>, at: usize, indent: usize, rule: u16, mut begun: bool, 
 }
 
 /// Nothing follows the sign on the line: the value is below.
-pub(crate) fn below(_rules: &Rules, view: &View<'_>, key: &Key, joined: Joined, end: usize, found: &mut Found) {
+pub(crate) fn below(
+    _rules: &Rules,
+    view: &View<'_>,
+    key: &Key,
+    joined: Joined,
+    end: usize,
+    found: &mut Found,
+) {
     let indent = indent_of(view, key.start);
-    let Some(next) = view.next_line(end) else { return };
+    let Some(next) = view.next_line(end) else {
+        return;
+    };
     let from = view.skip_blanks(next);
-    if view.at(from) == Some(b'-') && matches!(view.at(from + 1), Some(b' ')) && from - next >= indent {
+    if view.at(from) == Some(b'-')
+        && matches!(view.at(from + 1), Some(b' '))
+        && from - next >= indent
+    {
         return items(view, next, indent, key.rule(), found);
     }
     if from - next <= indent || joined.sign != b':' && joined.sign != b'=' {
@@ -136,13 +177,25 @@ pub(crate) fn below(_rules: &Rules, view: &View<'_>, key: &Key, joined: Joined, 
     // A single scalar on the next line.
     let line_end = view.line_end(from);
     let text = view.slice(from, line_end);
-    let pair = text.windows(2).any(|w| w[0] == b':' && w[1] == b' ') || text.ends_with(b":") || text.windows(3).any(|w| w == b" = ");
-    if pair || text.trim_ascii().is_empty() || text.contains(&b' ') && !matches!(text[0], b'"' | b'\'') {
+    let pair = text.windows(2).any(|w| w[0] == b':' && w[1] == b' ')
+        || text.ends_with(b":")
+        || text.windows(3).any(|w| w == b" = ");
+    if pair
+        || text.trim_ascii().is_empty()
+        || text.contains(&b' ') && !matches!(text[0], b'"' | b'\'')
+    {
         return;
     }
     match quoted(view, from) {
         Some((a, b)) => settle(view, key, a, b, true, found),
-        None => settle(view, key, from, from + text.trim_ascii_end().len(), false, found),
+        None => settle(
+            view,
+            key,
+            from,
+            from + text.trim_ascii_end().len(),
+            false,
+            found,
+        ),
     }
 }
 
@@ -187,7 +240,9 @@ fn item(view: &View<'_>, at: usize, end: usize, rule: u16, found: &mut Found) {
 /// `<password attr="x">value</password>`, with items inside too.
 pub(crate) fn element(_rules: &Rules, view: &View<'_>, key: &Key, found: &mut Found) {
     let near = view.slice(key.end, key.end + 1024);
-    let Some(close) = memchr::memchr(b'>', near) else { return };
+    let Some(close) = memchr::memchr(b'>', near) else {
+        return;
+    };
     let tag = &near[..close];
     if tag.ends_with(b"/") {
         // `<password value="x"/>`
@@ -208,27 +263,40 @@ pub(crate) fn element(_rules: &Rules, view: &View<'_>, key: &Key, found: &mut Fo
         // Text, CDATA or a child.
         let (from, to) = if view.has(at + n, b"<![CDATA[") {
             let from = at + n + 9;
-            (from, memchr::memmem::find(view.slice(from, view.hi), b"]]>").map_or(view.hi, |n| from + n))
+            (
+                from,
+                memchr::memmem::find(view.slice(from, view.hi), b"]]>")
+                    .map_or(view.hi, |n| from + n),
+            )
         } else {
             (at, at + n)
         };
         let v = view.slice(from, to).trim_ascii();
         if !v.is_empty() {
-            let start = from + (view.slice(from, to).len() - view.slice(from, to).trim_ascii_start().len());
+            let start =
+                from + (view.slice(from, to).len() - view.slice(from, to).trim_ascii_start().len());
             settle(view, key, start, start + v.len(), true, found);
         }
         let next = to + usize::from(from != at) * 3;
         if view.has(next, b"</") && view.has(next + 2, name) {
             return;
         }
-        let Some(close) = memchr::memchr(b'>', view.slice(next, view.hi)) else { return };
+        let Some(close) = memchr::memchr(b'>', view.slice(next, view.hi)) else {
+            return;
+        };
         at = next + close + 1;
     }
 }
 
 /// `key="password" value="x"`, `"name": "PASSWORD", "value": "x"`, `<key>token</key><string>x`,
 /// `get("password", "x")`: the key is itself a value, and its sibling holds the secret.
-pub(crate) fn sibling(_rules: &Rules, view: &View<'_>, key: &Key, closed: usize, found: &mut Found) {
+pub(crate) fn sibling(
+    _rules: &Rules,
+    view: &View<'_>,
+    key: &Key,
+    closed: usize,
+    found: &mut Found,
+) {
     let gap = |mut i: usize| {
         while matches!(view.at(i), Some(b' ' | b'\t' | b'\n' | b'\r' | b',')) {
             i += 1;
@@ -242,7 +310,12 @@ pub(crate) fn sibling(_rules: &Rules, view: &View<'_>, key: &Key, closed: usize,
         }
         return;
     }
-    let word = next + view.slice(next, next + 4).iter().take_while(|b| matches!(b, b'"' | b'\'' | b'\\')).count();
+    let word = next
+        + view
+            .slice(next, next + 4)
+            .iter()
+            .take_while(|b| matches!(b, b'"' | b'\'' | b'\\'))
+            .count();
     for name in [&b"value"[..], b"val", b"content", b"default"] {
         if view.has(word, name) {
             let i = crate::redact::scan::kv::skip_closing(view, word + name.len());
@@ -254,7 +327,14 @@ pub(crate) fn sibling(_rules: &Rules, view: &View<'_>, key: &Key, closed: usize,
             match quoted(view, from) {
                 Some((a, b)) => settle(view, key, a, b, true, found),
                 None => {
-                    let end = from + view.slice(from, view.line_end(from)).iter().position(|b| b.is_ascii_whitespace() || matches!(b, b',' | b'}' | b'/' | b'>')).unwrap_or(view.line_end(from) - from);
+                    let end = from
+                        + view
+                            .slice(from, view.line_end(from))
+                            .iter()
+                            .position(|b| {
+                                b.is_ascii_whitespace() || matches!(b, b',' | b'}' | b'/' | b'>')
+                            })
+                            .unwrap_or(view.line_end(from) - from);
                     settle(view, key, from, end, false, found);
                 }
             }

@@ -44,7 +44,9 @@ fn field(line: &[u8], n: usize, stop: Option<u8>) -> Option<(usize, usize)> {
         start = i + 1;
     }
     let rest = line.get(start..)?;
-    let len = stop.and_then(|s| memchr::memchr(s, rest)).unwrap_or(rest.len());
+    let len = stop
+        .and_then(|s| memchr::memchr(s, rest))
+        .unwrap_or(rest.len());
     Some((start, start + rest[..len].trim_ascii_end().len()))
 }
 
@@ -52,15 +54,25 @@ fn field(line: &[u8], n: usize, stop: Option<u8>) -> Option<(usize, usize)> {
 fn word(line: &[u8], n: usize) -> Option<(usize, usize)> {
     let mut i = 0;
     for k in 0..=n {
-        i += line[i..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+        i += line[i..]
+            .iter()
+            .take_while(|b| b.is_ascii_whitespace())
+            .count();
         let quoted = line.get(i) == Some(&b'"');
         let len = if quoted {
             memchr::memchr(b'"', line.get(i + 1..)?)? + 2
         } else {
-            line[i..].iter().take_while(|b| !b.is_ascii_whitespace()).count()
+            line[i..]
+                .iter()
+                .take_while(|b| !b.is_ascii_whitespace())
+                .count()
         };
         if k == n {
-            return (len > 0).then_some(if quoted { (i + 1, i + len - 1) } else { (i, i + len) });
+            return (len > 0).then_some(if quoted {
+                (i + 1, i + len - 1)
+            } else {
+                (i, i + len)
+            });
         }
         i += len;
     }

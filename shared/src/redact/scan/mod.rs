@@ -30,7 +30,10 @@ pub(crate) enum Continue {
 
 /// Literals that scanners look for by themselves, without a data file.
 pub(crate) fn literals() -> Vec<Literal> {
-    vec![literal("://", false, Anchor::Url), literal("-----begin", true, Anchor::Pem)]
+    vec![
+        literal("://", false, Anchor::Url),
+        literal("-----begin", true, Anchor::Pem),
+    ]
 }
 
 /// Asks the scanner that owns the anchor.
@@ -47,7 +50,14 @@ pub(crate) fn look(rules: &Rules, ctx: &Context, view: &View<'_>, hit: Hit, foun
 }
 
 /// Goes on with what was begun before.
-pub(crate) fn resume(rules: &Rules, _ctx: &Context, view: &View<'_>, at: usize, what: &Continue, found: &mut Found) {
+pub(crate) fn resume(
+    rules: &Rules,
+    _ctx: &Context,
+    view: &View<'_>,
+    at: usize,
+    what: &Continue,
+    found: &mut Found,
+) {
     match what {
         Continue::Lines(kind) => lines::resume(rules, view, at, *kind, found),
         Continue::Pem => pem::resume(rules, view, at, found),

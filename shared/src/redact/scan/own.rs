@@ -7,7 +7,9 @@ use crate::redact::redactor::Rules;
 use crate::redact::window::{View, is_word};
 
 pub(crate) fn look(rules: &Rules, view: &View<'_>, hit: Hit, n: u32, found: &mut Found) {
-    let Some(kind) = rules.own.kinds.get(n as usize) else { return };
+    let Some(kind) = rules.own.kinds.get(n as usize) else {
+        return;
+    };
     let end = hit.at + hit.len;
     let bordered = |b: Option<u8>| !b.is_some_and(|b| b.is_ascii_alphanumeric());
     match kind {

@@ -16,14 +16,17 @@ const LONG: usize = 16;
 
 pub(crate) fn look(rules: &Rules, view: &View<'_>, hit: Hit, found: &mut Found) {
     let label = hit.at + hit.len;
-    let Some(dashes) = memchr::memmem::find(view.slice(label, label + 80), b"-----") else { return };
+    let Some(dashes) = memchr::memmem::find(view.slice(label, label + 80), b"-----") else {
+        return;
+    };
     let title = view.slice(label, label + dashes);
     if !contains(title, b"PRIVATE KEY") && !contains(title, b"PRIVATE") {
         return;
     }
     let start = label + dashes + 5;
     let rest = view.slice(start, start + MAX_BLOCK);
-    let end = memchr::memmem::find(rest, b"-----END").or_else(|| memchr::memmem::find(rest, b"-----end"));
+    let end =
+        memchr::memmem::find(rest, b"-----END").or_else(|| memchr::memmem::find(rest, b"-----end"));
     match end {
         Some(end) => body(rules, view, start, start + end, found),
         None => cut(rules, view, start, found),
@@ -36,7 +39,8 @@ pub(crate) fn resume(rules: &Rules, view: &View<'_>, at: usize, found: &mut Foun
 }
 
 fn contains(text: &[u8], what: &[u8]) -> bool {
-    text.windows(what.len()).any(|w| w.eq_ignore_ascii_case(what))
+    text.windows(what.len())
+        .any(|w| w.eq_ignore_ascii_case(what))
 }
 
 /// The block has no end in sight: lines go as long as they hold key material.
@@ -50,7 +54,11 @@ fn cut(rules: &Rules, view: &View<'_>, start: usize, found: &mut Found) {
         if !ended {
             body(rules, view, at, end, found);
         }
-        let material = line.split(|b| !is_material(*b)).any(|run| run.len() >= LONG) || line.trim_ascii().is_empty() || contains(line, b": ");
+        let material = line
+            .split(|b| !is_material(*b))
+            .any(|run| run.len() >= LONG)
+            || line.trim_ascii().is_empty()
+            || contains(line, b": ");
         if ended || !material && !first {
             return;
         }
@@ -93,7 +101,11 @@ fn body(rules: &Rules, view: &View<'_>, from: usize, to: usize, found: &mut Foun
         }
         let alone = alone(text, i, i + run);
         if run >= LONG || alone && run >= 2 {
-            let put = if found.edits.iter().any(|e| e.rule == rule) { Put::Drop } else { Put::Mark };
+            let put = if found.edits.iter().any(|e| e.rule == rule) {
+                Put::Drop
+            } else {
+                Put::Mark
+            };
             found.push(from + i, from + i + run, rule, put);
         }
         i += run;
@@ -103,7 +115,12 @@ fn body(rules: &Rules, view: &View<'_>, from: usize, to: usize, found: &mut Foun
 
 /// Whether a run is all that its line (or its part between escaped line ends) holds.
 fn alone(text: &[u8], from: usize, to: usize) -> bool {
-    let quiet = |b: u8| matches!(b, b' ' | b'\t' | b'"' | b'\'' | b'+' | b',' | b'\\' | b'`' | b'\r' | b';' | b')');
+    let quiet = |b: u8| {
+        matches!(
+            b,
+            b' ' | b'\t' | b'"' | b'\'' | b'+' | b',' | b'\\' | b'`' | b'\r' | b';' | b')'
+        )
+    };
     let before = text[..from].iter().rev().find(|b| !quiet(**b));
     let after = text[to..].iter().find(|b| !quiet(**b));
     let escaped_before = before == Some(&b'n') && text[..from].ends_with(b"n");

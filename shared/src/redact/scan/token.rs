@@ -25,11 +25,24 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    pub(crate) fn new(families: &[&Family], table: &RuleTable, literals: &mut Vec<Literal>) -> Result<Self, RuleError> {
+    pub(crate) fn new(
+        families: &[&Family],
+        table: &RuleTable,
+        literals: &mut Vec<Literal>,
+    ) -> Result<Self, RuleError> {
         let mut formats = Vec::new();
         for token in families.iter().flat_map(|f| &f.tokens) {
-            let pattern = |source| RuleError::Pattern { rule: token.id.clone(), source: Box::new(source) };
-            let compile = |re: &str| RegexBuilder::new(re).unicode(false).size_limit(1 << 20).build().map_err(pattern);
+            let pattern = |source| RuleError::Pattern {
+                rule: token.id.clone(),
+                source: Box::new(source),
+            };
+            let compile = |re: &str| {
+                RegexBuilder::new(re)
+                    .unicode(false)
+                    .size_limit(1 << 20)
+                    .build()
+                    .map_err(pattern)
+            };
             let back = match &token.back {
                 None => None,
                 Some(b) => {
@@ -41,7 +54,11 @@ impl Tokens {
                     Some((set, b.min, b.max))
                 }
             };
-            literals.push(literal(&token.lit, false, Anchor::Token(formats.len() as u16)));
+            literals.push(literal(
+                &token.lit,
+                false,
+                Anchor::Token(formats.len() as u16),
+            ));
             formats.push(Format {
                 rule: table.ids.get(&token.id).copied().unwrap_or_default(),
                 re: compile(&format!("^(?:{})", token.re))?,
@@ -56,24 +73,45 @@ impl Tokens {
 }
 
 pub(crate) fn look(rules: &Rules, view: &View<'_>, hit: Hit, n: u16, found: &mut Found) {
-    let Some(format) = rules.tokens.formats.get(n as usize) else { return };
+    let Some(format) = rules.tokens.formats.get(n as usize) else {
+        return;
+    };
     let mut start = hit.at;
     if let Some((class, min, max)) = &format.back {
-        let run = (1..=*max + 1).take_while(|i| start.checked_sub(*i).and_then(|p| view.at(p)).is_some_and(|b| class[b as usize])).count();
+        let run = (1..=*max + 1)
+            .take_while(|i| {
+                start
+                    .checked_sub(*i)
+                    .and_then(|p| view.at(p))
+                    .is_some_and(|b| class[b as usize])
+            })
+            .count();
         if run < *min || run > *max {
             return;
         }
         start -= run;
     }
-    if !format.glued && view.before(start).is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+    if !format.glued
+        && view
+            .before(start)
+            .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    {
         return;
     }
     let text = view.slice(hit.at, hit.at + MAX_TOKEN);
-    let Some(caps) = format.re.captures(text) else { return };
-    let Some(m) = caps.get(format.group) else { return };
+    let Some(caps) = format.re.captures(text) else {
+        return;
+    };
+    let Some(m) = caps.get(format.group) else {
+        return;
+    };
     let mut end = hit.at + m.end();
     if m.end() == text.len() {
-        end += view.slice(end, view.hi).iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')).count();
+        end += view
+            .slice(end, view.hi)
+            .iter()
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+            .count();
     }
     if format.group > 0 {
         start = hit.at + m.start();

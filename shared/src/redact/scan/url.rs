@@ -13,7 +13,10 @@ pub(crate) fn look(rules: &Rules, view: &View<'_>, hit: Hit, found: &mut Found) 
     let start = hit.at + hit.len;
     // The quick way out: most URLs have no `@` before the first blank or quote.
     let text = view.slice(start, start + MAX_USERINFO);
-    let stop = text.iter().position(|b| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'<' | b'>' | b'`' | 0)).unwrap_or(text.len());
+    let stop = text
+        .iter()
+        .position(|b| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'<' | b'>' | b'`' | 0))
+        .unwrap_or(text.len());
     let text = &text[..stop];
     let Some(at) = host_at(text) else { return };
     let info = &text[..at];
