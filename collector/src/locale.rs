@@ -28,27 +28,47 @@ impl Locale {
         if let Some(chosen) = cookie.and_then(Self::by_code) {
             return chosen;
         }
-        let mut wanted: Vec<(f32, &str)> = accept_language.unwrap_or_default().split(',').filter_map(weighted).collect();
+        let mut wanted: Vec<(f32, &str)> = accept_language
+            .unwrap_or_default()
+            .split(',')
+            .filter_map(weighted)
+            .collect();
         wanted.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-        wanted.into_iter().find_map(|(_, tag)| Self::by_tag(tag)).unwrap_or_default()
+        wanted
+            .into_iter()
+            .find_map(|(_, tag)| Self::by_tag(tag))
+            .unwrap_or_default()
     }
 
     /// Exactly this code.
     #[must_use]
     pub fn by_code(code: &str) -> Option<Self> {
-        languages().iter().find(|language| language.code == code).map(Self)
+        languages()
+            .iter()
+            .find(|language| language.code == code)
+            .map(Self)
     }
 
     /// The language of a tag such as `zh`, `zh-Hans-CN` or `en-GB`.
     fn by_tag(tag: &str) -> Option<Self> {
-        let primary = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
+        let primary = |tag: &str| {
+            tag.split('-')
+                .next()
+                .unwrap_or_default()
+                .to_ascii_lowercase()
+        };
         let wanted = primary(tag.trim());
-        languages().iter().find(|language| primary(language.code) == wanted).map(Self)
+        languages()
+            .iter()
+            .find(|language| primary(language.code) == wanted)
+            .map(Self)
     }
 
     /// Every language as code and own name, for the switch on the pages.
     pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-        languages().iter().map(|language| (language.code, language.name))
+        languages()
+            .iter()
+            .map(|language| (language.code, language.name))
     }
 
     /// The code for `lang` attributes.
@@ -59,16 +79,17 @@ impl Locale {
 
     /// The text of `key`; the key itself when there is none, which the tests rule out.
     #[must_use]
-    pub fn t<'a>(&self, key: &'a str) -> &'a str
-    {
+    pub fn t<'a>(&self, key: &'a str) -> &'a str {
         self.0.texts.get(key).map_or(key, String::as_str)
     }
 
     /// The word for one value of an enumeration, such as `status` `open`; the
     /// value itself when it has none.
-    fn word<'a>(&self, kind: &str, value: &'a str) -> &'a str
-    {
-        self.0.texts.get(&format!("{kind}.{value}")).map_or(value, String::as_str)
+    fn word<'a>(&self, kind: &str, value: &'a str) -> &'a str {
+        self.0
+            .texts
+            .get(&format!("{kind}.{value}"))
+            .map_or(value, String::as_str)
     }
 
     /// A ticket's status.
@@ -128,7 +149,11 @@ fn languages() -> &'static [Language] {
                 toml::from_str(text).expect("locales/ are checked by this file's tests");
             let texts = sections
                 .into_iter()
-                .flat_map(|(section, texts)| texts.into_iter().map(move |(key, text)| (format!("{section}.{key}"), text)))
+                .flat_map(|(section, texts)| {
+                    texts
+                        .into_iter()
+                        .map(move |(key, text)| (format!("{section}.{key}"), text))
+                })
                 .collect();
             Language { code, name, texts }
         };
@@ -172,7 +197,11 @@ mod tests {
             if path.is_dir() {
                 used_in(&path, used);
             } else if let Ok(text) = std::fs::read_to_string(&path) {
-                used.extend(text.split(".t(\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+                used.extend(
+                    text.split(".t(\"")
+                        .skip(1)
+                        .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())),
+                );
             }
         }
     }
@@ -186,7 +215,11 @@ mod tests {
             (Some("en"), Some("zh"), "en"),
             (Some("xx"), Some("fr;q=x"), "en"),
         ] {
-            assert_eq!(Locale::choose(cookie, accept).code(), code, "{cookie:?} {accept:?}");
+            assert_eq!(
+                Locale::choose(cookie, accept).code(),
+                code,
+                "{cookie:?} {accept:?}"
+            );
         }
     }
 }

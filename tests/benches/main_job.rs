@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 fn main() -> Result<(), String> {
-    let megabytes = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(1000);
+    let megabytes = std::env::args()
+        .filter_map(|word| word.parse().ok())
+        .next()
+        .unwrap_or(1000);
     let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
     say("| what | Sitrep | peer or limit | ratio |\n|---|---|---|---|");
     binary_size()?;
@@ -22,7 +25,9 @@ fn main() -> Result<(), String> {
 }
 
 fn binary_size() -> Result<(), String> {
-    let bytes = std::fs::metadata(binaries::sitrep()).map_err(|error| error.to_string())?.len();
+    let bytes = std::fs::metadata(binaries::sitrep())
+        .map_err(|error| error.to_string())?
+        .len();
     row("agent binary, MB (limit 10)", mb(bytes), 10.0);
     Ok(())
 }
@@ -30,16 +35,38 @@ fn binary_size() -> Result<(), String> {
 fn base_collection(dir: &Path) -> Result<(), String> {
     let agent = Agent::new(&dir.join("base"))?;
     let bundle = dir.join("base.tar.gz");
-    let ours = usage::of(&mut agent.command(&["run", "--no-send", "--yes", "--allow-partial", "--output", text(&bundle)]))?;
+    let ours = usage::of(&mut agent.command(&[
+        "run",
+        "--no-send",
+        "--yes",
+        "--allow-partial",
+        "--output",
+        text(&bundle),
+    ]))?;
     let sos_dir = dir.join("sos");
     std::fs::create_dir(&sos_dir).map_err(|error| error.to_string())?;
     let mut sos = process::command(Path::new("sosreport"));
-    sos.env("HOME", "/root").args(["--batch", "--quiet", "-z", "gzip", "--tmp-dir", text(&sos_dir)]);
+    sos.env("HOME", "/root").args([
+        "--batch",
+        "--quiet",
+        "-z",
+        "gzip",
+        "--tmp-dir",
+        text(&sos_dir),
+    ]);
     let theirs = usage::of(&mut sos)?;
     row("this host, wall s (sosreport)", ours.wall_s, theirs.wall_s);
     row("this host, CPU s (sosreport)", ours.cpu_s(), theirs.cpu_s());
-    row("this host, peak RSS MB (sosreport)", mb(ours.peak_rss_bytes), mb(theirs.peak_rss_bytes));
-    row("this host, written MB (sosreport)", mb(ours.written_bytes), mb(theirs.written_bytes));
+    row(
+        "this host, peak RSS MB (sosreport)",
+        mb(ours.peak_rss_bytes),
+        mb(theirs.peak_rss_bytes),
+    );
+    row(
+        "this host, written MB (sosreport)",
+        mb(ours.written_bytes),
+        mb(theirs.written_bytes),
+    );
     Ok(())
 }
 
@@ -55,20 +82,56 @@ fn logs(dir: &Path, megabytes: u64) -> Result<(), String> {
     let agent = Agent::new(&dir.join("logs"))?;
     let bundle = dir.join("logs.tar.gz");
     let arguments = [
-        "run", "--no-send", "--yes", "--allow-partial", "--max-size", "4G", "--max-time", "600s",
-        "--profile", text(&profile), "--output", text(&bundle),
+        "run",
+        "--no-send",
+        "--yes",
+        "--allow-partial",
+        "--max-size",
+        "4G",
+        "--max-time",
+        "600s",
+        "--profile",
+        text(&profile),
+        "--output",
+        text(&bundle),
     ];
     let ours = usage::of(&mut agent.command(&arguments))?;
     let mut gzip = process::command(Path::new("/bin/sh"));
-    gzip.args(["-c", "tar cf - \"$1\" | gzip -6 > \"$2\"", "sh", text(&corpus), text(&dir.join("peer.tar.gz"))]);
+    gzip.args([
+        "-c",
+        "tar cf - \"$1\" | gzip -6 > \"$2\"",
+        "sh",
+        text(&corpus),
+        text(&dir.join("peer.tar.gz")),
+    ]);
     let theirs = usage::of(&mut gzip)?;
     let original = size_of(&corpus);
-    let packed = std::fs::metadata(&bundle).map_err(|error| error.to_string())?.len();
-    let peer = std::fs::metadata(dir.join("peer.tar.gz")).map_err(|error| error.to_string())?.len();
-    row("logs into a bundle, MB per CPU s (tar | gzip -6)", per_cpu_s(original, &ours), per_cpu_s(original, &theirs));
-    row("logs into a bundle, packed to 1 in (tar | gzip -6)", mb(original) / mb(packed), mb(original) / mb(peer));
-    row("logs into a bundle, peak RSS MB (limit 48)", mb(ours.peak_rss_bytes), 48.0);
-    row("logs into a bundle, written MB (the bundle)", mb(ours.written_bytes), mb(packed));
+    let packed = std::fs::metadata(&bundle)
+        .map_err(|error| error.to_string())?
+        .len();
+    let peer = std::fs::metadata(dir.join("peer.tar.gz"))
+        .map_err(|error| error.to_string())?
+        .len();
+    row(
+        "logs into a bundle, MB per CPU s (tar | gzip -6)",
+        per_cpu_s(original, &ours),
+        per_cpu_s(original, &theirs),
+    );
+    row(
+        "logs into a bundle, packed to 1 in (tar | gzip -6)",
+        mb(original) / mb(packed),
+        mb(original) / mb(peer),
+    );
+    row(
+        "logs into a bundle, peak RSS MB (limit 48)",
+        mb(ours.peak_rss_bytes),
+        48.0,
+    );
+    row(
+        "logs into a bundle, written MB (the bundle)",
+        mb(ours.written_bytes),
+        mb(packed),
+    );
     receive(dir, &agent, &bundle)
 }
 
@@ -79,8 +142,16 @@ fn receive(dir: &Path, agent: &Agent, bundle: &Path) -> Result<(), String> {
     let link = collector.create_code(&ticket.id)?;
     let sent = usage::of(&mut agent.command(&["send", text(bundle), &link, "--yes"]))?;
     collector.wait_for_verdict(&ticket.id, Duration::from_secs(300))?;
-    row("collector, peak RSS MB (limit 150)", mb(collector.peak_rss_bytes().unwrap_or_default()), 150.0);
-    row("agent sending, peak RSS MB (limit 48)", mb(sent.peak_rss_bytes), 48.0);
+    row(
+        "collector, peak RSS MB (limit 150)",
+        mb(collector.peak_rss_bytes().unwrap_or_default()),
+        150.0,
+    );
+    row(
+        "agent sending, peak RSS MB (limit 48)",
+        mb(sent.peak_rss_bytes),
+        48.0,
+    );
     Ok(())
 }
 
@@ -93,21 +164,43 @@ fn corpus(megabytes: u64) -> Result<PathBuf, String> {
     let shared = sitrep_tests::shared_data()?;
     let rules = dir.join("cre");
     std::fs::create_dir_all(&rules).map_err(|error| error.to_string())?;
-    let source = shared.join("signatures/cre").canonicalize().map_err(|error| error.to_string())?;
+    let source = shared
+        .join("signatures/cre")
+        .canonicalize()
+        .map_err(|error| error.to_string())?;
     if !rules.join("rules").exists() {
-        std::os::unix::fs::symlink(source, rules.join("rules")).map_err(|error| error.to_string())?;
+        std::os::unix::fs::symlink(source, rules.join("rules"))
+            .map_err(|error| error.to_string())?;
     }
     let mut make = process::command(Path::new("python3"));
-    make.arg(shared.join("perf/gen_logs.py")).args(["--loghub", text(&shared.join("logs/loghub")), "--cre", text(&rules)]);
+    make.arg(shared.join("perf/gen_logs.py")).args([
+        "--loghub",
+        text(&shared.join("logs/loghub")),
+        "--cre",
+        text(&rules),
+    ]);
     make.args(["--out", text(&dir), "--mb", &megabytes.to_string()]);
     let made = process::output(&mut make)?;
-    if made.status.success() { Ok(dir) } else { Err(String::from_utf8_lossy(&made.stderr).into_owned()) }
+    if made.status.success() {
+        Ok(dir)
+    } else {
+        Err(String::from_utf8_lossy(&made.stderr).into_owned())
+    }
 }
 
 fn size_of(dir: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
-    let logs = entries.flatten().filter(|entry| entry.path().extension().is_some_and(|ending| ending == "log"));
-    logs.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return 0;
+    };
+    let logs = entries.flatten().filter(|entry| {
+        entry
+            .path()
+            .extension()
+            .is_some_and(|ending| ending == "log")
+    });
+    logs.filter_map(|entry| entry.metadata().ok())
+        .map(|metadata| metadata.len())
+        .sum()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -124,7 +217,10 @@ fn text(path: &Path) -> &str {
 }
 
 fn row(what: &str, ours: f64, other: f64) {
-    say(&format!("| {what} | {ours:.2} | {other:.2} | {:.3} |", ours / other));
+    say(&format!(
+        "| {what} | {ours:.2} | {other:.2} | {:.3} |",
+        ours / other
+    ));
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark is a program that prints")]

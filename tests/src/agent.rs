@@ -1,7 +1,7 @@
 //! The customer's side: the real agent in a home of its own.
 
-use crate::process::{self, Running};
 use crate::binaries;
+use crate::process::{self, Running};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -27,7 +27,12 @@ impl Ended {
     /// # Errors
     /// When there is none.
     pub fn json(&self) -> Result<serde_json::Value, String> {
-        serde_json::from_str(&self.stdout).map_err(|error| format!("no JSON on standard output: {error}\n{}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout).map_err(|error| {
+            format!(
+                "no JSON on standard output: {error}\n{}\n{}",
+                self.stdout, self.stderr
+            )
+        })
     }
 }
 
@@ -37,8 +42,11 @@ impl Agent {
     /// # Errors
     /// When the folder cannot be made.
     pub fn new(home: &Path) -> Result<Self, String> {
-        std::fs::create_dir_all(home).map_err(|error| format!("cannot make {}: {error}", home.display()))?;
-        Ok(Self { home: home.to_path_buf() })
+        std::fs::create_dir_all(home)
+            .map_err(|error| format!("cannot make {}: {error}", home.display()))?;
+        Ok(Self {
+            home: home.to_path_buf(),
+        })
     }
 
     /// The home folder, where kept bundles appear.
@@ -79,7 +87,11 @@ impl Agent {
     /// When the agent cannot be started.
     pub fn run_showing_progress(&self, arguments: &[&str]) -> Result<Ended, String> {
         let output = process::output(self.command(arguments).stderr(Stdio::inherit()))?;
-        Ok(Ended { code: output.status.code(), stdout: String::from_utf8_lossy(&output.stdout).into_owned(), stderr: String::new() })
+        Ok(Ended {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::new(),
+        })
     }
 
     /// Starts in the background.
@@ -87,6 +99,10 @@ impl Agent {
     /// # Errors
     /// When the agent cannot be started.
     pub fn start(&self, arguments: &[&str]) -> Result<Running, String> {
-        Running::start(self.command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()))
+        Running::start(
+            self.command(arguments)
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped()),
+        )
     }
 }

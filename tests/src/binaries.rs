@@ -19,7 +19,10 @@ pub fn folder() -> &'static Path {
     })
 }
 
-#[expect(clippy::panic, reason = "without the binaries no test can say anything")]
+#[expect(
+    clippy::panic,
+    reason = "without the binaries no test can say anything"
+)]
 fn fail(error: &str) -> ! {
     panic!("cannot build the product: {error}")
 }
@@ -29,21 +32,48 @@ fn build() -> Result<PathBuf, String> {
     // target/<profile>/demo, target/<profile>/deps/story-<hash>
     let profile_dir = this
         .ancestors()
-        .find(|dir| matches!(dir.file_name().and_then(|name| name.to_str()), Some("debug" | "release")))
+        .find(|dir| {
+            matches!(
+                dir.file_name().and_then(|name| name.to_str()),
+                Some("debug" | "release")
+            )
+        })
         .ok_or_else(|| format!("{} is not below a target folder", this.display()))?;
     let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     let mut command = process::command(&cargo);
-    for keep in ["HOME", "PATH", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "RUSTFLAGS", "CARGO_TARGET_DIR"] {
+    for keep in [
+        "HOME",
+        "PATH",
+        "CARGO_HOME",
+        "RUSTUP_HOME",
+        "RUSTUP_TOOLCHAIN",
+        "RUSTFLAGS",
+        "CARGO_TARGET_DIR",
+    ] {
         if let Some(value) = std::env::var_os(keep) {
             command.env(keep, value);
         }
     }
-    command.current_dir(crate::workspace_root()).args(["build", "--quiet", "-p", "sitrep", "-p", "sitrep-collector", "--bins"]);
+    command.current_dir(crate::workspace_root()).args([
+        "build",
+        "--quiet",
+        "-p",
+        "sitrep",
+        "-p",
+        "sitrep-collector",
+        "--bins",
+    ]);
     if profile_dir.ends_with("release") {
         command.arg("--release");
     }
-    let status = command.status().map_err(|error| format!("cannot run cargo: {error}"))?;
-    if status.success() { Ok(profile_dir.to_path_buf()) } else { Err(format!("cargo build ended with {status}")) }
+    let status = command
+        .status()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    if status.success() {
+        Ok(profile_dir.to_path_buf())
+    } else {
+        Err(format!("cargo build ended with {status}"))
+    }
 }
 
 /// The agent.

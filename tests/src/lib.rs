@@ -28,8 +28,10 @@ pub fn workspace_root() -> &'static std::path::Path {
 /// # Errors
 /// Names the folder that was looked for and the variable that changes it.
 pub fn shared_data() -> Result<std::path::PathBuf, String> {
-    let dir = std::env::var_os("SITREP_SHARED")
-        .map_or_else(|| workspace_root().join("../shared"), std::path::PathBuf::from);
+    let dir = std::env::var_os("SITREP_SHARED").map_or_else(
+        || workspace_root().join("../shared"),
+        std::path::PathBuf::from,
+    );
     if dir.join("signatures").is_dir() {
         Ok(dir)
     } else {

@@ -7,13 +7,19 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// A command with nothing inherited: no environment but `PATH`, no input.
-#[expect(clippy::disallowed_methods, reason = "the harness is what starts processes in tests")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the harness is what starts processes in tests"
+)]
 #[must_use]
 pub fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .env_clear()
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null());
     command
@@ -30,9 +36,9 @@ impl Running {
     /// # Errors
     /// Says which program could not be started, and why.
     pub fn start(command: &mut Command) -> Result<Self, String> {
-        let child = command
-            .spawn()
-            .map_err(|error| format!("cannot start {}: {error}", command.get_program().display()))?;
+        let child = command.spawn().map_err(|error| {
+            format!("cannot start {}: {error}", command.get_program().display())
+        })?;
         Ok(Self { child })
     }
 
@@ -50,7 +56,10 @@ impl Running {
     }
 
     /// Sends `signal` to the process alone.
-    #[expect(unsafe_code, reason = "kill(2) on a process this harness started; no memory is touched")]
+    #[expect(
+        unsafe_code,
+        reason = "kill(2) on a process this harness started; no memory is touched"
+    )]
     pub fn signal(&self, signal: i32) {
         let id = i32::try_from(self.child.id()).expect("process ids fit in an i32");
         unsafe { libc::kill(id, signal) };
@@ -62,12 +71,14 @@ impl Running {
     /// When the limit passes first.
     pub fn wait(&mut self, limit: Duration) -> Result<Option<i32>, String> {
         let mut code = None;
-        wait_for("the process to end", limit, || match self.child.try_wait() {
-            Ok(Some(status)) => {
-                code = status.code();
-                true
+        wait_for("the process to end", limit, || {
+            match self.child.try_wait() {
+                Ok(Some(status)) => {
+                    code = status.code();
+                    true
+                }
+                _ => false,
             }
-            _ => false,
         })?;
         Ok(code)
     }

@@ -38,7 +38,9 @@ impl Proxy {
                 if cut.load(Ordering::Relaxed) {
                     continue; // accepted and dropped: the client sees a reset
                 }
-                let Ok(server) = TcpStream::connect(target) else { continue };
+                let Ok(server) = TcpStream::connect(target) else {
+                    continue;
+                };
                 relay(client, server, &budget, &cut);
             }
         });
@@ -73,15 +75,19 @@ impl Drop for Proxy {
 }
 
 fn relay(client: TcpStream, server: TcpStream, budget: &Arc<AtomicI64>, cut: &Arc<AtomicBool>) {
-    let (Ok(client_read), Ok(server_read)) = (client.try_clone(), server.try_clone()) else { return };
+    let (Ok(client_read), Ok(server_read)) = (client.try_clone(), server.try_clone()) else {
+        return;
+    };
     let (budget, cut) = (budget.clone(), cut.clone());
-    std::thread::spawn(move || copy(client_read, server, |sent| {
-        let left = budget.fetch_sub(i64::try_from(sent).unwrap_or(i64::MAX), Ordering::Relaxed);
-        if left <= 0 {
-            cut.store(true, Ordering::Relaxed);
-        }
-        left > 0
-    }));
+    std::thread::spawn(move || {
+        copy(client_read, server, |sent| {
+            let left = budget.fetch_sub(i64::try_from(sent).unwrap_or(i64::MAX), Ordering::Relaxed);
+            if left <= 0 {
+                cut.store(true, Ordering::Relaxed);
+            }
+            left > 0
+        })
+    });
     std::thread::spawn(move || copy(server_read, client, |_| true));
 }
 

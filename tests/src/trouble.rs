@@ -26,7 +26,8 @@ pub struct Trouble {
 /// # Errors
 /// Says what could not be started or written.
 pub fn provoke(dir: &Path) -> Result<Trouble, String> {
-    let this = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    let this =
+        std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
     let log = dir.join("exporter.log");
     let ended = process::command(&this)
         .arg(SERVICE_ARGUMENT)
@@ -39,7 +40,8 @@ pub fn provoke(dir: &Path) -> Result<Trouble, String> {
     // Its end is not checked: where crashes are not logged it leaves nothing.
     drop(process::command(&this).arg(CRASH_ARGUMENT).status());
     let profile = dir.join("exporter.toml");
-    std::fs::write(&profile, profile_text(&log)).map_err(|error| format!("cannot write {}: {error}", profile.display()))?;
+    std::fs::write(&profile, profile_text(&log))
+        .map_err(|error| format!("cannot write {}: {error}", profile.display()))?;
     Ok(Trouble { log, profile })
 }
 
@@ -63,14 +65,27 @@ pub fn serve_until_full(log: &Path) -> u8 {
 
 fn export(log: &Path) -> std::io::Result<()> {
     let mut log = OpenOptions::new().create(true).append(true).open(log)?;
-    let mut say = |level: &str, text: &str| writeln!(log, "{} {level} exporter[{}]: {text}", now(), std::process::id());
+    let mut say = |level: &str, text: &str| {
+        writeln!(
+            log,
+            "{} {level} exporter[{}]: {text}",
+            now(),
+            std::process::id()
+        )
+    };
     say("INFO", "nightly export started, 3 tables, target /dev/full")?;
-    say("INFO", "connecting to database host=db01 user=exporter password=correct-horse-battery")?;
+    say(
+        "INFO",
+        "connecting to database host=db01 user=exporter password=correct-horse-battery",
+    )?;
     let mut target = File::options().write(true).open("/dev/full")?;
     for table in ["orders", "invoices", "customers"] {
         say("INFO", &format!("exporting table {table}"))?;
         if let Err(error) = target.write_all(&[0; 4096]) {
-            say("ERROR", &format!("cannot write the export of {table}: {error}"))?;
+            say(
+                "ERROR",
+                &format!("cannot write the export of {table}: {error}"),
+            )?;
             say("ERROR", "nightly export failed")?;
             return Err(error);
         }
@@ -79,15 +94,23 @@ fn export(log: &Path) -> std::io::Result<()> {
 }
 
 fn now() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     sitrep_shared::time::UtcMs(i64::try_from(since.as_millis()).unwrap_or_default()).rfc3339()
 }
 
 /// Ends by a real segmentation fault, which the kernel logs.
-#[expect(unsafe_code, reason = "the crash is the purpose: the kernel's own message about it is what gets collected")]
+#[expect(
+    unsafe_code,
+    reason = "the crash is the purpose: the kernel's own message about it is what gets collected"
+)]
 pub fn crash() -> ! {
     unsafe {
-        let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        let no_core = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
         libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core);
         std::ptr::null_mut::<u32>().write_volatile(1);
     }

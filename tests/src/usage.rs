@@ -32,15 +32,22 @@ impl Usage {
 ///
 /// # Errors
 /// When it cannot be started, or fails with more than "partial" (3).
-#[expect(unsafe_code, reason = "wait4(2) is the only way to the usage of one single child")]
+#[expect(
+    unsafe_code,
+    reason = "wait4(2) is the only way to the usage of one single child"
+)]
 pub fn of(command: &mut Command) -> Result<Usage, String> {
     let start = Instant::now();
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let child = child.map_err(|error| format!("cannot start {}: {error}", command.get_program().display()))?;
+    let child = child
+        .map_err(|error| format!("cannot start {}: {error}", command.get_program().display()))?;
     let id = i32::try_from(child.id()).map_err(|error| error.to_string())?;
     let (mut status, mut usage) = (0, unsafe { std::mem::zeroed::<libc::rusage>() });
     if unsafe { libc::wait4(id, &raw mut status, 0, &raw mut usage) } != id {
-        return Err(format!("cannot wait for {}", command.get_program().display()));
+        return Err(format!(
+            "cannot wait for {}",
+            command.get_program().display()
+        ));
     }
     let wall_s = start.elapsed().as_secs_f64();
     let code = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));

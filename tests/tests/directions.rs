@@ -5,25 +5,72 @@ use std::path::{Path, PathBuf};
 
 /// Folder (or file), and what its code may not name.
 const FORBIDDEN: &[(&str, &[&str])] = &[
-    ("shared/src", &["tokio", "clap", "axum", "sqlx", "reqwest", "std::env", "std::net", "println!", "eprintln!", "SystemTime::now", "Instant::now"]),
-    ("agent/src", &["sitrep_collector", "sitrep_tests", "axum", "sqlx"]),
+    (
+        "shared/src",
+        &[
+            "tokio",
+            "clap",
+            "axum",
+            "sqlx",
+            "reqwest",
+            "std::env",
+            "std::net",
+            "println!",
+            "eprintln!",
+            "SystemTime::now",
+            "Instant::now",
+        ],
+    ),
+    (
+        "agent/src",
+        &["sitrep_collector", "sitrep_tests", "axum", "sqlx"],
+    ),
     ("collector/src", &["sitrep::", "sitrep_tests"]),
-    ("agent/src/collect", &["crate::sources", "crate::cli", "crate::ui", "crate::upload", "reqwest", "tokio"]),
-    ("agent/src/sources", &["crate::cli", "crate::ui", "crate::upload", "reqwest", "tokio::"]),
+    (
+        "agent/src/collect",
+        &[
+            "crate::sources",
+            "crate::cli",
+            "crate::ui",
+            "crate::upload",
+            "reqwest",
+            "tokio",
+        ],
+    ),
+    (
+        "agent/src/sources",
+        &[
+            "crate::cli",
+            "crate::ui",
+            "crate::upload",
+            "reqwest",
+            "tokio::",
+        ],
+    ),
     ("collector/src/tickets", &["crate::http"]),
     ("collector/src/bundles", &["crate::http"]),
     ("collector/src/auth", &["crate::http"]),
     ("collector/src/queue", &["crate::http"]),
     ("collector/src/jobs", &["crate::http"]),
-    ("collector/src/db", &["crate::http", "crate::tickets", "crate::bundles"]),
-    ("collector/src/ctl", &["sqlx", "axum", "crate::db", "crate::http"]),
+    (
+        "collector/src/db",
+        &["crate::http", "crate::tickets", "crate::bundles"],
+    ),
+    (
+        "collector/src/ctl",
+        &["sqlx", "axum", "crate::db", "crate::http"],
+    ),
 ];
 
 /// What may be named in one folder only.
 const ONLY_IN: &[(&str, &str, &[&str])] = &[
     ("collector/src", "sqlx::query", &["collector/src/db"]),
     ("collector/src", "tokio::spawn", &["collector/src/tasks.rs"]),
-    ("agent/src", "reqwest::", &["agent/src/upload", "agent/src/daemon"]),
+    (
+        "agent/src",
+        "reqwest::",
+        &["agent/src/upload", "agent/src/daemon"],
+    ),
 ];
 
 #[test]
@@ -36,7 +83,10 @@ fn nobody_knows_whom_they_should_not() {
     }
     for (area, word, allowed) in ONLY_IN {
         for file in rust_files(&workspace_root().join(area)) {
-            if !allowed.iter().any(|place| relative(&file).starts_with(place)) {
+            if !allowed
+                .iter()
+                .any(|place| relative(&file).starts_with(place))
+            {
                 faults.extend(named_in(&file, &[word]));
             }
         }
@@ -52,19 +102,31 @@ fn every_file_says_what_it_is_for() {
         .filter(|file| !read(file).starts_with("//!"))
         .map(|file| relative(&file))
         .collect();
-    assert!(silent.is_empty(), "no //! at the top of:\n{}", silent.join("\n"));
+    assert!(
+        silent.is_empty(),
+        "no //! at the top of:\n{}",
+        silent.join("\n")
+    );
 }
 
 #[test]
 fn every_path_in_the_readmes_map_exists() {
     let readme = read(&workspace_root().join("README.md"));
-    let map = readme.split("## Map of the code").nth(1).expect("the README has a map of the code");
+    let map = readme
+        .split("## Map of the code")
+        .nth(1)
+        .expect("the README has a map of the code");
     let mut paths = 0;
     for word in map.split('`').skip(1).step_by(2) {
-        let is_path = ["agent/", "collector/", "shared/", "tests/"].iter().any(|top| word.starts_with(top));
+        let is_path = ["agent/", "collector/", "shared/", "tests/"]
+            .iter()
+            .any(|top| word.starts_with(top));
         if is_path {
             let path = word.trim_end_matches('*');
-            assert!(workspace_root().join(path).exists(), "the README's map names {word}, which does not exist");
+            assert!(
+                workspace_root().join(path).exists(),
+                "the README's map names {word}, which does not exist"
+            );
             paths += 1;
         }
     }
@@ -72,7 +134,9 @@ fn every_path_in_the_readmes_map_exists() {
 }
 
 fn rust_files(dir: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return Vec::new();
+    };
     let mut found = Vec::new();
     for path in entries.flatten().map(|entry| entry.path()) {
         if path.is_dir() {
@@ -102,9 +166,13 @@ fn named_in(file: &Path, words: &[&str]) -> Vec<String> {
 }
 
 fn read(file: &Path) -> String {
-    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()))
+    std::fs::read_to_string(file)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()))
 }
 
 fn relative(file: &Path) -> String {
-    file.strip_prefix(workspace_root()).unwrap_or(file).display().to_string()
+    file.strip_prefix(workspace_root())
+        .unwrap_or(file)
+        .display()
+        .to_string()
 }

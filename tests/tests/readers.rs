@@ -13,7 +13,16 @@ fn bundle() -> &'static Path {
         let path = dir.path().join("host.tar.gz");
         let agent = Agent::new(&dir.path().join("customer")).expect("a home");
         let output = path.display().to_string();
-        let ended = agent.run(&["run", "--no-send", "--yes", "--allow-partial", "--output", &output]).expect("the agent");
+        let ended = agent
+            .run(&[
+                "run",
+                "--no-send",
+                "--yes",
+                "--allow-partial",
+                "--output",
+                &output,
+            ])
+            .expect("the agent");
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         (dir, path)
     });
@@ -25,17 +34,26 @@ fn run(program: &str, arguments: &[&str]) -> String {
     command.args(arguments).env("HOME", "/tmp").arg(bundle());
     let output = process::output(&mut command).expect("the reader starts");
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{program} refused the bundle: {stdout}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{program} refused the bundle: {stdout}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     stdout
 }
 
 fn python() -> String {
-    let own = std::env::var_os("SITREP_TESTS_VENV").map_or_else(|| workspace_root().join("target/venv"), PathBuf::from);
+    let own = std::env::var_os("SITREP_TESTS_VENV")
+        .map_or_else(|| workspace_root().join("target/venv"), PathBuf::from);
     own.join("bin/python").display().to_string()
 }
 
 fn script(name: &str) -> String {
-    workspace_root().join("tests/fixtures/readers").join(name).display().to_string()
+    workspace_root()
+        .join("tests/fixtures/readers")
+        .join(name)
+        .display()
+        .to_string()
 }
 
 #[test]
@@ -46,9 +64,24 @@ fn gzip_checks_every_block() {
 #[test]
 fn gnu_tar_lists_the_readme_first_and_the_manifest_last() {
     let listing = run("tar", &["-tzf"]);
-    let names: Vec<&str> = listing.lines().filter(|name| !name.ends_with('/')).collect();
-    assert!(names.first().is_some_and(|name| name.ends_with("/README.txt")), "{:?}", names.first());
-    assert!(names.last().is_some_and(|name| name.ends_with("/meta/manifest.json")), "{:?}", names.last());
+    let names: Vec<&str> = listing
+        .lines()
+        .filter(|name| !name.ends_with('/'))
+        .collect();
+    assert!(
+        names
+            .first()
+            .is_some_and(|name| name.ends_with("/README.txt")),
+        "{:?}",
+        names.first()
+    );
+    assert!(
+        names
+            .last()
+            .is_some_and(|name| name.ends_with("/meta/manifest.json")),
+        "{:?}",
+        names.last()
+    );
 }
 
 #[test]
@@ -58,14 +91,16 @@ fn seven_zip_finds_no_fault() {
 
 #[test]
 fn pythons_tarfile_reads_every_entry() {
-    let found: serde_json::Value = serde_json::from_str(&run("python3", &[&script("tarfile_check.py")])).expect("JSON");
+    let found: serde_json::Value =
+        serde_json::from_str(&run("python3", &[&script("tarfile_check.py")])).expect("JSON");
     assert!(found["entries"].as_u64() > Some(100), "{found}");
     assert!(found["bytes"].as_u64() > Some(100_000), "{found}");
 }
 
 #[test]
 fn insights_core_takes_it_for_a_sos_report() {
-    let found: serde_json::Value = serde_json::from_str(&run(&python(), &[&script("insights_specs.py")])).expect("JSON");
+    let found: serde_json::Value =
+        serde_json::from_str(&run(&python(), &[&script("insights_specs.py")])).expect("JSON");
     assert_eq!(found["context"], "SosArchiveContext");
     let specs = found["specs"].as_array().map_or(0, Vec::len);
     assert!(specs >= 60, "only {specs} specs: {}", found["specs"]);
