@@ -1,0 +1,199 @@
+//! The compiled catalogue: every condition once, one prefilter over all of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::condition;
+use super::model::{Matcher, Rule, Signature};
+use super::parse::Catalogue;
+use super::prefilter::Prefilter;
+use super::run::{Run, RunOptions};
+use super::source::SourceMap;
+use super::term::Term;
+
+/// A catalogue that cannot be compiled.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// A condition passed the checks and still does not compile.
+    #[error("cannot compile signature {id}: {message}")]
+    Condition {
+        /// The signature.
+        id: String,
+        /// Why.
+        message: String,
+    },
+    /// The prefilter refuses the literals.
+    #[error("cannot build the prefilter")]
+    Prefilter(#[source] aho_corasick::BuildError),
+}
+
+/// What a condition is to a rule.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Use {
+    pub rule: u32,
+    /// Bit within the rule's positive or negative conditions.
+    pub bit: u8,
+    pub negative: bool,
+}
+
+/// A signature ready to run.
+pub(super) struct Compiled {
+    pub signature: Arc<Signature>,
+    pub rule: Option<Rule>,
+    pub requires: Option<cel::Program>,
+    pub suppress: Vec<cel::Program>,
+}
+
+/// The compiled catalogue; shared between threads.
+pub struct Engine {
+    pub(super) compiled: Vec<Compiled>,
+    pub(super) terms: Vec<Term>,
+    /// For each term, the rules that use it.
+    pub(super) uses: Vec<Vec<Use>>,
+    /// For each literal of the prefilter, the terms that it is required by.
+    pub(super) literal_terms: Vec<Vec<u32>>,
+    /// Terms that no literal is required for.
+    pub(super) always: Vec<u32>,
+    pub(super) prefilter: Prefilter,
+    pub(super) sources: SourceMap,
+}
+
+impl Engine {
+    /// Compiles a catalogue; drafts and retired signatures are left out.
+    ///
+    /// # Errors
+    /// A condition does not compile, which the checks at loading should have said.
+    pub fn new(catalogue: &Catalogue, sources: &SourceMap) -> Result<Self, EngineError> {
+        let mut builder = Builder::default();
+        for signature in catalogue.signatures.iter().filter(|s| s.is_active()) {
+            builder.add(signature)?;
+        }
+        let prefilter = Prefilter::build(&builder.literals).map_err(EngineError::Prefilter)?;
+        Ok(Self {
+            compiled: builder.compiled,
+            terms: builder.terms,
+            uses: builder.uses,
+            literal_terms: builder.literal_terms,
+            always: builder.always,
+            prefilter,
+            sources: sources.clone(),
+        })
+    }
+
+    /// Starts a run over the files of one bundle or host.
+    pub fn run(&self, options: RunOptions) -> Run<'_> {
+        Run::new(self, options)
+    }
+
+    /// How many signatures are in force.
+    pub fn len(&self) -> usize {
+        self.compiled.len()
+    }
+
+    /// Whether there is nothing to look for.
+    pub fn is_empty(&self) -> bool {
+        self.compiled.is_empty()
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    compiled: Vec<Compiled>,
+    terms: Vec<Term>,
+    uses: Vec<Vec<Use>>,
+    by_matcher: HashMap<Matcher, u32>,
+    literals: Vec<Vec<u8>>,
+    by_literal: HashMap<Vec<u8>, usize>,
+    literal_terms: Vec<Vec<u32>>,
+    always: Vec<u32>,
+}
+
+impl Builder {
+    fn add(&mut self, signature: &Signature) -> Result<(), EngineError> {
+        let fault = |message: String| EngineError::Condition {
+            id: signature.id.clone(),
+            message,
+        };
+        let extension = signature.extension.as_ref();
+        let requires = extension.and_then(|e| e.requires.as_ref());
+        let requires = requires
+            .map(|text| condition::compile(text))
+            .transpose()
+            .map_err(fault)?;
+        let suppress = extension.map(|e| e.suppress.as_slice()).unwrap_or_default();
+        let suppress: Result<Vec<_>, _> = suppress
+            .iter()
+            .map(|s| condition::compile(&s.when))
+            .collect();
+        let suppress = suppress.map_err(fault)?;
+        let number = self.compiled.len() as u32;
+        if let Some(rule) = signature.rule.as_ref().filter(|r| r.unsupported.is_none()) {
+            for (bit, positive) in rule.positives.iter().enumerate() {
+                let bit = bit as u8;
+                self.term(
+                    &positive.matcher,
+                    Use {
+                        rule: number,
+                        bit,
+                        negative: false,
+                    },
+                )
+                .map_err(fault)?;
+            }
+            for (bit, negative) in rule.negatives.iter().enumerate() {
+                let bit = bit as u8;
+                self.term(
+                    &negative.matcher,
+                    Use {
+                        rule: number,
+                        bit,
+                        negative: true,
+                    },
+                )
+                .map_err(fault)?;
+            }
+        }
+        let signature = Arc::new(signature.clone());
+        self.compiled.push(Compiled {
+            rule: signature.rule.clone(),
+            signature,
+            requires,
+            suppress,
+        });
+        Ok(())
+    }
+
+    fn term(&mut self, matcher: &Matcher, used: Use) -> Result<(), String> {
+        if let Some(&term) = self.by_matcher.get(matcher) {
+            self.uses[term as usize].push(used);
+            return Ok(());
+        }
+        let compiled = Term::compile(matcher)?;
+        let term = self.terms.len() as u32;
+        match compiled.required.first() {
+            Some(set) => {
+                for literal in set {
+                    self.literal(literal, term);
+                }
+            }
+            None => self.always.push(term),
+        }
+        self.by_matcher.insert(matcher.clone(), term);
+        self.terms.push(compiled);
+        self.uses.push(vec![used]);
+        Ok(())
+    }
+
+    fn literal(&mut self, literal: &[u8], term: u32) {
+        let index = *self.by_literal.entry(literal.to_vec()).or_insert_with(|| {
+            self.literals.push(literal.to_vec());
+            self.literal_terms.push(Vec::new());
+            self.literals.len() - 1
+        });
+        if self.literal_terms[index].last() != Some(&term) {
+            self.literal_terms[index].push(term);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The rules of the matching part: what a set or a sequence may be, and what is refused.
+
+use std::collections::BTreeSet;
+
+use serde_saphyr::Spanned;
+
+use super::document::{RawMachine, RawRule, RawTerm};
+use super::duration::parse_ns;
+use super::jq;
+use super::model::{Matcher, Negative, Positive, Rule, Shape};
+use super::parse::{Fault, Terms, line_of};
+use super::pattern;
+
+/// Distinct positive conditions of a rule; the reference has the same limit.
+const MAX_TERMS: usize = 64;
+/// Entries that one hit may be made of; bounds what a `count` can ask for.
+const MAX_WIDTH: u64 = 100_000;
+
+/// Checks the matching part.
+pub(super) fn rule(raw: Spanned<RawRule>, terms: &Terms) -> Result<Rule, Fault> {
+    let line = line_of(&raw);
+    match (raw.value.set, raw.value.sequence) {
+        (Some(set), None) => machine(Shape::Set, set, terms),
+        (None, Some(sequence)) => machine(Shape::Sequence, sequence, terms),
+        (Some(_), Some(_)) => Err(Fault::new(
+            line,
+            "both a set and a sequence",
+            "make two rules of it",
+        )),
+        (None, None) => Err(Fault::new(
+            line,
+            "neither a set nor a sequence",
+            "add `set:` or `sequence:`",
+        )),
+    }
+}
+
+fn machine(shape: Shape, raw: Spanned<RawMachine>, terms: &Terms) -> Result<Rule, Fault> {
+    let line = line_of(&raw);
+    let raw = raw.value;
+    let (conditions, missing, hint) = match shape {
+        Shape::Set => (
+            raw.any,
+            "a set needs `match`",
+            "a sequence has `order`, a set has `match`",
+        ),
+        Shape::Sequence => (
+            raw.order,
+            "a sequence needs `order`",
+            "a set has `match`, a sequence has `order`",
+        ),
+    };
+    let conditions = conditions.filter(|c| !c.is_empty());
+    let conditions = conditions.ok_or_else(|| Fault::new(line, missing, hint))?;
+    let given = Given {
+        line,
+        window_line: raw.window.as_ref().map_or(line, line_of),
+        window: raw.window.is_some(),
+        event: raw.event.is_some(),
+    };
+    let window_ns = raw.window.as_ref().map(window).transpose()?.unwrap_or(0);
+    let source = raw.event.and_then(|e| e.value.source).unwrap_or_default();
+    let (positives, negatives) = (Vec::new(), Vec::new());
+    let mut rule = Rule {
+        shape,
+        source,
+        window_ns,
+        positives,
+        negatives,
+        unsupported: None,
+    };
+    for condition in conditions {
+        let (line, term) = resolve(condition, terms);
+        match term.nested {
+            Some(nested) => rule.unsupported = Some(unsupported(nested)),
+            None => add(
+                &mut rule,
+                Positive {
+                    count: count(&term, line)?,
+                    matcher: matcher(&term, line)?,
+                },
+            ),
+        }
+    }
+    for condition in raw.negate.unwrap_or_default() {
+        let (line, term) = resolve(condition, terms);
+        match term.nested {
+            Some(nested) => rule.unsupported = Some(unsupported(nested)),
+            None => rule.negatives.push(negative(&term, line)?),
+        }
+    }
+    if rule.unsupported.is_none() {
+        fits(&rule, &given)?;
+        times(&rule, &given)?;
+    }
+    Ok(rule)
+}
+
+/// What was written, beside what it means.
+struct Given {
+    line: u64,
+    window_line: u64,
+    window: bool,
+    event: bool,
+}
+
+/// Equal conditions are one with a higher count: anywhere in a set, side by side in a sequence.
+fn add(rule: &mut Rule, positive: Positive) {
+    let same = match rule.shape {
+        Shape::Set => rule
+            .positives
+            .iter_mut()
+            .find(|p| p.matcher == positive.matcher),
+        Shape::Sequence => rule
+            .positives
+            .last_mut()
+            .filter(|p| p.matcher == positive.matcher),
+    };
+    match same {
+        Some(same) => same.count = same.count.saturating_add(positive.count),
+        None => rule.positives.push(positive),
+    }
+}
+
+fn unsupported(nested: &str) -> String {
+    format!("a nested `{nested}` joins several data sources, which is not evaluated")
+}
+
+/// Limits that only the whole rule can be judged by.
+fn fits(rule: &Rule, given: &Given) -> Result<(), Fault> {
+    let fault = |message: &str, hint: &str| Err(Fault::new(given.line, message, hint));
+    let width: u64 = rule.positives.iter().map(|p| u64::from(p.count)).sum();
+    let distinct: BTreeSet<&Matcher> = rule.positives.iter().map(|p| &p.matcher).collect();
+    if !given.event || rule.source.is_empty() {
+        return fault(
+            "rule without event.source",
+            "say which data source it reads",
+        );
+    }
+    if distinct
+        .len()
+        .max(rule.positives.len())
+        .max(rule.negatives.len())
+        > MAX_TERMS
+    {
+        return fault("more than 64 conditions", "split the rule");
+    }
+    if width > MAX_WIDTH {
+        return fault("a hit is made of too many entries", "lower `count`");
+    }
+    if rule.negatives.iter().any(|n| n.anchor as u64 >= width) {
+        return fault(
+            "anchor beyond the last condition",
+            "anchors count positive conditions from 0",
+        );
+    }
+    Ok(())
+}
+
+/// Where a window must be and where it must not.
+fn times(rule: &Rule, given: &Given) -> Result<(), Fault> {
+    let fault = |message: &str, hint: &str| Err(Fault::new(given.window_line, message, hint));
+    let width = rule.width();
+    match rule.shape {
+        Shape::Sequence if width < 2 => fault(
+            "a sequence needs two or more conditions",
+            "use a set for a single one",
+        ),
+        Shape::Sequence if rule.window_ns == 0 => {
+            fault("a sequence needs a window", "for example `window: 30s`")
+        }
+        Shape::Set if width > 1 && rule.window_ns == 0 => fault(
+            "a set with two or more conditions needs a window",
+            "for example `window: 30s`",
+        ),
+        Shape::Set if width == 1 && given.window => fault(
+            "a window needs two or more conditions",
+            "remove `window`, or add a condition or a `count`",
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn window(text: &Spanned<String>) -> Result<i64, Fault> {
+    match parse_ns(text.value.trim()) {
+        Some(ns) if ns >= 0 => Ok(ns),
+        _ => Err(Fault::new(
+            line_of(text),
+            format!("window `{}` is not a duration", text.value),
+            "for example 500ms, 30s, 5m or 24h; there is no unit for days",
+        )),
+    }
+}
+
+/// A plain text, or a `value`, that names a term stands for that term; window options stay its own.
+fn resolve(raw: Spanned<RawTerm>, terms: &Terms) -> (u64, RawTerm) {
+    let line = line_of(&raw);
+    let own = raw.value;
+    let Some(named) = own.value.as_ref().and_then(|name| terms.get(name)) else {
+        return (line, own);
+    };
+    let mut term = named.value.clone();
+    if own.window.is_some() || own.slide.is_some() || own.anchor.is_some() || own.absolute {
+        term.window = own.window;
+        term.slide = own.slide;
+        term.anchor = own.anchor;
+        term.absolute = own.absolute;
+    }
+    term.count = own.count.or(term.count);
+    (line, term)
+}
+
+fn matcher(term: &RawTerm, line: u64) -> Result<Matcher, Fault> {
+    let given = |t: &Option<String>| t.clone().filter(|t| !t.is_empty());
+    match (given(&term.value), given(&term.regex), given(&term.jq)) {
+        (Some(text), None, None) => Ok(Matcher::Literal(text)),
+        (None, Some(expression), None) => {
+            pattern::compile(&expression).map_err(|e| {
+                Fault::new(
+                    line,
+                    format!("regex `{expression}` does not compile: {e}"),
+                    "the syntax is RE2",
+                )
+            })?;
+            Ok(Matcher::Regex(expression))
+        }
+        (None, None, Some(program)) => {
+            jq::Program::compile(&program).map_err(|e| {
+                Fault::new(
+                    line,
+                    format!("jq `{program}` does not compile: {e}"),
+                    "try it with jq",
+                )
+            })?;
+            Ok(Matcher::Jq(program))
+        }
+        (None, None, None) => Err(Fault::new(
+            line,
+            "empty condition",
+            "give it a value, a regex or a jq program",
+        )),
+        _ => Err(Fault::new(
+            line,
+            "a condition has one of value, regex and jq",
+            "make two conditions of it",
+        )),
+    }
+}
+
+fn count(term: &RawTerm, line: u64) -> Result<u32, Fault> {
+    match term.count.unwrap_or(1) {
+        n if n < 0 || n > MAX_WIDTH as i64 => {
+            Err(Fault::new(line, format!("count {n} is out of range"), ""))
+        }
+        n => Ok(n.max(1) as u32),
+    }
+}
+
+fn negative(term: &RawTerm, line: u64) -> Result<Negative, Fault> {
+    if term.count.is_some_and(|n| n > 1) {
+        return Err(Fault::new(
+            line,
+            "count is not allowed under negate",
+            "one occurrence is enough to negate",
+        ));
+    }
+    let duration = |text: &Option<String>, key: &str| match text {
+        None => Ok(0),
+        Some(text) if text.is_empty() => Ok(0),
+        Some(text) => parse_ns(text.trim()).ok_or_else(|| {
+            Fault::new(
+                line,
+                format!("{key} `{text}` is not a duration"),
+                "for example 30s or -5m",
+            )
+        }),
+    };
+    let anchor = term.anchor.unwrap_or(0);
+    if !(0..=1).contains(&anchor) {
+        return Err(Fault::new(
+            line,
+            format!("anchor {anchor} is out of range"),
+            "0 and 1 are portable: other tools of the format refuse more",
+        ));
+    }
+    Ok(Negative {
+        matcher: matcher(term, line)?,
+        window_ns: duration(&term.window, "window")?,
+        slide_ns: duration(&term.slide, "slide")?,
+        anchor: anchor as usize,
+        absolute: term.absolute,
+    })
+}

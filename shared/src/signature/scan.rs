@@ -1,0 +1,239 @@
+//! Scans one file, in chunks of any size, with memory bounded by one slab.
+
+mod slab;
+
+use std::sync::Arc;
+
+use memchr::{memchr, memrchr};
+
+use super::engine::Engine;
+use super::finding::Evidence;
+use super::machine::Machine;
+use super::run::RunOptions;
+use super::time::{Clock, Layout, SAMPLE_BYTES};
+
+/// Bytes gathered before a slab is scanned.
+const SLAB_BYTES: usize = 256 * 1024;
+/// An unfinished entry longer than this is cut, so that memory stays bounded.
+const MAX_HELD_BYTES: usize = 4 * 1024 * 1024;
+/// Entries kept as evidence for one rule in one file.
+pub(super) const MAX_EVIDENCE: usize = 20;
+
+/// How often one rule matched in one file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RuleHits {
+    /// Number of hits.
+    pub hits: u64,
+    /// Entries of the first hit.
+    pub first: Vec<Evidence>,
+    /// Entries of further hits, a few.
+    pub more: Vec<Evidence>,
+    /// Time of the first hit in UTC milliseconds.
+    pub first_ms: Option<i64>,
+    /// Time of the last hit in UTC milliseconds.
+    pub last_ms: Option<i64>,
+    /// Entries without a time met a condition of a rule that needs time.
+    pub undated: u64,
+}
+
+impl RuleHits {
+    /// Counts a hit that is not kept as evidence.
+    fn count_only(&mut self, time_ms: Option<i64>) {
+        self.hits += 1;
+        self.first_ms = self.first_ms.into_iter().chain(time_ms).min();
+        self.last_ms = self.last_ms.into_iter().chain(time_ms).max();
+    }
+}
+
+/// What the scan of one file came to.
+#[derive(Debug, Clone, Default)]
+pub struct FileResult {
+    /// The path that was given.
+    pub path: String,
+    /// By index of the signature in the engine.
+    pub(super) rules: Vec<(u32, RuleHits)>,
+    /// Which sources the file belongs to.
+    pub(super) sources: Vec<bool>,
+    /// Whether its lines have times.
+    pub dated: bool,
+    /// Lines read.
+    pub lines: u64,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+/// One rule's state during the scan of a file.
+#[derive(Default)]
+struct RuleState {
+    machine: Option<Box<Machine>>,
+    hits: RuleHits,
+}
+
+/// A scan in progress.
+pub struct FileScan<'e> {
+    engine: &'e Engine,
+    path: Arc<str>,
+    clock: Clock,
+    sources: Vec<bool>,
+    /// For each rule, whether it reads this file.
+    active: Vec<bool>,
+    /// Whether any rule reads this file.
+    any: bool,
+    layout: Option<Layout>,
+    held: Vec<u8>,
+    /// Offset and lines before `held`.
+    offset: u64,
+    lines: u64,
+    rules: Vec<RuleState>,
+    /// For each term, the entry (by number) it was last decided for.
+    decided: Vec<u64>,
+    entries: u64,
+    order: u64,
+}
+
+impl<'e> FileScan<'e> {
+    pub(super) fn new(engine: &'e Engine, options: &RunOptions, path: &str) -> Self {
+        let sources = engine.sources.matches(path);
+        let reads =
+            |source: &str| options.ignore_source || engine.sources.covers(source, &sources, path);
+        let active: Vec<bool> = engine
+            .compiled
+            .iter()
+            .map(|c| {
+                c.rule
+                    .as_ref()
+                    .is_some_and(|r| r.unsupported.is_none() && reads(&r.source))
+            })
+            .collect();
+        let clock = Clock {
+            now_s: options.bundle_time.0.div_euclid(1000),
+            offset_s: options.zone_offset_s,
+        };
+        let mut rules = Vec::new();
+        rules.resize_with(engine.compiled.len(), RuleState::default);
+        Self {
+            engine,
+            path: path.into(),
+            clock,
+            sources,
+            any: active.contains(&true),
+            active,
+            layout: None,
+            held: Vec::new(),
+            offset: 0,
+            lines: 0,
+            rules,
+            decided: vec![0; engine.terms.len()],
+            entries: 0,
+            order: 0,
+        }
+    }
+
+    /// Takes the next bytes of the file.
+    pub fn push(&mut self, mut chunk: &[u8]) {
+        if !self.any {
+            self.offset += chunk.len() as u64;
+            return;
+        }
+        if self.layout.is_none() {
+            let wanted = SAMPLE_BYTES
+                .saturating_sub(self.held.len())
+                .min(chunk.len());
+            self.held.extend_from_slice(&chunk[..wanted]);
+            chunk = &chunk[wanted..];
+            if self.held.len() < SAMPLE_BYTES {
+                return;
+            }
+            self.layout = Some(Layout::detect(&self.held, self.clock));
+        }
+        self.take(chunk);
+    }
+
+    /// Ends the file.
+    pub fn finish(mut self) -> FileResult {
+        if self.any && self.layout.is_none() {
+            self.layout = Some(Layout::detect(&self.held, self.clock));
+        }
+        let rest = std::mem::take(&mut self.held);
+        self.slab(&rest);
+        let dated = self.layout.is_some_and(|l| l.is_dated());
+        let mut hits = Vec::new();
+        for index in 0..self.rules.len() {
+            if let Some(mut machine) = self.rules[index].machine.take() {
+                machine.finish(&mut hits);
+                self.fire(index, &mut hits);
+            }
+        }
+        let seen = |state: &RuleState| state.hits.hits > 0 || state.hits.undated > 0;
+        let rules = self.rules.into_iter().enumerate().filter(|(_, s)| seen(s));
+        FileResult {
+            path: self.path.to_string(),
+            rules: rules
+                .map(|(index, state)| (index as u32, state.hits))
+                .collect(),
+            sources: self.sources,
+            dated,
+            lines: self.lines,
+            bytes: self.offset,
+        }
+    }
+
+    /// Scans what ends at an entry boundary and holds the rest.
+    fn take(&mut self, mut chunk: &[u8]) {
+        // What is held is completed first; the rest of a large chunk is scanned where it lies.
+        if !self.held.is_empty() && chunk.len() >= SLAB_BYTES {
+            let near = memchr_line_after(chunk, SAMPLE_BYTES);
+            self.held.extend_from_slice(&chunk[..near]);
+            chunk = &chunk[near..];
+            self.release(0);
+        }
+        if self.held.is_empty() && chunk.len() >= SLAB_BYTES {
+            let cut = self.boundary(chunk);
+            self.slab(&chunk[..cut]);
+            chunk = &chunk[cut..];
+        }
+        self.held.extend_from_slice(chunk);
+        if self.held.len() >= SLAB_BYTES {
+            self.release(MAX_HELD_BYTES);
+        }
+    }
+
+    /// Scans the complete entries that are held. An entry longer than `max` is not waited for.
+    fn release(&mut self, max: usize) {
+        let held = std::mem::take(&mut self.held);
+        let mut cut = self.boundary(&held);
+        if cut == 0 && held.len() > max && max > 0 {
+            cut = memrchr(b'\n', &held).map_or(held.len(), |n| n + 1);
+        }
+        self.slab(&held[..cut]);
+        self.held = held[cut..].to_vec();
+    }
+
+    /// The start of the last entry: what comes before is complete.
+    fn boundary(&self, text: &[u8]) -> usize {
+        let layout = self.layout.unwrap_or_else(Layout::undated);
+        // A last line without its end may go on.
+        let Some(mut end) = memrchr(b'\n', text) else {
+            return 0;
+        };
+        if !layout.is_dated() {
+            return end + 1;
+        }
+        loop {
+            let start = memrchr(b'\n', &text[..end]).map_or(0, |n| n + 1);
+            if layout.stamp(&text[start..end], self.clock).is_some() || start == 0 {
+                return start;
+            }
+            if text.len() - start > MAX_HELD_BYTES {
+                return end + 1;
+            }
+            end = start - 1;
+        }
+    }
+}
+
+/// A line end at or behind `at`, or the whole chunk.
+fn memchr_line_after(chunk: &[u8], at: usize) -> usize {
+    let at = at.min(chunk.len());
+    memchr(b'\n', &chunk[at..]).map_or(chunk.len(), |n| at + n + 1)
+}
