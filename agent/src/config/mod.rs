@@ -6,9 +6,11 @@
 
 mod file;
 mod keys;
+mod moment;
 mod values;
 
 pub use keys::{KEYS, Key, Kind};
+pub use moment::moment_ms;
 pub use values::{distance, duration_ms, fraction};
 
 use crate::error::Failure;

@@ -7,6 +7,7 @@
 pub mod client;
 mod destination;
 mod error;
+mod probe;
 mod retry;
 mod send;
 mod state;
@@ -16,6 +17,7 @@ mod verdict;
 pub use client::Collector;
 pub use destination::Destination;
 pub use error::UploadError;
+pub use probe::{Level, Step};
 pub use send::{Outgoing, Sent};
 pub use state::{Record, Records};
 pub use verdict::word as verdict_word;

@@ -1,0 +1,87 @@
+//! `README.txt`: what a person reads first when the bundle is opened without Sitrep.
+
+use super::draft::Occasion;
+use serde_json::Value;
+use sitrep_shared::bundle::manifest::{Item, Kind, Manifest, Outcome};
+use std::fmt::Write;
+
+/// Findings named in the README; all are in `meta/findings.json`.
+const NAMED_FINDINGS: usize = 10;
+/// Missing items named in the README; all are in the manifest.
+const NAMED_MISSING: usize = 100;
+
+/// The whole text.
+pub fn text(manifest: &Manifest, occasion: &Occasion, findings: &Value) -> String {
+    let mut text = String::new();
+    let _ = head(&mut text, manifest, occasion);
+    let _ = found(&mut text, findings);
+    let _ = missing(&mut text, manifest);
+    let _ = layout(&mut text);
+    text
+}
+
+fn head(text: &mut String, manifest: &Manifest, occasion: &Occasion) -> std::fmt::Result {
+    writeln!(text, "Diagnostics of {}, made by sitrep {}", manifest.host, manifest.agent.version)?;
+    writeln!(text)?;
+    writeln!(text, "made        {}", manifest.created)?;
+    if let Some(ticket) = &manifest.ticket {
+        let title = occasion.title.as_deref().unwrap_or("");
+        writeln!(text, "ticket      {ticket} {title}")?;
+    }
+    if let Some(who) = &occasion.requested_by {
+        writeln!(text, "asked by    {who}")?;
+    }
+    if let Some(host) = &occasion.host {
+        writeln!(text, "for         {host}")?;
+    }
+    writeln!(text, "profile     {} {}", manifest.profile.name, manifest.profile.version)?;
+    writeln!(text, "redaction   {}", manifest.redaction_level)?;
+    if let Some(note) = &manifest.note {
+        writeln!(text, "note        {note}")?;
+    }
+    writeln!(text)
+}
+
+fn found(text: &mut String, findings: &Value) -> std::fmt::Result {
+    let list = findings["findings"].as_array().map_or(&[][..], Vec::as_slice);
+    writeln!(text, "Known problems found on the host: {}", list.len())?;
+    for finding in list.iter().take(NAMED_FINDINGS) {
+        let part = |key: &str| finding[key].as_str().unwrap_or("").to_owned();
+        writeln!(text, "  {:<9} {}  {}", part("severity"), part("id"), part("title"))?;
+        if let Some(first) = finding["evidence"].as_array().and_then(|evidence| evidence.first()) {
+            writeln!(text, "            {}:{}", first["file"].as_str().unwrap_or("?"), first["line"])?;
+        }
+    }
+    writeln!(text)
+}
+
+fn missing(text: &mut String, manifest: &Manifest) -> std::fmt::Result {
+    let left_out: Vec<&Item> = manifest
+        .items
+        .iter()
+        .filter(|item| item.kind != Kind::Meta)
+        .filter(|item| !matches!(item.outcome, Outcome::Collected | Outcome::Absent))
+        .collect();
+    writeln!(text, "Missing or incomplete: {}", left_out.len())?;
+    for item in left_out.iter().take(NAMED_MISSING) {
+        let outcome = crate::cli::outcome_word(item.outcome);
+        let reason = item.reason.as_deref().unwrap_or("");
+        writeln!(text, "  {outcome:<10} {:<40} {reason}", item.id)?;
+    }
+    if left_out.len() > NAMED_MISSING {
+        writeln!(text, "  … and {} more, see meta/manifest.json", left_out.len() - NAMED_MISSING)?;
+    }
+    writeln!(text)
+}
+
+fn layout(text: &mut String) -> std::fmt::Result {
+    writeln!(text, "sos/                 files at their host paths; outputs in sos/sos_commands/")?;
+    writeln!(text, "meta/facts.json      values read from them")?;
+    writeln!(text, "meta/findings.json   known problems, with file and line")?;
+    writeln!(text, "meta/redaction.json  what was removed: rules, counts, lines, never values")?;
+    writeln!(text, "meta/consent.json    what was shown and by whom it was agreed to")?;
+    writeln!(text, "meta/trace.json      how long each item took; opens in a trace viewer")?;
+    writeln!(text, "meta/manifest.json   every item that was asked for")?;
+    writeln!(text)?;
+    writeln!(text, "sitrep show FILE reads all of it; tar xzf FILE unpacks it.")
+}

@@ -1,0 +1,268 @@
+//! One pass over every byte: redact, match, hand on to be hashed, compressed and stored.
+//!
+//! Fails closed: when redaction gives up on a file, nothing more of it is kept, and a file of which
+//! nothing was kept yet is withheld altogether.
+
+use super::meta::{Redactions, Trace};
+use super::packer::Packer;
+use crate::collect::{self, ItemEnd, ItemStart, Sink};
+use crate::ui::{Done, Progress, Ui};
+use sitrep_shared::bundle::manifest::{Item, Kind, Outcome, Truncated};
+use sitrep_shared::redact::{FileContext, Redactor, Stream};
+use sitrep_shared::signature::{FileScan, Run};
+use std::collections::BTreeMap;
+
+/// Redacted bytes are handed on in parts of about this size.
+const PART_BYTES: usize = 128 * 1024;
+
+/// The sink of a run.
+pub struct Recorder<'a> {
+    ui: &'a mut Ui,
+    progress: Progress,
+    redactor: &'a Redactor,
+    analysis: Run<'a>,
+    packer: Packer,
+    open: Option<Open<'a>>,
+    /// Every item so far.
+    pub items: Vec<Item>,
+    /// What was removed.
+    pub redactions: Redactions,
+    /// How long things took.
+    pub trace: Trace,
+    /// Bytes before redaction.
+    pub read_bytes: u64,
+}
+
+struct Open<'a> {
+    start: ItemStart,
+    path: Option<String>,
+    stream: Stream,
+    scan: Option<FileScan<'a>>,
+    ready: Vec<u8>,
+    begun: bool,
+    any: bool,
+    withheld: Option<String>,
+}
+
+impl<'a> Recorder<'a> {
+    /// A recorder that stores through `packer`.
+    pub fn new(
+        ui: &'a mut Ui,
+        progress: Progress,
+        redactor: &'a Redactor,
+        analysis: Run<'a>,
+        packer: Packer,
+    ) -> Self {
+        Self {
+            ui,
+            progress,
+            redactor,
+            analysis,
+            packer,
+            open: None,
+            items: Vec::new(),
+            redactions: Redactions::default(),
+            trace: Trace::default(),
+            read_bytes: 0,
+        }
+    }
+
+    /// Ends the display and gives back the way to store the rest.
+    pub fn finish(mut self) -> (Packer, Recorded<'a>) {
+        self.progress.finish(self.ui);
+        let recorded = Recorded {
+            analysis: self.analysis,
+            items: self.items,
+            redactions: self.redactions,
+            trace: self.trace,
+            read_bytes: self.read_bytes,
+        };
+        (self.packer, recorded)
+    }
+
+    fn store(&mut self, open: &mut Open<'a>, all: bool) {
+        let Some(path) = &open.path else { return };
+        if open.ready.is_empty() || (!all && open.ready.len() < PART_BYTES) {
+            return;
+        }
+        if !open.begun {
+            self.packer.begin(self.items.len(), path.clone());
+            open.begun = true;
+        }
+        let part = std::mem::replace(&mut open.ready, Vec::with_capacity(PART_BYTES + 4096));
+        if let Some(scan) = &mut open.scan {
+            scan.push(&part);
+        }
+        self.packer.data(part);
+    }
+
+    fn close(&mut self, mut open: Open<'a>, end: &ItemEnd) -> Item {
+        let report = match open.withheld.take() {
+            None => open.stream.finish(&mut open.ready).map_err(|error| error.to_string()),
+            Some(why) => Err(why),
+        };
+        let (mut outcome, mut reason) = (outcome(end.outcome), end.reason.clone());
+        let mut redactions = BTreeMap::new();
+        let path = open.path.clone();
+        match (&report, &path) {
+            (Ok(report), Some(path)) => {
+                self.redactions.add(path, report);
+                redactions.clone_from(&report.by_rule);
+            }
+            (Err(why), Some(path)) => {
+                self.redactions.withhold(path, why);
+                open.ready.clear();
+                outcome = if open.begun { Outcome::Partial } else { Outcome::Refused };
+                reason = Some(format!("withheld, cannot be redacted: {why}"));
+            }
+            _ => {}
+        }
+        self.store(&mut open, true);
+        let complete = matches!(outcome, Outcome::Collected | Outcome::Partial);
+        if let (Some(path), false, true) = (&path, open.begun, complete || (open.any && report.is_ok())) {
+            self.packer.begin(self.items.len(), path.clone());
+            open.begun = true;
+        }
+        if open.begun {
+            self.packer.end();
+            if let Some(scan) = open.scan.take() {
+                self.analysis.done(scan.finish());
+            }
+        }
+        let start = open.start;
+        Item {
+            id: self.redactor.name(&start.id).into_owned(),
+            source: start.source.to_owned(),
+            kind: kind(start.kind),
+            origin: self.redactor.name(&start.origin).into_owned(),
+            path: path.filter(|_| open.begun),
+            outcome,
+            reason: reason.map(|reason| self.redactor.name(&reason).into_owned()),
+            original_bytes: end.original_bytes,
+            truncated: end.truncated.as_ref().map(|cut| Truncated {
+                end: cut.end.to_owned(),
+                limit_bytes: cut.limit_bytes,
+            }),
+            exit_code: end.exit_code,
+            start_ms: i64::try_from(start.start_ms).unwrap_or(i64::MAX),
+            duration_ms: end.duration_ms,
+            cpu_ms: end.cpu_ms,
+            needs: end.needs.clone(),
+            redactions,
+            ..Item::default()
+        }
+    }
+}
+
+/// What a recorder has gathered.
+pub struct Recorded<'a> {
+    /// Scans of all files, merged.
+    pub analysis: Run<'a>,
+    /// Every item.
+    pub items: Vec<Item>,
+    /// What was removed.
+    pub redactions: Redactions,
+    /// How long things took.
+    pub trace: Trace,
+    /// Bytes before redaction.
+    pub read_bytes: u64,
+}
+
+impl Sink for Recorder<'_> {
+    fn item(&mut self, start: &ItemStart) {
+        self.progress.started(self.ui, &start.id, start.source);
+        let path = start.path.as_deref().map(|path| self.redactor.name(path).into_owned());
+        let context = FileContext { path: start.path.as_deref().unwrap_or("") };
+        self.open = Some(Open {
+            stream: self.redactor.stream(context),
+            scan: path.as_deref().map(|path| self.analysis.file(path)),
+            path,
+            start: start.clone(),
+            ready: Vec::new(),
+            begun: false,
+            any: false,
+            withheld: None,
+        });
+    }
+
+    fn data(&mut self, bytes: &[u8]) {
+        let Some(mut open) = self.open.take() else { return };
+        self.read_bytes += bytes.len() as u64;
+        open.any = true;
+        if open.withheld.is_none() {
+            match open.stream.push(bytes, &mut open.ready) {
+                Ok(()) => self.store(&mut open, false),
+                Err(error) => {
+                    open.ready.clear();
+                    open.withheld = Some(error.to_string());
+                }
+            }
+        }
+        self.open = Some(open);
+    }
+
+    fn end(&mut self, end: &ItemEnd) {
+        let Some(open) = self.open.take() else { return };
+        let source = open.start.source;
+        let start_ms = open.start.start_ms;
+        let item = self.close(open, end);
+        let word = crate::cli::outcome_word(item.outcome);
+        self.trace.span(source, &item.id, start_ms, end.duration_ms, word);
+        let missing = crate::cli::is_missing(&item).then(|| {
+            let reason = item.reason.clone().unwrap_or_else(|| word.to_owned());
+            let root = item.needs.as_deref() == Some("root");
+            (reason, root.then(|| self.ui.say("run_as_root", &[])))
+        });
+        self.progress.ended(self.ui, &Done {
+            id: &item.id,
+            source,
+            ok: matches!(item.outcome, Outcome::Collected | Outcome::Partial),
+            missing,
+            bytes: end.original_bytes.min(self.read_bytes),
+            duration_ms: end.duration_ms,
+            outcome: word,
+        });
+        self.items.push(item);
+    }
+
+    fn link(&mut self, path: &str, target: &str, relative: &str) {
+        let path = self.redactor.name(path).into_owned();
+        let item = Item {
+            id: path.clone(),
+            source: "links".to_owned(),
+            kind: Kind::Link,
+            origin: target.to_owned(),
+            path: Some(path.clone()),
+            link_target: Some(relative.to_owned()),
+            ..Item::default()
+        };
+        self.packer.link(self.items.len(), path, relative.to_owned());
+        self.items.push(item);
+    }
+
+    fn fault(&self) -> Option<String> {
+        self.packer.fault()
+    }
+}
+
+fn outcome(outcome: collect::Outcome) -> Outcome {
+    match outcome {
+        collect::Outcome::Collected => Outcome::Collected,
+        collect::Outcome::Partial => Outcome::Partial,
+        collect::Outcome::Skipped => Outcome::Skipped,
+        collect::Outcome::Absent => Outcome::Absent,
+        collect::Outcome::Denied => Outcome::Denied,
+        collect::Outcome::TimedOut => Outcome::TimedOut,
+        collect::Outcome::Failed => Outcome::Failed,
+        collect::Outcome::Refused => Outcome::Refused,
+    }
+}
+
+fn kind(kind: collect::Kind) -> Kind {
+    match kind {
+        collect::Kind::File => Kind::File,
+        collect::Kind::Command => Kind::Command,
+        collect::Kind::Native => Kind::Native,
+        collect::Kind::Link => Kind::Link,
+    }
+}

@@ -1,0 +1,103 @@
+//! `sitrep plan [CODE]`: everything `run` would read and execute. Collects nothing.
+
+use super::choice::Choice;
+use super::code::CodeArgs;
+use super::{App, Command};
+use crate::bundle::{Prepared, Request, prepare};
+use crate::collect::{Kind, PlannedItem};
+use crate::error::{Exit, Failure};
+use crate::ui::{Line, Tone};
+use clap::Args;
+use serde_json::json;
+use sitrep_shared::size::{format_bytes, format_duration_ms};
+
+/// Arguments of `plan`.
+#[derive(Args, Debug)]
+pub struct Plan {
+    #[command(flatten)]
+    code: CodeArgs,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+impl Command for Plan {
+    const NAME: &'static str = "plan";
+    const ABOUT: &'static str = "Show what would be collected, and why; collect nothing";
+
+    fn run(self, app: &mut App) -> Result<Exit, Failure> {
+        self.code.apply(app)?;
+        self.choice.apply(app)?;
+        let destination = self.code.destination(app)?;
+        let target = destination.map(|destination| super::run::contact(app, destination)).transpose()?;
+        let info = target.as_ref().map(|(_, info)| info);
+        let request = Request::of(app, &self.choice, info)?;
+        let prepared = prepare(app, &request)?;
+        if app.ui.style.json {
+            as_json(app, &prepared);
+        } else {
+            show(app, &prepared);
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn kind(item: &PlannedItem) -> &'static str {
+    match item.kind {
+        Kind::File => "file",
+        Kind::Command => "command",
+        Kind::Native => "native",
+        Kind::Link => "link",
+    }
+}
+
+fn as_json(app: &mut App, prepared: &Prepared) {
+    let items: Vec<_> = prepared
+        .plan
+        .items()
+        .map(|item| {
+            json!({"id": item.id, "source": item.source, "kind": kind(item), "origin": item.origin,
+                "path": item.path, "why": item.why, "limit_bytes": item.limit_bytes,
+                "timeout_ms": item.timeout_ms, "estimate_bytes": item.estimate_bytes, "needs": item.needs})
+        })
+        .collect();
+    let estimate = prepared.plan.estimate(&prepared.host);
+    app.ui.json(&json!({"schema": "sitrep.plan/1", "profile": prepared.plan.profile,
+        "version": prepared.plan.version, "max_bytes": prepared.plan.params.max_bytes,
+        "max_time_ms": prepared.plan.params.max_time_ms, "commands": estimate.commands,
+        "estimate_bytes": estimate.bytes, "items": items}));
+}
+
+fn show(app: &mut App, prepared: &Prepared) {
+    let mut source = "";
+    for item in prepared.plan.items() {
+        if item.source != source {
+            source = item.source;
+            app.ui.data(&Line::new().tone(Tone::Strong, source));
+        }
+        let size = match item.estimate_bytes {
+            0 => format!("≤ {}", format_bytes(item.limit_bytes)),
+            bytes => format_bytes(bytes),
+        };
+        let needs = item.needs.map_or(String::new(), |needs| format!("  needs {needs}"));
+        let line = Line::new()
+            .text("  ")
+            .left(8, kind(item))
+            .left(44, &item.origin)
+            .right(12, size)
+            .tone(Tone::Warn, needs)
+            .tone(Tone::Dim, format!("  {}", item.why));
+        app.ui.data(&line);
+    }
+    let estimate = prepared.plan.estimate(&prepared.host);
+    let params = &prepared.plan.params;
+    let text = format!(
+        "{} items, {} of them commands; about {}, at most {} and {}; {} would give more as root",
+        estimate.items,
+        estimate.commands,
+        format_bytes(estimate.bytes),
+        format_bytes(params.max_bytes),
+        format_duration_ms(params.max_time_ms),
+        estimate.needs_root,
+    );
+    app.ui.data(&Line::new().tone(Tone::Strong, text));
+}

@@ -1,0 +1,338 @@
+//! `sitrep run [CODE|LINK]`: collect, redact, analyse, ask, send or keep.
+
+use super::choice::Choice;
+use super::code::CodeArgs;
+use super::result::RunResult;
+use super::sending::{self, Parcel};
+use super::{App, Command, findings};
+use crate::bundle::{Draft, Occasion, Request, StateDir, gather};
+use crate::config::Origin;
+use crate::consent::{self, Decision};
+use crate::error::{Exit, Failure};
+use crate::ui::{Line, Tone};
+use crate::upload::{Collector, Destination, Records};
+use clap::Args;
+use sitrep_shared::protocol::CodeInfo;
+use sitrep_shared::size::{format_bytes, format_duration_ms};
+use std::path::{Path, PathBuf};
+
+/// Findings shown before the question; `show --findings` has all.
+const SHOWN_FINDINGS: usize = 5;
+
+/// Arguments of `run`.
+#[derive(Args, Debug)]
+pub struct Run {
+    #[command(flatten)]
+    code: CodeArgs,
+    #[command(flatten)]
+    choice: Choice,
+    #[command(flatten)]
+    handling: Handling,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "What happens to it")]
+struct Handling {
+    /// Redaction: standard, strict or off
+    #[arg(long, value_name = "LEVEL")]
+    redact: Option<String>,
+    /// Needed for --redact off
+    #[arg(long)]
+    yes_i_know: bool,
+    /// File of words to remove, one a line
+    #[arg(long, value_name = "FILE")]
+    redact_word_file: Option<String>,
+    /// A line for support
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// Where to keep the bundle: a file, or a directory
+    #[arg(short, long, value_name = "PATH")]
+    output: Option<PathBuf>,
+    /// Work here instead of the agent's own directory
+    #[arg(long, value_name = "DIR")]
+    tmp_dir: Option<PathBuf>,
+    /// Send the bundle
+    #[arg(long, conflicts_with = "no_send")]
+    send: bool,
+    /// Keep the bundle, send nothing
+    #[arg(long)]
+    no_send: bool,
+    /// Do not ask; needs --send or --no-send
+    #[arg(short, long)]
+    yes: bool,
+    /// Exit with 9 when a finding is at least this severe
+    #[arg(long, value_name = "SEVERITY", value_parser = findings::SEVERITIES)]
+    fail_on: Option<String>,
+    /// Exit with 0 although items are missing
+    #[arg(long)]
+    allow_partial: bool,
+}
+
+/// Who decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decider {
+    Person,
+    SendFlag,
+    KeepFlag,
+}
+
+impl Command for Run {
+    const NAME: &'static str = "run";
+    const ABOUT: &'static str = "Collect, remove secrets, show, ask, then send or keep one bundle";
+
+    fn run(self, app: &mut App) -> Result<Exit, Failure> {
+        self.code.apply(app)?;
+        self.choice.apply(app)?;
+        self.handling.apply(app)?;
+        let decider = self.handling.decider(app)?;
+        let destination = self.code.destination(app)?;
+        if decider == Decider::SendFlag && destination.is_none() {
+            return Err(Failure::usage("--send needs an upload code")
+                .hint("sitrep run CODE --yes --send, or --code-file FILE, or SITREP_CODE"));
+        }
+        let target = destination.map(|destination| contact(app, destination)).transpose()?;
+        let dir = self.handling.directory(app)?;
+        let request = self.request(app, target.as_ref(), decider)?;
+        announce(app, &request, decider);
+        let mut draft = gather(app, dir, request)?;
+        summary(app, &draft);
+        let decision = match decider {
+            Decider::SendFlag => Decision::Send,
+            Decider::KeepFlag => Decision::Keep,
+            Decider::Person => {
+                let host = target.as_ref().map(|(collector, _)| collector.destination().host().to_owned());
+                let host = host.filter(|_| app.config.is("policy.allow_send"));
+                consent::ask(&mut app.ui, &mut draft, host.as_deref())?
+            }
+        };
+        self.carry_out(app, draft, decision, decider, target)
+    }
+}
+
+fn contact(app: &mut App, destination: Destination) -> Result<(Collector, CodeInfo), Failure> {
+    let collector = app
+        .collector(destination)
+        .map_err(|error| error.failure("cannot prepare the connection"))?;
+    let info = sending::ask(app, &collector)?;
+    Ok((collector, info))
+}
+
+impl Handling {
+    fn apply(&self, app: &mut App) -> Result<(), Failure> {
+        let flags = [
+            ("redact.mode", "--redact", &self.redact),
+            ("redact.words_file", "--redact-word-file", &self.redact_word_file),
+        ];
+        for (key, flag, value) in flags {
+            if let Some(value) = value {
+                app.config.flag(key, flag, value)?;
+            }
+        }
+        if app.config.text("redact.mode") == Some("off") && !self.yes_i_know {
+            return Err(Failure::usage("without redaction the bundle holds every secret as it was found")
+                .hint("add --yes-i-know if that is what you want"));
+        }
+        Ok(())
+    }
+
+    fn decider(&self, app: &App) -> Result<Decider, Failure> {
+        match (self.yes, self.send, self.no_send) {
+            (_, false, true) => Ok(Decider::KeepFlag),
+            (true, true, _) => Ok(Decider::SendFlag),
+            (true, false, false) => {
+                Err(Failure::usage("--yes alone does not say what to do with the bundle")
+                    .hint("add --send to send it, or --no-send to keep it"))
+            }
+            _ if app.no_input => {
+                let why = if app.ui.io.stdin_tty {
+                    "--no-input is set"
+                } else {
+                    "standard input is not a terminal"
+                };
+                Err(Failure::usage(format!("cannot ask for consent: {why}")).hint(
+                    "add --yes --send to send without asking, or --no-send -o FILE to keep the bundle",
+                ))
+            }
+            _ => Ok(Decider::Person),
+        }
+    }
+
+    fn directory(&self, app: &App) -> Result<StateDir, Failure> {
+        let located = match &self.tmp_dir {
+            Some(dir) => Ok(dir.join("sitrep-work")),
+            None => StateDir::locate(&app.ui.io, &app.config),
+        };
+        let dir = located.and_then(|path| StateDir::open(&path)).map_err(|error| error.failure())?;
+        dir.sweep();
+        Ok(dir)
+    }
+}
+
+impl Run {
+    fn request(
+        &self,
+        app: &App,
+        target: Option<&(Collector, CodeInfo)>,
+        decider: Decider,
+    ) -> Result<Request, Failure> {
+        let info = target.map(|(_, info)| info);
+        // A flag of this call wins over what the ticket asks for, the ticket over the files.
+        let by_flag =
+            app.config.setting("profile").is_some_and(|setting| matches!(setting.origin, Origin::Flag(_)));
+        let profile = match info {
+            Some(info) if !by_flag && !info.profile.is_empty() => info.profile.clone(),
+            _ => app.config.text("profile").unwrap_or("standard").to_owned(),
+        };
+        let span = self.choice.span(app, info.and_then(|info| info.since.as_deref()))?;
+        let mut exclude = self.choice.exclude.clone();
+        exclude.extend(app.config.list("policy.deny_items").iter().cloned());
+        Ok(Request {
+            profile,
+            span,
+            include: self.choice.include.clone(),
+            exclude,
+            root: self.choice.root.clone(),
+            secrets: target.map(|(collector, _)| collector.destination().secret()).into_iter().collect(),
+            ticket: info.map(|info| info.ticket.key.clone()),
+            note: self.handling.note.clone(),
+            basis: if decider == Decider::Person { "interactive" } else { "policy" },
+            occasion: Occasion {
+                title: info.map(|info| info.ticket.title.clone()),
+                requested_by: info.and_then(|info| info.requested_by.clone()),
+                host: target.map(|(collector, _)| collector.destination().host().to_owned()),
+            },
+        })
+    }
+
+    fn carry_out(
+        &self,
+        app: &mut App,
+        draft: Draft,
+        decision: Decision,
+        decider: Decider,
+        target: Option<(Collector, CodeInfo)>,
+    ) -> Result<Exit, Failure> {
+        let mut result = RunResult::of(&draft);
+        match decision {
+            Decision::Quit => {
+                let text = app.ui.say("discarded", &[]);
+                app.ui.status(&Line::of(text));
+                return Ok(result.declined(app));
+            }
+            Decision::Interrupted => {
+                let text = app.ui.say("discarded", &[]);
+                app.ui.status(&Line::of(text));
+                return Ok(app.interrupted().exit);
+            }
+            Decision::Keep | Decision::Send => {}
+        }
+        let path = output(self.handling.output.as_deref(), draft.name());
+        let (sha256, length) = (draft.sha256.clone(), draft.bytes);
+        if let (Decision::Send, Some((_, info))) = (decision, &target) {
+            super::send::too_large(length, info.max_bytes)?;
+        }
+        let kept = draft.keep(&path)?;
+        result.bundle(&kept);
+        let exit = match (decision, target) {
+            (Decision::Send, Some((collector, _))) => {
+                let basis = if decider == Decider::Person { "interactive" } else { "policy" };
+                let parcel = Parcel { path: &kept, sha256, length, basis };
+                let state = StateDir::locate(&app.ui.io, &app.config)
+                    .and_then(|path| StateDir::open(&path))
+                    .map_err(|error| error.failure())?;
+                let records = Records::new(state.path().to_path_buf());
+                match sending::send(app, &collector, &records, &parcel) {
+                    Ok((sent, record)) => {
+                        let reported = sending::report(app, &sent, &record);
+                        result.sent(&sent, &record);
+                        match reported {
+                            Ok(_) => Exit::Ok,
+                            Err(failure) => return result.failed(app, failure),
+                        }
+                    }
+                    Err(failure) => return result.failed(app, failure),
+                }
+            }
+            _ => {
+                tell_kept(app, &kept, length, &sha256);
+                Exit::Ok
+            }
+        };
+        Ok(result.end(app, exit, self.handling.fail_on.as_deref(), self.handling.allow_partial))
+    }
+}
+
+fn tell_kept(app: &mut App, path: &Path, length: u64, sha256: &str) {
+    let shown = path.display().to_string();
+    let values = [("path", &*shown), ("size", &format_bytes(length)), ("sha", &sending::short(sha256))];
+    let kept = app.ui.say("kept", &values);
+    let nothing = app.ui.say("nothing_sent", &[]);
+    app.ui.status(&Line::of(format!("{kept} {nothing}")));
+    if !app.ui.style.json {
+        app.ui.data(&Line::of(shown));
+    }
+}
+
+fn output(wanted: Option<&Path>, name: &str) -> PathBuf {
+    let file = format!("{name}.tar.gz");
+    match wanted {
+        None => Path::new(".").join(file),
+        Some(path) if path.is_dir() => path.join(file),
+        Some(path) => path.to_path_buf(),
+    }
+}
+
+fn announce(app: &mut App, request: &Request, decider: Decider) {
+    let span = request.span.since_ms.map_or(String::new(), |since_ms| {
+        let now = (app.ui.io.now)().0;
+        let span = u64::try_from(now.saturating_sub(since_ms)).unwrap_or(0);
+        app.ui.say("asks_since", &[("since", &format_duration_ms(span))])
+    });
+    let text = match (&request.occasion.host, decider) {
+        (Some(_), _) => {
+            let who = request.occasion.requested_by.clone().unwrap_or_else(|| app.ui.say("someone", &[]));
+            app.ui.say("asks", &[("who", &who), ("profile", &request.profile), ("since", &span)])
+        }
+        (None, Decider::KeepFlag) => app.ui.say("local_run", &[("profile", &request.profile)]),
+        (None, _) => app.ui.say("local_ask", &[("profile", &request.profile)]),
+    };
+    app.ui.status(&Line::of(format!("  {text}")));
+    app.ui.status(&Line::new());
+    let time = app.config.duration_ms("limits.max_time").map_or(String::new(), format_duration_ms);
+    let size = app.config.bytes("limits.max_size").map_or(String::new(), format_bytes);
+    let collecting = app.ui.say("collecting", &[("time", &time), ("size", &size)]);
+    let stop = app.ui.say("ctrl_c", &[]);
+    app.ui.status(&Line::new().tone(Tone::Strong, collecting).tone(Tone::Dim, format!("   {stop}")));
+}
+
+fn summary(app: &mut App, draft: &Draft) {
+    let result = RunResult::of(draft);
+    for line in result.lines(&app.ui, draft) {
+        app.ui.status(&line);
+    }
+    let list = draft.findings["findings"].as_array().map_or(&[][..], Vec::as_slice);
+    if list.is_empty() {
+        let evaluated = draft.findings["evaluated"].as_u64().unwrap_or(0).to_string();
+        let text = app.ui.say("found_none", &[("n", &evaluated)]);
+        app.ui.status(&Line::of(text));
+        return;
+    }
+    let text = app.ui.say("found", &[]);
+    app.ui.status(&Line::new().tone(Tone::Strong, text));
+    let file = format!("{}.tar.gz", draft.name());
+    for finding in list.iter().take(SHOWN_FINDINGS) {
+        for line in findings::brief(finding) {
+            app.ui.status(&line);
+        }
+        let id = finding["id"].as_str().unwrap_or("?");
+        if let Some(step) = findings::steps(finding, app.ui.style.lang).first() {
+            let more = app.ui.say("steps", &[("file", &file), ("id", id)]);
+            app.ui.status(&Line::new().text("              ").text(step).tone(Tone::Dim, format!("  {more}")));
+        }
+    }
+    if list.len() > SHOWN_FINDINGS {
+        let rest = (list.len() - SHOWN_FINDINGS).to_string();
+        let text = app.ui.say("found_more", &[("n", &rest), ("file", &file)]);
+        app.ui.status(&Line::of(format!("  {text}")));
+    }
+}
