@@ -12,6 +12,7 @@ use sitrep_shared::bundle::limits::Limits;
 use sitrep_shared::bundle::manifest::{Item, Kind, Manifest, Outcome};
 use sitrep_shared::bundle::reader::Index;
 use sitrep_shared::bundle::{Edit, reseal};
+use sitrep_shared::time::UtcMs;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -111,7 +112,7 @@ impl Draft {
         let mut bytes = Vec::new();
         self.index
             .read(&mut file, path, 0..length)
-            .map_err(|reject| Failure::internal(what(), reject.to_string()))?
+            .map_err(|error| Failure::internal(what(), error))?
             .read_to_end(&mut bytes)
             .map_err(|error| Failure::internal(what(), error))?;
         Ok(bytes)
@@ -158,9 +159,10 @@ impl Draft {
             }
         }
         let fresh = self.dir.spool().map_err(|error| error.failure())?;
-        let input = self.spool.handle().map_err(|error| error.failure())?;
+        let mut input = self.spool.handle().map_err(|error| error.failure())?;
         let output = fresh.handle().map_err(|error| error.failure())?;
-        let sealed = reseal(input, output, Edit { drop, replace, note })
+        let edit = Edit { drop, replace, note, mtime: UtcMs(self.manifest().started_ms) };
+        let (_, sealed, _) = reseal(&mut input, output, edit, &Limits::default())
             .map_err(|error| super::seal_failure(what, error))?;
         self.index = index(&fresh)?;
         self.spool = fresh;

@@ -1,25 +1,26 @@
 //! Plan, collect, redact, analyse, seal: from a request to a draft that can be shown.
 
 use super::draft::{Draft, Occasion, Parts};
-use super::packer::{Packer, StoredItems};
 use super::recorder::{Recorded, Recorder};
 use super::spool::{Spool, StateDir};
 use super::{meta, readme, seal_failure};
 use crate::analysis::Analysis;
-use crate::cli::{App, Span};
-use crate::collect::{self, Cancel, Host, RunSummary};
+use crate::cli::{App, Choice, Span};
+use crate::collect::{self, Cancel, Host, Params, RunSummary};
+use crate::config::Origin;
 use crate::error::{Exit, Failure};
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
+use crate::profile::{self, Profile};
 use crate::ui::Progress;
 use serde_json::{Value, json};
 use sitrep_shared::bundle::layout;
 use sitrep_shared::bundle::manifest::{AgentRef, Cost, Item, Kind, Manifest, ProfileRef, SCHEMA};
-use sitrep_shared::bundle::writer::{BundleWriter, WriterOptions};
+use sitrep_shared::bundle::{BundleWriter, WriterOptions};
+use sitrep_shared::protocol::CodeInfo;
 use sitrep_shared::redact::{FileContext, Redactor};
 use sitrep_shared::size::format_bytes;
 use sitrep_shared::time::UtcMs;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::PathBuf;
 
 /// What is asked for.
@@ -47,37 +48,114 @@ pub struct Request {
     pub occasion: Occasion,
 }
 
+impl Request {
+    /// What flags, settings and the ticket together ask for.
+    pub fn of(app: &App, choice: &Choice, target: Option<(&str, &CodeInfo)>) -> Result<Self, Failure> {
+        let info = target.map(|(_, info)| info);
+        // A flag of this call wins over what the ticket asks for, the ticket over the files.
+        let by_flag =
+            app.config.setting("profile").is_some_and(|setting| matches!(setting.origin, Origin::Flag(_)));
+        let profile = match info {
+            Some(info) if !by_flag && !info.profile.is_empty() => asked_profile(&info.profile)?,
+            _ => app.config.text("profile").unwrap_or(profile::DEFAULT).to_owned(),
+        };
+        let mut exclude = choice.exclude.clone();
+        exclude.extend(app.config.list("policy.deny_items").iter().cloned());
+        Ok(Self {
+            profile,
+            span: choice.span(app, info.and_then(|info| info.since.as_deref()))?,
+            include: choice.include.clone(),
+            exclude,
+            root: choice.root.clone(),
+            secrets: Vec::new(),
+            ticket: info.map(|info| info.ticket.key.clone()),
+            note: None,
+            basis: "policy",
+            occasion: Occasion {
+                title: info.map(|info| info.ticket.title.clone()),
+                requested_by: info.and_then(|info| info.requested_by.clone()),
+                host: target.map(|(host, _)| host.to_owned()),
+            },
+        })
+    }
+}
+
+/// A collector may name a built-in profile, never a file of this host.
+fn asked_profile(name: &str) -> Result<String, Failure> {
+    if name.contains('/') || name.contains('\\') || name.ends_with(".toml") {
+        return Err(Failure::usage(format!("the collector asks for a profile by path: {name:?}"))
+            .hint("choose one yourself: --profile standard"));
+    }
+    Ok(name.to_owned())
+}
+
+/// A host and what would be read from it.
+pub struct Prepared {
+    /// The host.
+    pub host: Host,
+    /// The plan.
+    pub plan: Plan,
+    /// Name of the host.
+    pub name: String,
+}
+
+/// Makes the plan; reads names and sizes only.
+pub fn prepare(app: &App, request: &Request) -> Result<Prepared, Failure> {
+    let host = open_host(request)?;
+    let profile = Profile::load(&request.profile)
+        .map_err(|error| Failure::usage("cannot use this profile").because(error).hint("sitrep profiles"))?;
+    let mut params = Params {
+        since_ms: request.span.since_ms,
+        until_ms: request.span.until_ms,
+        now_ms: (app.ui.io.now)().0,
+        include: request.include.clone(),
+        exclude: request.exclude.clone(),
+        ..Params::default()
+    };
+    if let Some(bytes) = app.config.bytes("limits.max_size") {
+        params.max_bytes = bytes;
+    }
+    if let Some(millis) = app.config.duration_ms("limits.max_time") {
+        params.max_time_ms = millis;
+    }
+    let plan = plan::make(&host, &profile, &params);
+    let name = ["/proc/sys/kernel/hostname", "/etc/hostname"]
+        .into_iter()
+        .find_map(|path| host.text(path).ok().map(|text| text.trim().to_owned()))
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "host".to_owned());
+    Ok(Prepared { host, plan, name })
+}
+
 /// Carries out a request. The result is sealed and private; nothing has been sent.
-pub fn gather(app: &mut App, dir: StateDir, request: Request) -> Result<Draft, Failure> {
+pub fn gather(app: &mut App, dir: StateDir, request: Request, prepared: Prepared) -> Result<Draft, Failure> {
+    let Prepared { host, plan, name } = prepared;
     let now = (app.ui.io.now)();
-    let host = open_host(&request)?;
-    let plan = make_plan(app, &host, &request)?;
-    room(app, &dir, &plan)?;
-    let redactor = crate::redaction::redactor(app, &host, &request.secrets)?;
+    room(app, &dir, plan.estimate(&host).bytes)?;
+    let redactor = super::redactor::build(app, &host, &name, &request.secrets)?;
     let analysis = Analysis::new().map_err(|error| Failure::internal("cannot analyse", error))?;
     let spool = dir.spool().map_err(|error| error.failure())?;
-    let name = redactor.name(&plan.host_name).into_owned();
-    let top_dir = layout::top_dir(request.ticket.as_deref(), &name, now);
+    let shown_name = redactor.name(&name).into_owned();
+    let mut manifest = manifest(app, &request, &plan, &redactor, now);
+    manifest.host.clone_from(&shown_name);
+    let top_dir = layout::top_dir(request.ticket.as_deref(), &shown_name, now);
     let out = spool.handle().map_err(|error| error.failure())?;
-    let writer = BundleWriter::create(out, WriterOptions { top_dir, mtime: now, level: 1 })
-        .map_err(|error| seal_failure("cannot write the bundle", error))?;
-    let packer = Packer::start(writer)
-        .map_err(|error| Failure::internal("cannot start a thread to write the bundle", error))?;
-    let progress = Progress::new(plan.items.iter().map(|item| item.source));
-    let run = analysis.begin(now);
-    let mut recorder = Recorder::new(&mut app.ui, progress, &redactor, run, packer);
-    let cancel = Cancel::from_flag(recorder.interrupt_flag());
+    let mut writer = BundleWriter::create(out, WriterOptions { top_dir, mtime: now, level: 1 });
+    let readme = readme::beginning(&manifest, &request.occasion);
+    let stored = writer.add(layout::README, readme.as_bytes());
+    stored.map_err(|error| seal_failure("cannot write the bundle", error))?;
+    let progress = Progress::new(plan.items().map(|item| item.source));
+    let cancel = Cancel::from_flag(app.ui.io.interrupt.flag());
+    let mut recorder = Recorder::new(&mut app.ui, progress, &redactor, analysis.begin(now), writer);
+    recorder.items.push(document_item(layout::README));
     let summary = collect::run(&host, &plan, &mut recorder, &cancel);
-    let (packer, recorded) = recorder.finish();
+    let recorded = recorder.finish();
     if app.ui.io.interrupt.signal().is_some() {
-        let _ = packer.finish();
         return Err(app.interrupted());
     }
-    let (writer, stored) =
-        packer.finish().map_err(|error| seal_failure("cannot write the bundle", error))?;
-    let manifest = manifest(app, &request, &plan, &summary, &redactor, now);
-    Sealing { request, manifest, summary, recorded, redactor: &redactor, dir, spool, now, plan: &plan }
-        .seal(writer, stored)
+    let recorded = recorded.map_err(|error| seal_failure("cannot write the bundle", error))?;
+    account(&mut manifest, &summary);
+    Sealing { request, manifest, summary, recorded, redactor: &redactor, dir, spool, now, plan: &plan }.seal()
 }
 
 struct Sealing<'a> {
@@ -93,25 +171,18 @@ struct Sealing<'a> {
 }
 
 impl Sealing<'_> {
-    fn seal(mut self, mut writer: BundleWriter<File>, stored: StoredItems) -> Result<Draft, Failure> {
+    fn seal(mut self) -> Result<Draft, Failure> {
         let fault = |error| seal_failure("cannot seal the bundle", error);
-        let mut items = std::mem::take(&mut self.recorded.items);
-        for (number, stored) in stored {
-            if let Some(item) = items.get_mut(number) {
-                describe(item, &stored);
-            }
-        }
         let facts = self.facts()?;
+        let consent = self.consent();
         let report = self.recorded.analysis.finish(Some(&facts));
         let findings = serde_json::to_value(&report)
             .map_err(|error| Failure::internal("cannot write the findings", error))?;
         let level = self.manifest.redaction_level.clone();
         let redaction = self.recorded.redactions.document(&level);
-        self.manifest.items = items;
-        let consent = self.consent();
-        let readme = readme::text(&self.manifest, &self.request.occasion, &findings).into_bytes();
+        self.manifest.items = self.recorded.items;
+        let mut writer = self.recorded.writer;
         let documents = [
-            (layout::README, readme),
             (layout::FACTS, meta::document(&facts)),
             (layout::FINDINGS, meta::document(&findings)),
             (layout::REDACTION, meta::document(&redaction)),
@@ -119,21 +190,11 @@ impl Sealing<'_> {
             (layout::TRACE, meta::document(&self.recorded.trace.document())),
         ];
         for (path, bytes) in documents {
-            let stored = writer.add(path, &bytes).map_err(fault)?;
-            let mut item = Item {
-                id: path.to_owned(),
-                source: "sitrep".to_owned(),
-                kind: Kind::Meta,
-                origin: "sitrep".to_owned(),
-                path: Some(path.to_owned()),
-                original_bytes: bytes.len() as u64,
-                ..Item::default()
-            };
-            describe(&mut item, &stored);
-            self.manifest.items.push(item);
+            writer.add(path, &bytes).map_err(fault)?;
+            self.manifest.items.push(document_item(path));
         }
-        let sealed = writer.seal(&mut self.manifest).map_err(fault)?;
-        let whys = self.plan.items.iter().map(|item| (self.redactor.name(&item.id).into_owned(), item.why));
+        let (_, sealed) = writer.seal(&mut self.manifest).map_err(fault)?;
+        let whys = self.plan.items().map(|item| (self.redactor.name(&item.id).into_owned(), item.why));
         let whys: BTreeMap<String, &'static str> = whys.collect();
         Draft::open(Parts {
             spool: self.spool,
@@ -166,15 +227,18 @@ impl Sealing<'_> {
         json!({"schema": "sitrep.consent/1", "basis": self.request.basis, "shown_at": self.now.rfc3339(),
             "ticket": self.request.ticket, "title": occasion.title, "requested_by": occasion.requested_by,
             "destination": occasion.host, "profile": self.manifest.profile.name,
-            "redaction": self.manifest.redaction_level, "items": self.manifest.items.len()})
+            "redaction": self.manifest.redaction_level, "items": self.recorded.items.len()})
     }
 }
 
-fn describe(item: &mut Item, stored: &sitrep_shared::bundle::writer::Stored) {
-    item.stored_bytes = stored.bytes;
-    if item.kind != Kind::Link {
-        item.sha256 = Some(stored.sha256);
-        item.offset = Some(stored.offset);
+fn document_item(path: &str) -> Item {
+    Item {
+        id: path.to_owned(),
+        source: "sitrep".to_owned(),
+        kind: Kind::Meta,
+        origin: "sitrep".to_owned(),
+        path: Some(path.to_owned()),
+        ..Item::default()
     }
 }
 
@@ -188,11 +252,10 @@ fn open_host(request: &Request) -> Result<Host, Failure> {
 }
 
 /// Refuses to fill a disk that is nearly full: the disk may be the very problem.
-fn room(app: &App, dir: &StateDir, plan: &Plan) -> Result<(), Failure> {
+fn room(app: &App, dir: &StateDir, estimate: u64) -> Result<(), Failure> {
     let Some(free) = dir.free_bytes() else { return Ok(()) };
-    let most = app.config.bytes("limits.max_size").unwrap_or(u64::MAX).min(plan.estimate_bytes());
     // Text packs to about a sixth; a quarter leaves room for what does not.
-    let needed = most / 4 + app.config.bytes("limits.min_free").unwrap_or(0);
+    let needed = estimate / 4 + app.config.bytes("limits.min_free").unwrap_or(0);
     if free >= needed {
         return Ok(());
     }
@@ -204,39 +267,34 @@ fn room(app: &App, dir: &StateDir, plan: &Plan) -> Result<(), Failure> {
     .hint("--tmp-dir DIR on another file system, or --max-size 50M"))
 }
 
-fn manifest(
-    app: &App,
-    request: &Request,
-    plan: &Plan,
-    summary: &RunSummary,
-    redactor: &Redactor,
-    now: UtcMs,
-) -> Manifest {
-    let cost = &summary.cost;
+fn manifest(app: &App, request: &Request, plan: &Plan, redactor: &Redactor, now: UtcMs) -> Manifest {
     Manifest {
         schema: SCHEMA.to_owned(),
         format: 1,
         created: now.rfc3339(),
-        host: redactor.name(&plan.host_name).into_owned(),
         ticket: request.ticket.clone(),
-        profile: ProfileRef { name: plan.profile.clone(), version: plan.profile_version.clone() },
+        profile: ProfileRef { name: plan.profile.clone(), version: plan.version.clone() },
         agent: AgentRef {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uid: rustix::process::geteuid().as_raw(),
         },
         redaction_level: app.config.text("redact.mode").unwrap_or("standard").to_owned(),
         started_ms: now.0,
-        duration_ms: summary.duration_ms,
-        cost: Cost {
-            user_ms: cost.user_ms,
-            sys_ms: cost.sys_ms,
-            peak_rss_bytes: cost.peak_rss_bytes,
-            read_bytes: cost.read_bytes,
-            written_bytes: cost.written_bytes,
-            children_cpu_ms: cost.children_cpu_ms,
-            modules_added: Vec::new(),
-        },
         note: request.note.as_deref().map(|note| redactor.name(note).into_owned()),
         ..Manifest::default()
     }
+}
+
+fn account(manifest: &mut Manifest, summary: &RunSummary) {
+    let cost = &summary.cost;
+    manifest.duration_ms = summary.duration_ms;
+    manifest.cost = Cost {
+        user_ms: cost.user_ms,
+        sys_ms: cost.sys_ms,
+        peak_rss_bytes: cost.peak_rss_bytes,
+        read_bytes: cost.read_bytes,
+        written_bytes: cost.written_bytes,
+        children_cpu_ms: cost.children_cpu_ms,
+        modules_added: Vec::new(),
+    };
 }

@@ -20,6 +20,15 @@ pub fn text(manifest: &Manifest, occasion: &Occasion, findings: &Value) -> Strin
     text
 }
 
+/// The text at the head of a bundle that is still growing: what is missing and what was found is not
+/// known yet, and is in `meta/`.
+pub fn beginning(manifest: &Manifest, occasion: &Occasion) -> String {
+    let mut text = String::new();
+    let _ = head(&mut text, manifest, occasion);
+    let _ = layout(&mut text);
+    text
+}
+
 fn head(text: &mut String, manifest: &Manifest, occasion: &Occasion) -> std::fmt::Result {
     writeln!(text, "Diagnostics of {}, made by sitrep {}", manifest.host, manifest.agent.version)?;
     writeln!(text)?;

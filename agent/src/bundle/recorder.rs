@@ -4,13 +4,14 @@
 //! nothing was kept yet is withheld altogether.
 
 use super::meta::{Redactions, Trace};
-use super::packer::Packer;
 use crate::collect::{self, ItemEnd, ItemStart, Sink};
 use crate::ui::{Done, Progress, Ui};
 use sitrep_shared::bundle::manifest::{Item, Kind, Outcome, Truncated};
+use sitrep_shared::bundle::{BundleWriter, WriteError};
 use sitrep_shared::redact::{FileContext, Redactor, Stream};
 use sitrep_shared::signature::{FileScan, Run};
 use std::collections::BTreeMap;
+use std::fs::File;
 
 /// Redacted bytes are handed on in parts of about this size.
 const PART_BYTES: usize = 128 * 1024;
@@ -21,7 +22,8 @@ pub struct Recorder<'a> {
     progress: Progress,
     redactor: &'a Redactor,
     analysis: Run<'a>,
-    packer: Packer,
+    writer: BundleWriter<File>,
+    fault: Option<WriteError>,
     open: Option<Open<'a>>,
     /// Every item so far.
     pub items: Vec<Item>,
@@ -45,20 +47,21 @@ struct Open<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// A recorder that stores through `packer`.
+    /// A recorder that stores through `writer`.
     pub fn new(
         ui: &'a mut Ui,
         progress: Progress,
         redactor: &'a Redactor,
         analysis: Run<'a>,
-        packer: Packer,
+        writer: BundleWriter<File>,
     ) -> Self {
         Self {
             ui,
             progress,
             redactor,
             analysis,
-            packer,
+            writer,
+            fault: None,
             open: None,
             items: Vec::new(),
             redactions: Redactions::default(),
@@ -67,17 +70,30 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Ends the display and gives back the way to store the rest.
-    pub fn finish(mut self) -> (Packer, Recorded<'a>) {
+    /// Ends the display and gives back what is needed to seal.
+    ///
+    /// # Errors
+    /// Something could not be written.
+    pub fn finish(mut self) -> Result<Recorded<'a>, WriteError> {
         self.progress.finish(self.ui);
-        let recorded = Recorded {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        Ok(Recorded {
+            writer: self.writer,
             analysis: self.analysis,
             items: self.items,
             redactions: self.redactions,
             trace: self.trace,
             read_bytes: self.read_bytes,
-        };
-        (self.packer, recorded)
+        })
+    }
+
+    /// Remembers the first failure to write; the run stops on it.
+    fn note<T>(&mut self, result: Result<T, WriteError>) {
+        if let Err(error) = result {
+            self.fault.get_or_insert(error);
+        }
     }
 
     fn store(&mut self, open: &mut Open<'a>, all: bool) {
@@ -86,14 +102,18 @@ impl<'a> Recorder<'a> {
             return;
         }
         if !open.begun {
-            self.packer.begin(self.items.len(), path.clone());
+            let begun = self.writer.start(path);
+            self.note(begun);
             open.begun = true;
         }
         let part = std::mem::replace(&mut open.ready, Vec::with_capacity(PART_BYTES + 4096));
         if let Some(scan) = &mut open.scan {
             scan.push(&part);
         }
-        self.packer.data(part);
+        if self.fault.is_none() {
+            let written = self.writer.write_data(&part);
+            self.note(written);
+        }
     }
 
     fn close(&mut self, mut open: Open<'a>, end: &ItemEnd) -> Item {
@@ -120,11 +140,15 @@ impl<'a> Recorder<'a> {
         self.store(&mut open, true);
         let complete = matches!(outcome, Outcome::Collected | Outcome::Partial);
         if let (Some(path), false, true) = (&path, open.begun, complete || (open.any && report.is_ok())) {
-            self.packer.begin(self.items.len(), path.clone());
+            let begun = self.writer.start(path);
+            self.note(begun);
             open.begun = true;
         }
         if open.begun {
-            self.packer.end();
+            if self.fault.is_none() {
+                let ended = self.writer.end();
+                self.note(ended);
+            }
             if let Some(scan) = open.scan.take() {
                 self.analysis.done(scan.finish());
             }
@@ -156,6 +180,8 @@ impl<'a> Recorder<'a> {
 
 /// What a recorder has gathered.
 pub struct Recorded<'a> {
+    /// The bundle so far.
+    pub writer: BundleWriter<File>,
     /// Scans of all files, merged.
     pub analysis: Run<'a>,
     /// Every item.
@@ -236,12 +262,13 @@ impl Sink for Recorder<'_> {
             link_target: Some(relative.to_owned()),
             ..Item::default()
         };
-        self.packer.link(self.items.len(), path, relative.to_owned());
+        let linked = self.writer.link(&path, relative);
+        self.note(linked);
         self.items.push(item);
     }
 
     fn fault(&self) -> Option<String> {
-        self.packer.fault()
+        self.fault.as_ref().map(|error| sitrep_shared::error::chain(error))
     }
 }
 

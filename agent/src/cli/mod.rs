@@ -1,19 +1,28 @@
 //! The command line: one file per command, one line in [`COMMANDS`].
 
+mod check;
+mod choice;
 mod code;
 mod completions;
 mod config;
-#[allow(
-    dead_code,
-    reason = "show uses the rest of it as soon as bundles can be read"
-)]
 mod findings;
 mod global;
 mod man;
+mod opened;
+mod plan;
+mod profiles;
+mod result;
+mod run;
 mod send;
 mod sending;
+mod show;
 mod status;
+mod verify;
 mod version;
+
+pub use choice::{Choice, Span};
+pub use sending::short;
+pub use show::{is_missing, missing_json, redactions as redaction_lines, word as outcome_word};
 
 use crate::config::Config;
 use crate::error::{Exit, Failure};
@@ -24,8 +33,14 @@ use std::ffi::OsString;
 
 /// Every command, in the order of the help.
 pub const COMMANDS: &[Entry] = &[
+    entry::<run::Run>(),
+    entry::<plan::Plan>(),
+    entry::<show::Show>(),
     entry::<send::Send>(),
+    entry::<verify::Verify>(),
+    entry::<check::Check>(),
     entry::<status::Status>(),
+    entry::<profiles::Profiles>(),
     entry::<config::ConfigCommand>(),
     entry::<version::Version>(),
     entry::<completions::Completions>(),

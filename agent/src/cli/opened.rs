@@ -64,7 +64,7 @@ impl Opened {
         let mut reader = self
             .index
             .read(&mut self.file, path, 0..length)
-            .map_err(|reject| Failure::internal(what.clone(), reject.to_string()))?;
+            .map_err(|error| Failure::internal(what.clone(), error))?;
         let mut buffer = vec![0u8; 64 * 1024];
         loop {
             let count =

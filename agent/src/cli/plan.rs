@@ -29,7 +29,7 @@ impl Command for Plan {
         self.choice.apply(app)?;
         let destination = self.code.destination(app)?;
         let target = destination.map(|destination| super::run::contact(app, destination)).transpose()?;
-        let info = target.as_ref().map(|(_, info)| info);
+        let info = target.as_ref().map(|(collector, info)| (collector.destination().host(), info));
         let request = Request::of(app, &self.choice, info)?;
         let prepared = prepare(app, &request)?;
         if app.ui.style.json {

@@ -5,8 +5,7 @@ use super::code::CodeArgs;
 use super::result::RunResult;
 use super::sending::{self, Parcel};
 use super::{App, Command, findings};
-use crate::bundle::{Draft, Occasion, Request, StateDir, gather};
-use crate::config::Origin;
+use crate::bundle::{Draft, Prepared, Request, StateDir, gather, prepare};
 use crate::consent::{self, Decision};
 use crate::error::{Exit, Failure};
 use crate::ui::{Line, Tone};
@@ -93,8 +92,9 @@ impl Command for Run {
         let target = destination.map(|destination| contact(app, destination)).transpose()?;
         let dir = self.handling.directory(app)?;
         let request = self.request(app, target.as_ref(), decider)?;
-        announce(app, &request, decider);
-        let mut draft = gather(app, dir, request)?;
+        let prepared = prepare(app, &request)?;
+        announce(app, &request, &prepared, decider);
+        let mut draft = gather(app, dir, request, prepared)?;
         summary(app, &draft);
         let decision = match decider {
             Decider::SendFlag => Decision::Send,
@@ -109,7 +109,12 @@ impl Command for Run {
     }
 }
 
-fn contact(app: &mut App, destination: Destination) -> Result<(Collector, CodeInfo), Failure> {
+fn basis(decider: Decider) -> &'static str {
+    if decider == Decider::Person { "interactive" } else { "policy" }
+}
+
+/// Asks the collector what the code is for.
+pub fn contact(app: &mut App, destination: Destination) -> Result<(Collector, CodeInfo), Failure> {
     let collector = app
         .collector(destination)
         .map_err(|error| error.failure("cannot prepare the connection"))?;
@@ -175,33 +180,13 @@ impl Run {
         target: Option<&(Collector, CodeInfo)>,
         decider: Decider,
     ) -> Result<Request, Failure> {
-        let info = target.map(|(_, info)| info);
-        // A flag of this call wins over what the ticket asks for, the ticket over the files.
-        let by_flag =
-            app.config.setting("profile").is_some_and(|setting| matches!(setting.origin, Origin::Flag(_)));
-        let profile = match info {
-            Some(info) if !by_flag && !info.profile.is_empty() => info.profile.clone(),
-            _ => app.config.text("profile").unwrap_or("standard").to_owned(),
-        };
-        let span = self.choice.span(app, info.and_then(|info| info.since.as_deref()))?;
-        let mut exclude = self.choice.exclude.clone();
-        exclude.extend(app.config.list("policy.deny_items").iter().cloned());
-        Ok(Request {
-            profile,
-            span,
-            include: self.choice.include.clone(),
-            exclude,
-            root: self.choice.root.clone(),
-            secrets: target.map(|(collector, _)| collector.destination().secret()).into_iter().collect(),
-            ticket: info.map(|info| info.ticket.key.clone()),
-            note: self.handling.note.clone(),
-            basis: if decider == Decider::Person { "interactive" } else { "policy" },
-            occasion: Occasion {
-                title: info.map(|info| info.ticket.title.clone()),
-                requested_by: info.and_then(|info| info.requested_by.clone()),
-                host: target.map(|(collector, _)| collector.destination().host().to_owned()),
-            },
-        })
+        let host = target.map(|(collector, _)| collector.destination().host().to_owned());
+        let target_info = host.as_deref().zip(target.map(|(_, info)| info));
+        let mut request = Request::of(app, &self.choice, target_info)?;
+        request.secrets.extend(target.map(|(collector, _)| collector.destination().secret()));
+        request.note.clone_from(&self.handling.note);
+        request.basis = basis(decider);
+        Ok(request)
     }
 
     fn carry_out(
@@ -235,8 +220,7 @@ impl Run {
         result.bundle(&kept);
         let exit = match (decision, target) {
             (Decision::Send, Some((collector, _))) => {
-                let basis = if decider == Decider::Person { "interactive" } else { "policy" };
-                let parcel = Parcel { path: &kept, sha256, length, basis };
+                let parcel = Parcel { path: &kept, sha256, length, basis: basis(decider) };
                 let state = StateDir::locate(&app.ui.io, &app.config)
                     .and_then(|path| StateDir::open(&path))
                     .map_err(|error| error.failure())?;
@@ -282,7 +266,7 @@ fn output(wanted: Option<&Path>, name: &str) -> PathBuf {
     }
 }
 
-fn announce(app: &mut App, request: &Request, decider: Decider) {
+fn announce(app: &mut App, request: &Request, prepared: &Prepared, decider: Decider) {
     let span = request.span.since_ms.map_or(String::new(), |since_ms| {
         let now = (app.ui.io.now)().0;
         let span = u64::try_from(now.saturating_sub(since_ms)).unwrap_or(0);
@@ -298,8 +282,8 @@ fn announce(app: &mut App, request: &Request, decider: Decider) {
     };
     app.ui.status(&Line::of(format!("  {text}")));
     app.ui.status(&Line::new());
-    let time = app.config.duration_ms("limits.max_time").map_or(String::new(), format_duration_ms);
-    let size = app.config.bytes("limits.max_size").map_or(String::new(), format_bytes);
+    let params = &prepared.plan.params;
+    let (time, size) = (format_duration_ms(params.max_time_ms), format_bytes(params.max_bytes));
     let collecting = app.ui.say("collecting", &[("time", &time), ("size", &size)]);
     let stop = app.ui.say("ctrl_c", &[]);
     app.ui.status(&Line::new().tone(Tone::Strong, collecting).tone(Tone::Dim, format!("   {stop}")));

@@ -31,7 +31,7 @@ impl Command for Send {
         self.code.apply(app)?;
         let given = self.code.destination(app)?;
         let (sha256, length) = digest(&self.file)?;
-        // super::opened::open(&self.file)?;
+        super::opened::open(&self.file)?;
         let dir = StateDir::locate(&app.ui.io, &app.config)
             .and_then(|path| StateDir::open(&path))
             .map_err(|error| error.failure())?;

@@ -8,7 +8,7 @@ use serde_json::json;
 use sitrep_shared::bundle::limits::{Limits, Reject};
 use sitrep_shared::bundle::reader::{self, Entry, Visitor};
 use sitrep_shared::size::format_bytes;
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 /// Arguments of `verify`.
@@ -22,7 +22,7 @@ pub struct Verify {
 struct Drain(Vec<u8>);
 
 impl Visitor for Drain {
-    fn entry(&mut self, entry: &Entry, data: &mut dyn Read) -> Result<(), Reject> {
+    fn entry(&mut self, entry: &Entry<'_>, data: &mut dyn BufRead) -> Result<(), Reject> {
         let _ = entry;
         // A fault of the data is found again, with its reason, by the reader itself.
         while data.read(&mut self.0).is_ok_and(|count| count > 0) {}

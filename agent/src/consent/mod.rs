@@ -1,5 +1,7 @@
 //! Nothing leaves this host before a person, or a flag a person set, says so.
 
+mod screen;
 mod selection;
 
+pub use screen::{Decision, ask};
 pub use selection::{Selection, glob};
