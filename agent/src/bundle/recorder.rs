@@ -4,7 +4,7 @@
 //! nothing was kept yet is withheld altogether.
 
 use super::meta::{Redactions, Trace};
-use crate::collect::{self, ItemEnd, ItemStart, Sink};
+use crate::collect::{ItemEnd, ItemStart, Sink};
 use crate::ui::{Done, Progress, Ui};
 use sitrep_shared::bundle::manifest::{Item, Kind, Outcome, Truncated};
 use sitrep_shared::bundle::{BundleWriter, WriteError};
@@ -17,8 +17,8 @@ use std::fs::File;
 const PART_BYTES: usize = 128 * 1024;
 
 /// The sink of a run.
-pub struct Recorder<'a> {
-    ui: &'a mut Ui,
+pub struct Recorder<'u, 'a> {
+    ui: &'u mut Ui,
     progress: Progress,
     redactor: &'a Redactor,
     analysis: Run<'a>,
@@ -46,10 +46,10 @@ struct Open<'a> {
     withheld: Option<String>,
 }
 
-impl<'a> Recorder<'a> {
+impl<'u, 'a> Recorder<'u, 'a> {
     /// A recorder that stores through `writer`.
     pub fn new(
-        ui: &'a mut Ui,
+        ui: &'u mut Ui,
         progress: Progress,
         redactor: &'a Redactor,
         analysis: Run<'a>,
@@ -121,7 +121,7 @@ impl<'a> Recorder<'a> {
             None => open.stream.finish(&mut open.ready).map_err(|error| error.to_string()),
             Some(why) => Err(why),
         };
-        let (mut outcome, mut reason) = (outcome(end.outcome), end.reason.clone());
+        let (mut outcome, mut reason) = (end.outcome, end.reason.clone());
         let mut redactions = BTreeMap::new();
         let path = open.path.clone();
         match (&report, &path) {
@@ -157,7 +157,7 @@ impl<'a> Recorder<'a> {
         Item {
             id: self.redactor.name(&start.id).into_owned(),
             source: start.source.to_owned(),
-            kind: kind(start.kind),
+            kind: start.kind,
             origin: self.redactor.name(&start.origin).into_owned(),
             path: path.filter(|_| open.begun),
             outcome,
@@ -194,7 +194,7 @@ pub struct Recorded<'a> {
     pub read_bytes: u64,
 }
 
-impl Sink for Recorder<'_> {
+impl Sink for Recorder<'_, '_> {
     fn item(&mut self, start: &ItemStart) {
         self.progress.started(self.ui, &start.id, start.source);
         let path = start.path.as_deref().map(|path| self.redactor.name(path).into_owned());
@@ -269,27 +269,5 @@ impl Sink for Recorder<'_> {
 
     fn fault(&self) -> Option<String> {
         self.fault.as_ref().map(|error| sitrep_shared::error::chain(error))
-    }
-}
-
-fn outcome(outcome: collect::Outcome) -> Outcome {
-    match outcome {
-        collect::Outcome::Collected => Outcome::Collected,
-        collect::Outcome::Partial => Outcome::Partial,
-        collect::Outcome::Skipped => Outcome::Skipped,
-        collect::Outcome::Absent => Outcome::Absent,
-        collect::Outcome::Denied => Outcome::Denied,
-        collect::Outcome::TimedOut => Outcome::TimedOut,
-        collect::Outcome::Failed => Outcome::Failed,
-        collect::Outcome::Refused => Outcome::Refused,
-    }
-}
-
-fn kind(kind: collect::Kind) -> Kind {
-    match kind {
-        collect::Kind::File => Kind::File,
-        collect::Kind::Command => Kind::Command,
-        collect::Kind::Native => Kind::Native,
-        collect::Kind::Link => Kind::Link,
     }
 }

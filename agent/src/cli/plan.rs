@@ -4,11 +4,12 @@ use super::choice::Choice;
 use super::code::CodeArgs;
 use super::{App, Command};
 use crate::bundle::{Prepared, Request, prepare};
-use crate::collect::{Kind, PlannedItem};
+use crate::collect::PlannedItem;
 use crate::error::{Exit, Failure};
 use crate::ui::{Line, Tone};
 use clap::Args;
 use serde_json::json;
+use sitrep_shared::bundle::manifest::Kind;
 use sitrep_shared::size::{format_bytes, format_duration_ms};
 
 /// Arguments of `plan`.
@@ -47,6 +48,7 @@ fn kind(item: &PlannedItem) -> &'static str {
         Kind::Command => "command",
         Kind::Native => "native",
         Kind::Link => "link",
+        Kind::Meta => "meta",
     }
 }
 

@@ -21,7 +21,7 @@ pub fn moment_ms(text: &str, now: UtcMs) -> Result<i64, String> {
         .or_else(|_| text.parse::<jiff::civil::Date>().map(|date| date.at(0, 0, 0, 0)))
         .ok();
     civil
-        .and_then(|civil| civil.to_zoned(jiff::tz::TimeZone::system()).ok())
+        .and_then(|civil| civil.to_zoned_datetime(jiff::tz::TimeZone::system()).ok())
         .map(|zoned| zoned.timestamp().as_millisecond())
         .ok_or_else(|| format!("{text:?} is not a time such as 24h, 2026-11-20 14:05 or 2026-11-20T14:05:00Z"))
 }
