@@ -73,8 +73,29 @@ impl Draft {
     /// Opens what was just sealed.
     pub fn open(parts: Parts) -> Result<Self, Failure> {
         let index = index(&parts.spool)?;
-        let Parts { spool, dir, occasion, whys, sha256, bytes, findings, redaction, facts } = parts;
-        Ok(Self { spool, dir, index, occasion, whys, bytes, sha256, findings, redaction, facts })
+        let Parts {
+            spool,
+            dir,
+            occasion,
+            whys,
+            sha256,
+            bytes,
+            findings,
+            redaction,
+            facts,
+        } = parts;
+        Ok(Self {
+            spool,
+            dir,
+            index,
+            occasion,
+            whys,
+            bytes,
+            sha256,
+            findings,
+            redaction,
+            facts,
+        })
     }
 
     /// The manifest as sealed.
@@ -108,7 +129,11 @@ impl Draft {
     pub fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, Failure> {
         let what = || format!("cannot read {path}");
         let mut file = self.spool.handle().map_err(|error| error.failure())?;
-        let length = self.index.item(path).map_or(0, |item| item.stored_bytes).min(most as u64);
+        let length = self
+            .index
+            .item(path)
+            .map_or(0, |item| item.stored_bytes)
+            .min(most as u64);
         let mut bytes = Vec::new();
         self.index
             .read(&mut file, path, 0..length)
@@ -140,7 +165,11 @@ impl Draft {
         self.seal_again(&|_| false, Some(note.to_owned()))
     }
 
-    fn seal_again(&mut self, drop: &dyn Fn(&Item) -> bool, note: Option<String>) -> Result<(), Failure> {
+    fn seal_again(
+        &mut self,
+        drop: &dyn Fn(&Item) -> bool,
+        note: Option<String>,
+    ) -> Result<(), Failure> {
         let what = "cannot seal the bundle again";
         let mut manifest = self.manifest().clone();
         for item in manifest.items.iter_mut().filter(|item| drop(item)) {
@@ -161,7 +190,12 @@ impl Draft {
         let fresh = self.dir.spool().map_err(|error| error.failure())?;
         let mut input = self.spool.handle().map_err(|error| error.failure())?;
         let output = fresh.handle().map_err(|error| error.failure())?;
-        let edit = Edit { drop, replace, note, mtime: UtcMs(self.manifest().started_ms) };
+        let edit = Edit {
+            drop,
+            replace,
+            note,
+            mtime: UtcMs(self.manifest().started_ms),
+        };
         let (_, sealed, _) = reseal(&mut input, output, edit, &Limits::default())
             .map_err(|error| super::seal_failure(what, error))?;
         self.index = index(&fresh)?;
@@ -179,8 +213,9 @@ impl Draft {
 
 fn index(spool: &Spool) -> Result<Index, Failure> {
     let mut file = spool.handle().map_err(|error| error.failure())?;
-    Index::open(&mut file, &Limits::default())
-        .map_err(|reject| Failure::internal("cannot read back the sealed bundle", reject.to_string()))
+    Index::open(&mut file, &Limits::default()).map_err(|reject| {
+        Failure::internal("cannot read back the sealed bundle", reject.to_string())
+    })
 }
 
 fn is_stored(item: &Item) -> bool {

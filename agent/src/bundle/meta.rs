@@ -39,8 +39,10 @@ impl Redactions {
             .take(PLACES_PER_FILE)
             .map(|place| json!({"line": place.line, "rule": place.rule}))
             .collect();
-        self.files.push(json!({"path": path, "total": report.total, "by_rule": report.by_rule,
-            "places": places}));
+        self.files.push(
+            json!({"path": path, "total": report.total, "by_rule": report.by_rule,
+            "places": places}),
+        );
     }
 
     /// Notes a file that redaction could not handle and that was therefore left out.
@@ -69,8 +71,10 @@ pub struct Trace {
 impl Trace {
     /// Adds an item's span; times in milliseconds since the run began.
     pub fn span(&mut self, source: &str, id: &str, start_ms: u64, duration_ms: u64, outcome: &str) {
-        self.events.push(json!({"name": id, "cat": source, "ph": "X", "pid": 1, "tid": 1,
-            "ts": start_ms * 1000, "dur": duration_ms * 1000, "args": {"outcome": outcome}}));
+        self.events.push(
+            json!({"name": id, "cat": source, "ph": "X", "pid": 1, "tid": 1,
+            "ts": start_ms * 1000, "dur": duration_ms * 1000, "args": {"outcome": outcome}}),
+        );
     }
 
     /// `meta/trace.json`.

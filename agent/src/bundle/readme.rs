@@ -30,7 +30,11 @@ pub fn beginning(manifest: &Manifest, occasion: &Occasion) -> String {
 }
 
 fn head(text: &mut String, manifest: &Manifest, occasion: &Occasion) -> std::fmt::Result {
-    writeln!(text, "Diagnostics of {}, made by sitrep {}", manifest.host, manifest.agent.version)?;
+    writeln!(
+        text,
+        "Diagnostics of {}, made by sitrep {}",
+        manifest.host, manifest.agent.version
+    )?;
     writeln!(text)?;
     writeln!(text, "made        {}", manifest.created)?;
     if let Some(ticket) = &manifest.ticket {
@@ -43,7 +47,11 @@ fn head(text: &mut String, manifest: &Manifest, occasion: &Occasion) -> std::fmt
     if let Some(host) = &occasion.host {
         writeln!(text, "for         {host}")?;
     }
-    writeln!(text, "profile     {} {}", manifest.profile.name, manifest.profile.version)?;
+    writeln!(
+        text,
+        "profile     {} {}",
+        manifest.profile.name, manifest.profile.version
+    )?;
     writeln!(text, "redaction   {}", manifest.redaction_level)?;
     if let Some(note) = &manifest.note {
         writeln!(text, "note        {note}")?;
@@ -52,13 +60,29 @@ fn head(text: &mut String, manifest: &Manifest, occasion: &Occasion) -> std::fmt
 }
 
 fn found(text: &mut String, findings: &Value) -> std::fmt::Result {
-    let list = findings["findings"].as_array().map_or(&[][..], Vec::as_slice);
+    let list = findings["findings"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
     writeln!(text, "Known problems found on the host: {}", list.len())?;
     for finding in list.iter().take(NAMED_FINDINGS) {
         let part = |key: &str| finding[key].as_str().unwrap_or("").to_owned();
-        writeln!(text, "  {:<9} {}  {}", part("severity"), part("id"), part("title"))?;
-        if let Some(first) = finding["evidence"].as_array().and_then(|evidence| evidence.first()) {
-            writeln!(text, "            {}:{}", first["file"].as_str().unwrap_or("?"), first["line"])?;
+        writeln!(
+            text,
+            "  {:<9} {}  {}",
+            part("severity"),
+            part("id"),
+            part("title")
+        )?;
+        if let Some(first) = finding["evidence"]
+            .as_array()
+            .and_then(|evidence| evidence.first())
+        {
+            writeln!(
+                text,
+                "            {}:{}",
+                first["file"].as_str().unwrap_or("?"),
+                first["line"]
+            )?;
         }
     }
     writeln!(text)
@@ -78,19 +102,41 @@ fn missing(text: &mut String, manifest: &Manifest) -> std::fmt::Result {
         writeln!(text, "  {outcome:<10} {:<40} {reason}", item.id)?;
     }
     if left_out.len() > NAMED_MISSING {
-        writeln!(text, "  … and {} more, see meta/manifest.json", left_out.len() - NAMED_MISSING)?;
+        writeln!(
+            text,
+            "  … and {} more, see meta/manifest.json",
+            left_out.len() - NAMED_MISSING
+        )?;
     }
     writeln!(text)
 }
 
 fn layout(text: &mut String) -> std::fmt::Result {
-    writeln!(text, "sos/                 files at their host paths; outputs in sos/sos_commands/")?;
+    writeln!(
+        text,
+        "sos/                 files at their host paths; outputs in sos/sos_commands/"
+    )?;
     writeln!(text, "meta/facts.json      values read from them")?;
-    writeln!(text, "meta/findings.json   known problems, with file and line")?;
-    writeln!(text, "meta/redaction.json  what was removed: rules, counts, lines, never values")?;
-    writeln!(text, "meta/consent.json    what was shown and by whom it was agreed to")?;
-    writeln!(text, "meta/trace.json      how long each item took; opens in a trace viewer")?;
+    writeln!(
+        text,
+        "meta/findings.json   known problems, with file and line"
+    )?;
+    writeln!(
+        text,
+        "meta/redaction.json  what was removed: rules, counts, lines, never values"
+    )?;
+    writeln!(
+        text,
+        "meta/consent.json    what was shown and by whom it was agreed to"
+    )?;
+    writeln!(
+        text,
+        "meta/trace.json      how long each item took; opens in a trace viewer"
+    )?;
     writeln!(text, "meta/manifest.json   every item that was asked for")?;
     writeln!(text)?;
-    writeln!(text, "sitrep show FILE reads all of it; tar xzf FILE unpacks it.")
+    writeln!(
+        text,
+        "sitrep show FILE reads all of it; tar xzf FILE unpacks it."
+    )
 }

@@ -32,7 +32,8 @@ impl Command for Check {
         let collector = app
             .collector(destination)
             .map_err(|error| error.failure("cannot prepare the connection"))?;
-        app.ui.status(&Line::of(format!("Testing the way to {base_url} …")));
+        app.ui
+            .status(&Line::of(format!("Testing the way to {base_url} …")));
         let now_s = (app.ui.io.now)().0 / 1000;
         let mut steps = collector.probe(proxy.as_deref(), now_s);
         let reached = steps.iter().all(|step| step.level != Level::Fail);
@@ -52,7 +53,9 @@ impl Command for Check {
         } else {
             steps.iter().for_each(|step| show(app, step));
         }
-        let refused = steps.iter().any(|step| step.name == "code" && step.level == Level::Fail);
+        let refused = steps
+            .iter()
+            .any(|step| step.name == "code" && step.level == Level::Fail);
         Ok(match (failed, refused) {
             (_, true) => Exit::Auth,
             (true, _) => Exit::Upload,
@@ -75,17 +78,28 @@ fn proxy(app: &App, destination: &Destination) -> Option<String> {
         return None;
     }
     let var = |name: &str| app.ui.io.var(name).map(str::to_owned);
-    let host = destination.host().split(':').next().unwrap_or("").to_owned();
-    let excepted = var("NO_PROXY").or_else(|| var("no_proxy")).is_some_and(|list| {
-        list.split(',').map(str::trim).any(|entry| {
-            let entry = entry.trim_start_matches('.');
-            entry == "*" || (!entry.is_empty() && (host == entry || host.ends_with(&format!(".{entry}"))))
-        })
-    });
+    let host = destination
+        .host()
+        .split(':')
+        .next()
+        .unwrap_or("")
+        .to_owned();
+    let excepted = var("NO_PROXY")
+        .or_else(|| var("no_proxy"))
+        .is_some_and(|list| {
+            list.split(',').map(str::trim).any(|entry| {
+                let entry = entry.trim_start_matches('.');
+                entry == "*"
+                    || (!entry.is_empty()
+                        && (host == entry || host.ends_with(&format!(".{entry}"))))
+            })
+        });
     if excepted {
         return None;
     }
-    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().find_map(var)
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+        .into_iter()
+        .find_map(var)
 }
 
 fn code_step(collector: &crate::upload::Collector) -> Step {
@@ -126,6 +140,11 @@ fn show(app: &mut App, step: &Step) {
         .text(&step.detail);
     app.ui.data(&line);
     if let Some(fix) = &step.fix {
-        app.ui.data(&Line::new().text("       ").tone(Tone::Good, "fix: ").text(fix));
+        app.ui.data(
+            &Line::new()
+                .text("       ")
+                .tone(Tone::Good, "fix: ")
+                .text(fix),
+        );
     }
 }

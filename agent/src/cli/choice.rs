@@ -96,7 +96,14 @@ impl Choice {
             (None, Some(asked)) => moment_ms(asked, now).ok(),
             (None, None) => None,
         };
-        let until = self.until.as_deref().map(|until| at("--until", until)).transpose()?;
-        Ok(Span { since_ms: since, until_ms: until })
+        let until = self
+            .until
+            .as_deref()
+            .map(|until| at("--until", until))
+            .transpose()?;
+        Ok(Span {
+            since_ms: since,
+            until_ms: until,
+        })
     }
 }

@@ -20,8 +20,9 @@ pub struct Opened {
 
 /// Opens a bundle.
 pub fn open(path: &Path) -> Result<Opened, Failure> {
-    let file = File::open(path)
-        .map_err(|error| Failure::usage(format!("cannot open {}", path.display())).because(error))?;
+    let file = File::open(path).map_err(|error| {
+        Failure::usage(format!("cannot open {}", path.display())).because(error)
+    })?;
     from_file(path, file)
 }
 
@@ -30,9 +31,16 @@ pub fn from_file(path: &Path, mut file: File) -> Result<Opened, Failure> {
     let index = Index::open(&mut file, &Limits::default()).map_err(|reject| {
         Failure::usage(format!("{} is not a complete bundle", path.display()))
             .because(reject.to_string())
-            .hint(format!("sitrep verify {}  says what is wrong", path.display()))
+            .hint(format!(
+                "sitrep verify {}  says what is wrong",
+                path.display()
+            ))
     })?;
-    Ok(Opened { path: path.to_path_buf(), file, index })
+    Ok(Opened {
+        path: path.to_path_buf(),
+        file,
+        index,
+    })
 }
 
 impl Opened {
@@ -44,12 +52,19 @@ impl Opened {
     /// The item a person means: a path with or without the top directory or `sos/`, or an id.
     pub fn find(&self, name: &str) -> Option<&Item> {
         let name = name.trim_start_matches("./").trim_start_matches('/');
-        let inside = name.strip_prefix(&self.index.top_dir).unwrap_or(name).trim_start_matches('/');
+        let inside = name
+            .strip_prefix(&self.index.top_dir)
+            .unwrap_or(name)
+            .trim_start_matches('/');
         let sos = format!("sos/{inside}");
         let items = &self.manifest().items;
         items
             .iter()
-            .find(|item| item.path.as_deref().is_some_and(|path| path == inside || path == sos))
+            .find(|item| {
+                item.path
+                    .as_deref()
+                    .is_some_and(|path| path == inside || path == sos)
+            })
             .or_else(|| items.iter().find(|item| item.id == inside))
     }
 
@@ -67,8 +82,9 @@ impl Opened {
             .map_err(|error| Failure::internal(what.clone(), error))?;
         let mut buffer = vec![0u8; 64 * 1024];
         loop {
-            let count =
-                reader.read(&mut buffer).map_err(|error| Failure::internal(what.clone(), error))?;
+            let count = reader
+                .read(&mut buffer)
+                .map_err(|error| Failure::internal(what.clone(), error))?;
             if count == 0 {
                 return Ok(());
             }
@@ -78,7 +94,9 @@ impl Opened {
 
     /// A part of `meta/` as JSON; null when the bundle has none.
     pub fn meta(&mut self, path: &str) -> Result<serde_json::Value, Failure> {
-        let Some(item) = self.index.item(path) else { return Ok(serde_json::Value::Null) };
+        let Some(item) = self.index.item(path) else {
+            return Ok(serde_json::Value::Null);
+        };
         if item.stored_bytes > MAX_META_BYTES {
             return Err(Failure::usage(format!("{path} is too large to show")));
         }

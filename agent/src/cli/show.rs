@@ -55,7 +55,9 @@ impl Command for Show {
             if app.ui.style.json {
                 app.ui.json(&report);
             } else {
-                redactions(&report).iter().for_each(|line| app.ui.data(line));
+                redactions(&report)
+                    .iter()
+                    .for_each(|line| app.ui.data(line));
             }
             return Ok(Exit::Ok);
         }
@@ -68,7 +70,9 @@ impl Command for Show {
             return Ok(Exit::Ok);
         }
         if view.items {
-            items(bundle.manifest()).iter().for_each(|line| app.ui.data(line));
+            items(bundle.manifest())
+                .iter()
+                .for_each(|line| app.ui.data(line));
         } else {
             overview(&mut app.ui, &mut bundle)?;
         }
@@ -78,14 +82,23 @@ impl Command for Show {
 
 fn file(app: &mut App, bundle: &mut Opened, name: &str) -> Result<Exit, Failure> {
     let item = bundle.find(name).cloned();
-    let missing = || Failure::usage(format!("no file {name:?} in this bundle")).hint("sitrep show FILE  lists them");
+    let missing = || {
+        Failure::usage(format!("no file {name:?} in this bundle"))
+            .hint("sitrep show FILE  lists them")
+    };
     let item = item.ok_or_else(missing)?;
     let Some(path) = item.path else {
-        let reason = item.reason.unwrap_or_else(|| "nothing was collected".to_owned());
-        return Err(Failure::usage(format!("{} is not in this bundle: {reason}", item.id)));
+        let reason = item
+            .reason
+            .unwrap_or_else(|| "nothing was collected".to_owned());
+        return Err(Failure::usage(format!(
+            "{} is not in this bundle: {reason}",
+            item.id
+        )));
     };
     if let Some(target) = item.link_target {
-        app.ui.status(&Line::of(format!("{path} is a link to {target}")));
+        app.ui
+            .status(&Line::of(format!("{path} is a link to {target}")));
         return Ok(Exit::Ok);
     }
     bundle.stream(&path, |chunk| app.ui.bytes(chunk))?;
@@ -98,7 +111,10 @@ fn overview(ui: &mut Ui, bundle: &mut Opened) -> Result<(), Failure> {
         fact("host", &manifest.host),
         fact("made", &manifest.created),
         fact("ticket", manifest.ticket.as_deref().unwrap_or("none")),
-        fact("profile", &format!("{} {}", manifest.profile.name, manifest.profile.version)),
+        fact(
+            "profile",
+            &format!("{} {}", manifest.profile.name, manifest.profile.version),
+        ),
         fact("redaction", &manifest.redaction_level),
         fact("cost", &cost(manifest)),
     ];
@@ -107,11 +123,21 @@ fn overview(ui: &mut Ui, bundle: &mut Opened) -> Result<(), Failure> {
     }
     lines.push(fact("items", &counts(manifest)));
     lines.push(Line::new());
-    lines.extend(manifest.items.iter().filter(|item| item.path.is_some()).map(stored));
+    lines.extend(
+        manifest
+            .items
+            .iter()
+            .filter(|item| item.path.is_some())
+            .map(stored),
+    );
     for line in &lines {
         ui.data(line);
     }
-    let missing: Vec<&Item> = manifest.items.iter().filter(|item| is_missing(item)).collect();
+    let missing: Vec<&Item> = manifest
+        .items
+        .iter()
+        .filter(|item| is_missing(item))
+        .collect();
     if !missing.is_empty() {
         ui.data(&Line::new());
         ui.data(&Line::new().tone(Tone::Strong, format!("Missing ({})", missing.len())));
@@ -121,7 +147,9 @@ fn overview(ui: &mut Ui, bundle: &mut Opened) -> Result<(), Failure> {
 }
 
 fn fact(name: &str, value: &str) -> Line {
-    Line::new().tone(Tone::Dim, format!("{name:<10} ")).text(value)
+    Line::new()
+        .tone(Tone::Dim, format!("{name:<10} "))
+        .text(value)
 }
 
 fn cost(manifest: &Manifest) -> String {
@@ -133,19 +161,30 @@ fn cost(manifest: &Manifest) -> String {
 }
 
 fn counts(manifest: &Manifest) -> String {
-    let asked = manifest.items.iter().filter(|item| item.kind != Kind::Meta).count();
+    let asked = manifest
+        .items
+        .iter()
+        .filter(|item| item.kind != Kind::Meta)
+        .count();
     let with = |wanted: &[Outcome]| {
         let items = manifest.items.iter().filter(|item| item.kind != Kind::Meta);
         items.filter(|item| wanted.contains(&item.outcome)).count()
     };
     let stored = with(&[Outcome::Collected, Outcome::Partial]);
     let absent = with(&[Outcome::Absent]);
-    let missing = manifest.items.iter().filter(|item| is_missing(item)).count();
+    let missing = manifest
+        .items
+        .iter()
+        .filter(|item| is_missing(item))
+        .count();
     format!("{asked} asked for, {stored} here, {absent} not on this host, {missing} missing")
 }
 
 fn stored(item: &Item) -> Line {
-    let mut line = Line::new().right(10, format_bytes(item.stored_bytes)).text("  ").text(item.path.as_deref().unwrap_or("-"));
+    let mut line = Line::new()
+        .right(10, format_bytes(item.stored_bytes))
+        .text("  ")
+        .text(item.path.as_deref().unwrap_or("-"));
     if let Some(target) = &item.link_target {
         line = line.tone(Tone::Dim, format!(" -> {target}"));
     }
@@ -154,7 +193,10 @@ fn stored(item: &Item) -> Line {
         line = line.tone(Tone::Dim, format!("  ({removed} removed)"));
     }
     if let Some(cut) = &item.truncated {
-        line = line.tone(Tone::Dim, format!("  (cut to {})", format_bytes(cut.limit_bytes)));
+        line = line.tone(
+            Tone::Dim,
+            format!("  (cut to {})", format_bytes(cut.limit_bytes)),
+        );
     }
     line
 }
@@ -210,11 +252,20 @@ pub fn redactions(report: &Value) -> Vec<Line> {
     let level = report["level"].as_str().unwrap_or("?");
     let mut lines = vec![Line::of(format!("{total} values removed, level {level}"))];
     for (rule, count) in report["by_rule"].as_object().into_iter().flatten() {
-        lines.push(Line::new().right(8, count.to_string()).text("  ").text(rule));
+        lines.push(
+            Line::new()
+                .right(8, count.to_string())
+                .text("  ")
+                .text(rule),
+        );
     }
     for file in report["files"].as_array().into_iter().flatten() {
         let path = file["path"].as_str().unwrap_or("?");
-        lines.push(Line::new().tone(Tone::Strong, path).text(format!("  {}", file["total"])));
+        lines.push(
+            Line::new()
+                .tone(Tone::Strong, path)
+                .text(format!("  {}", file["total"])),
+        );
         for place in file["places"].as_array().into_iter().flatten() {
             let rule = place["rule"].as_str().unwrap_or("?");
             lines.push(Line::of(format!("    line {:<8} {rule}", place["line"])));

@@ -1,58 +1,21 @@
 //! The command line as a person sees it: help, errors, exit codes, in a terminal of our own.
 
-use crate::ui::{Interrupt, Io, Scripted};
-use sitrep_shared::time::UtcMs;
-use std::collections::BTreeMap;
+use crate::bundle::sample;
+use crate::ui::tests::{Captured, io};
 use std::ffi::OsString;
-use std::io::{Cursor, Write};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0
-            .lock()
-            .expect("not poisoned")
-            .extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 /// One call: exit code, stdout, stderr as one text for a snapshot.
 fn sitrep(args: &[&str], env: &[(&str, &str)]) -> String {
     let (out, err) = (Captured::default(), Captured::default());
-    let io = Io {
-        stdin: Box::new(Scripted(Cursor::new(Vec::new()))),
-        stdout: Box::new(out.clone()),
-        stderr: Box::new(err.clone()),
-        stdin_tty: false,
-        stdout_tty: false,
-        stderr_tty: false,
-        width: 100,
-        env: env
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect::<BTreeMap<_, _>>(),
-        system_config: PathBuf::from("/nonexistent/config.toml"),
-        now: || UtcMs(1_763_733_720_000),
-        interrupt: Interrupt::manual(),
-    };
+    let io = io("", env, &out, &err);
     let args = std::iter::once("sitrep")
         .chain(args.iter().copied())
         .map(OsString::from);
     let code = crate::run(args, io);
-    let text =
-        |bytes: &Captured| String::from_utf8_lossy(&bytes.0.lock().expect("ok")).into_owned();
     format!(
         "exit {code}\n-- stdout\n{}-- stderr\n{}",
-        text(&out),
-        text(&err)
+        out.text(),
+        err.text()
     )
 }
 
@@ -105,4 +68,58 @@ fn configuration_shows_origins_and_reports_every_fault() {
     let path = file.to_str().expect("utf-8");
     let faults = sitrep(&["--config", path, "version"], &[]).replace(path, "c.toml");
     insta::assert_snapshot!("config_faults", faults);
+}
+
+#[test]
+fn a_bundle_is_shown_and_verified() {
+    let home = tempfile::tempdir().expect("a folder");
+    let draft = sample::draft(&home.path().join("state"));
+    let file = home.path().join("b.tar.gz");
+    draft.keep(&file).expect("kept");
+    let path = file.to_str().expect("utf-8");
+    for (name, args) in [
+        ("show", &["show", path][..]),
+        ("show_items", &["show", path, "--items"][..]),
+        ("show_file", &["show", path, "--file", "/etc/hosts"][..]),
+        ("show_no_file", &["show", path, "--file", "nothing"][..]),
+        (
+            "show_missing_file",
+            &["show", path, "--file", "security/shadow"][..],
+        ),
+        ("show_findings", &["show", path, "--findings"][..]),
+        ("show_finding", &["show", path, "--finding", "SIG-0087"][..]),
+        ("show_redactions", &["show", path, "--redactions"][..]),
+    ] {
+        insta::assert_snapshot!(name, sitrep(args, &[]).replace(path, "b.tar.gz"));
+    }
+    assert!(sitrep(&["verify", path], &[]).starts_with("exit 0"));
+    let mut bytes = std::fs::read(&file).expect("there");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, &bytes).expect("written");
+    assert!(sitrep(&["verify", path], &[]).starts_with("exit 1"));
+    std::fs::write(&file, &bytes[..middle]).expect("written");
+    insta::assert_snapshot!(
+        "show_cut_off",
+        sitrep(&["show", path], &[]).replace(path, "b.tar.gz")
+    );
+    insta::assert_snapshot!("no_such_bundle", sitrep(&["show", "/nonexistent"], &[]));
+}
+
+#[test]
+fn sending_without_a_code_says_what_is_missing() {
+    let home = tempfile::tempdir().expect("a folder");
+    let file = home.path().join("b.tar.gz");
+    sample::draft(&home.path().join("state"))
+        .keep(&file)
+        .expect("kept");
+    let (path, state) = (file.to_str().expect("utf-8"), home.path().join("s"));
+    let env = [("SITREP_STATE_DIR", state.to_str().expect("utf-8"))];
+    insta::assert_snapshot!(
+        "send_no_code",
+        sitrep(&["send", path], &env).replace(path, "b.tar.gz")
+    );
+    insta::assert_snapshot!("send_bad_code", sitrep(&["send", path, "nonsense"], &env));
+    let plain = "http://support.example.com/u/7K4M-Q2XP-3NRT-8VWY";
+    insta::assert_snapshot!("send_plain_http", sitrep(&["send", path, plain], &env));
 }

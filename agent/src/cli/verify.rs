@@ -55,19 +55,24 @@ impl Command for Verify {
                         "{path}: whole, {items} items, {size} ({unpacked} unpacked)"
                     ));
                     app.ui.data(&line);
-                    app.ui.data(&Line::of(format!("  sha256 {}", verified.sha256)));
+                    app.ui
+                        .data(&Line::of(format!("  sha256 {}", verified.sha256)));
                 }
                 Ok(Exit::Ok)
             }
             Err(reject) => {
                 let reason = reject.reason.as_str();
                 if app.ui.style.json {
-                    app.ui.json(&json!({"schema": "sitrep.verify/1", "ok": false, "reason": reason,
-                        "detail": reject.detail}));
+                    app.ui.json(
+                        &json!({"schema": "sitrep.verify/1", "ok": false, "reason": reason,
+                        "detail": reject.detail}),
+                    );
                 }
-                Err(Failure::new(Exit::Internal, format!("{path} is not a whole bundle"))
-                    .because(format!("{reason}: {}", reject.detail))
-                    .hint("collect again, or fetch the file again if it was copied"))
+                Err(
+                    Failure::new(Exit::Internal, format!("{path} is not a whole bundle"))
+                        .because(format!("{reason}: {}", reject.detail))
+                        .hint("collect again, or fetch the file again if it was copied"),
+                )
             }
         }
     }

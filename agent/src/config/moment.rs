@@ -10,7 +10,9 @@ pub fn moment_ms(text: &str, now: UtcMs) -> Result<i64, String> {
     if let Ok(span) = duration_ms(text) {
         // A bare number is a span in settings, but nobody means seconds by `--since 2026`.
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Ok(now.0.saturating_sub(i64::try_from(span).unwrap_or(i64::MAX)));
+            return Ok(now
+                .0
+                .saturating_sub(i64::try_from(span).unwrap_or(i64::MAX)));
         }
     }
     if let Ok(at) = UtcMs::parse(text) {
@@ -18,12 +20,17 @@ pub fn moment_ms(text: &str, now: UtcMs) -> Result<i64, String> {
     }
     let civil = text
         .parse::<jiff::civil::DateTime>()
-        .or_else(|_| text.parse::<jiff::civil::Date>().map(|date| date.at(0, 0, 0, 0)))
+        .or_else(|_| {
+            text.parse::<jiff::civil::Date>()
+                .map(|date| date.at(0, 0, 0, 0))
+        })
         .ok();
     civil
         .and_then(|civil| civil.to_zoned_datetime(jiff::tz::TimeZone::system()).ok())
         .map(|zoned| zoned.timestamp().as_millisecond())
-        .ok_or_else(|| format!("{text:?} is not a time such as 24h, 2026-11-20 14:05 or 2026-11-20T14:05:00Z"))
+        .ok_or_else(|| {
+            format!("{text:?} is not a time such as 24h, 2026-11-20 14:05 or 2026-11-20T14:05:00Z")
+        })
 }
 
 #[cfg(test)]

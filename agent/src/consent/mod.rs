@@ -5,3 +5,6 @@ mod selection;
 
 pub use screen::{Decision, ask};
 pub use selection::{Selection, glob};
+
+#[cfg(test)]
+mod tests;

@@ -60,10 +60,16 @@ fn question(ui: &mut Ui, draft: &Draft, host: Option<&str>) {
     let (size, sha) = (format_bytes(draft.bytes), short(&draft.sha256));
     let (question, choices) = match host {
         Some(host) => (
-            ui.say("question_send", &[("size", &size), ("sha", &sha), ("host", host)]),
+            ui.say(
+                "question_send",
+                &[("size", &size), ("sha", &sha), ("host", host)],
+            ),
             ui.say("choices_send", &[]),
         ),
-        None => (ui.say("question_keep", &[("size", &size), ("sha", &sha)]), ui.say("choices_keep", &[])),
+        None => (
+            ui.say("question_keep", &[("size", &size), ("sha", &sha)]),
+            ui.say("choices_keep", &[]),
+        ),
     };
     ui.always(&Line::new());
     ui.always(&Line::new().tone(Tone::Strong, question));
@@ -71,14 +77,20 @@ fn question(ui: &mut Ui, draft: &Draft, host: Option<&str>) {
 }
 
 fn view(ui: &mut Ui, draft: &mut Draft) -> Result<(), Failure> {
-    let lines: Vec<Line> =
-        draft.choices().map(|(number, item)| row(number, item, draft.why(&item.id))).collect();
+    let lines: Vec<Line> = draft
+        .choices()
+        .map(|(number, item)| row(number, item, draft.why(&item.id)))
+        .collect();
     ui.page(&lines);
     loop {
         let prompt = ui.say("view_prompt", &[]);
         ui.ask(&Line::new().text("  ").text(prompt));
-        let Answer::Line(answer) = ui.answer() else { return Ok(()) };
-        let Ok(number) = answer.trim().parse::<usize>() else { return Ok(()) };
+        let Answer::Line(answer) = ui.answer() else {
+            return Ok(());
+        };
+        let Ok(number) = answer.trim().parse::<usize>() else {
+            return Ok(());
+        };
         let path = draft
             .choices()
             .find(|(at, _)| *at == number)
@@ -90,7 +102,10 @@ fn view(ui: &mut Ui, draft: &mut Draft) -> Result<(), Failure> {
         };
         let bytes = draft.read(&path, SHOWN_FILE_BYTES)?;
         let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<Line> = text.lines().map(|line| Line::of(line.replace('\t', "    "))).collect();
+        let lines: Vec<Line> = text
+            .lines()
+            .map(|line| Line::of(line.replace('\t', "    ")))
+            .collect();
         ui.page(&lines);
     }
 }
@@ -102,7 +117,14 @@ fn row(number: usize, item: &Item, why: &str) -> Line {
         .text("  ")
         .left(44, &item.id)
         .right(10, format_bytes(item.stored_bytes));
-    line = line.right(6, if removed > 0 { format!("-{removed}") } else { String::new() });
+    line = line.right(
+        6,
+        if removed > 0 {
+            format!("-{removed}")
+        } else {
+            String::new()
+        },
+    );
     line.tone(Tone::Dim, format!("  {why}"))
 }
 
@@ -110,7 +132,9 @@ fn deselect(ui: &mut Ui, draft: &mut Draft) -> Result<(), Failure> {
     loop {
         let prompt = ui.say("deselect", &[]);
         ui.ask(&Line::new().text("  ").text(prompt));
-        let Answer::Line(answer) = ui.answer() else { return Ok(()) };
+        let Answer::Line(answer) = ui.answer() else {
+            return Ok(());
+        };
         let selection = Selection::parse(&answer);
         if selection.is_empty() {
             return Ok(());
@@ -131,7 +155,11 @@ fn deselect(ui: &mut Ui, draft: &mut Draft) -> Result<(), Failure> {
         }
         for (number, item) in &chosen {
             let why = draft.why(&item.id).to_owned();
-            ui.always(&Line::new().text("  -").text(row(*number, item, &why).render(false)));
+            ui.always(
+                &Line::new()
+                    .text("  -")
+                    .text(row(*number, item, &why).render(false)),
+            );
         }
         let lost = draft.deselect(&|item| chosen.iter().any(|(_, gone)| gone.id == item.id))?;
         if !lost.is_empty() {
@@ -145,7 +173,9 @@ fn deselect(ui: &mut Ui, draft: &mut Draft) -> Result<(), Failure> {
 fn note(ui: &mut Ui, draft: &mut Draft) -> Result<(), Failure> {
     let prompt = ui.say("note", &[]);
     ui.ask(&Line::new().text("  ").text(prompt));
-    let Answer::Line(answer) = ui.answer() else { return Ok(()) };
+    let Answer::Line(answer) = ui.answer() else {
+        return Ok(());
+    };
     if !answer.trim().is_empty() {
         draft.set_note(answer.trim())?;
         say_new(ui, draft, "noted");

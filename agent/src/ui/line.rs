@@ -106,8 +106,15 @@ impl Line {
         fitted
     }
 
-    /// The text, with or without colour.
+    /// The text, with or without colour, without the padding at its end.
     pub fn render(&self, colour: bool) -> String {
+        let mut text = self.render_padded(colour);
+        text.truncate(text.trim_end_matches(' ').len());
+        text
+    }
+
+    /// The text to its last blank: a question keeps the distance to its answer.
+    pub fn render_padded(&self, colour: bool) -> String {
         let mut text = String::new();
         for (tone, part) in &self.parts {
             if colour && *tone != Tone::Plain && !part.is_empty() {
@@ -117,10 +124,6 @@ impl Line {
             } else {
                 text.push_str(part);
             }
-        }
-        // A question keeps the blank before its answer; padding at the end of a row goes.
-        if !text.ends_with("> ") {
-            text.truncate(text.trim_end_matches(' ').len());
         }
         text
     }

@@ -10,6 +10,8 @@ mod lang;
 mod line;
 mod pager;
 mod progress;
+#[cfg(test)]
+pub mod tests;
 
 pub use input::{Answer, Input, Scripted};
 pub use interrupt::{Interrupt, Signal};
@@ -111,7 +113,7 @@ impl Ui {
     /// A question without a line end, on stderr.
     pub fn ask(&mut self, line: &Line) {
         self.end_transient();
-        let text = line.render(self.style.colour_err);
+        let text = line.render_padded(self.style.colour_err);
         let _ = write!(self.io.stderr, "{text}");
         let _ = self.io.stderr.flush();
     }

@@ -37,7 +37,12 @@ pub struct Step {
 }
 
 fn step(name: &'static str, level: Level, detail: impl Into<String>) -> Step {
-    Step { name, level, detail: detail.into(), fix: None }
+    Step {
+        name,
+        level,
+        detail: detail.into(),
+        fix: None,
+    }
 }
 
 impl Step {
@@ -55,12 +60,18 @@ impl Collector {
         let direct = match proxy {
             Some(proxy) => {
                 let shown = proxy.rsplit_once('@').map_or(proxy, |(_, host)| host);
-                steps.push(step("proxy", Level::Ok, format!("{shown} (from the environment)")));
+                steps.push(step(
+                    "proxy",
+                    Level::Ok,
+                    format!("{shown} (from the environment)"),
+                ));
                 proxy.to_owned()
             }
             None => self.destination.base_url().to_owned(),
         };
-        let Some(address) = resolve(&direct, &mut steps) else { return steps };
+        let Some(address) = resolve(&direct, &mut steps) else {
+            return steps;
+        };
         if !connect(address, &mut steps) {
             return steps;
         }
@@ -72,8 +83,14 @@ impl Collector {
     fn speak(&self, now_s: i64, steps: &mut Vec<Step>) {
         let url = format!("{}/api/v1/upload-code", self.destination.base_url());
         let began = Instant::now();
-        let answer = self.runtime.block_on(async { self.unless_interrupted(self.http.get(&url).send()).await });
-        let tls = if url.starts_with("https") { "tls" } else { "http" };
+        let answer = self
+            .runtime
+            .block_on(async { self.unless_interrupted(self.http.get(&url).send()).await });
+        let tls = if url.starts_with("https") {
+            "tls"
+        } else {
+            "http"
+        };
         let response = match answer {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
@@ -91,14 +108,25 @@ impl Collector {
         };
         let millis = began.elapsed().as_millis();
         let version = format!("{:?}", response.version());
-        steps.push(step(tls, Level::Ok, format!("{version}, answered {} in {millis} ms", response.status())));
-        let date = response.headers().get("date").and_then(|value| value.to_str().ok());
+        steps.push(step(
+            tls,
+            Level::Ok,
+            format!("{version}, answered {} in {millis} ms", response.status()),
+        ));
+        let date = response
+            .headers()
+            .get("date")
+            .and_then(|value| value.to_str().ok());
         steps.push(clock(date, now_s));
     }
 }
 
 fn resolve(url: &str, steps: &mut Vec<Step>) -> Option<SocketAddr> {
-    let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let with_scheme = if url.contains("://") {
+        url.to_owned()
+    } else {
+        format!("http://{url}")
+    };
     let parsed = reqwest::Url::parse(&with_scheme).ok()?;
     let host = parsed.host_str()?.trim_matches(['[', ']']).to_owned();
     let port = parsed.port_or_known_default().unwrap_or(443);
@@ -106,16 +134,27 @@ fn resolve(url: &str, steps: &mut Vec<Step>) -> Option<SocketAddr> {
     // The resolver has no time limit of its own choice; a thread that is left behind does no harm.
     let (answer, waiting) = std::sync::mpsc::channel();
     let name = host.clone();
-    let _ = std::thread::Builder::new().name("resolver".into()).spawn(move || {
-        let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-        let _ = answer.send(found);
-    });
+    let _ = std::thread::Builder::new()
+        .name("resolver".into())
+        .spawn(move || {
+            let found = (name.as_str(), port)
+                .to_socket_addrs()
+                .map(Iterator::collect::<Vec<_>>);
+            let _ = answer.send(found);
+        });
     let fix = "is the name right? cat /etc/resolv.conf; try another network";
     match waiting.recv_timeout(STEP_TIMEOUT) {
         Ok(Ok(addresses)) if !addresses.is_empty() => {
-            let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+            let shown: Vec<String> = addresses
+                .iter()
+                .map(|address| address.ip().to_string())
+                .collect();
             let millis = began.elapsed().as_millis();
-            steps.push(step("name", Level::Ok, format!("{host} is {} ({millis} ms)", shown.join(", "))));
+            steps.push(step(
+                "name",
+                Level::Ok,
+                format!("{host} is {} ({millis} ms)", shown.join(", ")),
+            ));
             addresses.first().copied()
         }
         Ok(Ok(_)) => {
@@ -139,7 +178,11 @@ fn connect(address: SocketAddr, steps: &mut Vec<Step>) -> bool {
     match TcpStream::connect_timeout(&address, STEP_TIMEOUT) {
         Ok(_) => {
             let millis = began.elapsed().as_millis();
-            steps.push(step("connection", Level::Ok, format!("{address} in {millis} ms")));
+            steps.push(step(
+                "connection",
+                Level::Ok,
+                format!("{address} in {millis} ms"),
+            ));
             true
         }
         Err(error) => {
@@ -162,11 +205,23 @@ fn clock(date: Option<&str>, now_s: i64) -> Step {
     let side = if skew < 0 { "behind" } else { "ahead" };
     let span = sitrep_shared::size::format_duration_ms(size.unsigned_abs() * 1000);
     match size {
-        0..=SKEW_WARN_S => step("clock", Level::Ok, format!("within {SKEW_WARN_S} s of the collector's")),
+        0..=SKEW_WARN_S => step(
+            "clock",
+            Level::Ok,
+            format!("within {SKEW_WARN_S} s of the collector's"),
+        ),
         _ => {
-            let level = if size > SKEW_FAIL_S { Level::Fail } else { Level::Warn };
-            step("clock", level, format!("this computer's clock is {span} {side}"))
-                .fix("correct the clock (timedatectl set-ntp true)")
+            let level = if size > SKEW_FAIL_S {
+                Level::Fail
+            } else {
+                Level::Warn
+            };
+            step(
+                "clock",
+                level,
+                format!("this computer's clock is {span} {side}"),
+            )
+            .fix("correct the clock (timedatectl set-ntp true)")
         }
     }
 }
