@@ -1,0 +1,40 @@
+//! The runner: carries out a plan on a host and hands every item's bytes to a [`Sink`].
+//!
+//! It names no source. Sources describe their items ([`PlannedItem`]); the runner reads them in a worker
+//! thread, with byte limits, time limits and a cancel token, and ends every item with an [`Outcome`].
+//! Nothing that was asked for goes unreported, and nothing here can fail as a whole: a missing file, a
+//! missing right, a hung mount or a panic in a source are outcomes.
+
+pub mod cancel;
+pub mod command;
+pub mod cost;
+pub mod deny;
+pub mod execute;
+pub mod glob;
+pub mod host;
+pub mod logs;
+pub mod logtime;
+pub mod miss;
+pub mod mounts;
+pub mod open;
+pub mod out;
+pub mod planner;
+pub mod programs;
+pub mod runner;
+pub mod sink;
+pub mod source;
+pub mod summary;
+pub mod sys;
+
+pub use cancel::Cancel;
+pub use host::Host;
+pub use miss::Miss;
+pub use out::Out;
+pub use planner::Planner;
+pub use runner::run;
+pub use sink::{ItemEnd, ItemStart, Progress, Sink, Truncated};
+pub use source::{Ctx, Kind, Outcome, Params, PlannedItem, Read, Source, Tier};
+pub use summary::{RunSummary, SourceSummary};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! What a source is, and what it plans: items that say what they would read before anything is read.
+
+use super::cancel::Cancel;
+use super::execute;
+use super::host::Host;
+use super::miss::Miss;
+use super::out::Out;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// How an item ended. The same words are in the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All of it is there.
+    Collected,
+    /// A part of it is there.
+    Partial,
+    /// Not read on purpose.
+    Skipped,
+    /// Does not exist on this host.
+    Absent,
+    /// A right is missing.
+    Denied,
+    /// Took too long.
+    TimedOut,
+    /// Tried without success.
+    Failed,
+    /// Forbidden by the deny list or the rules of safe reading.
+    Refused,
+}
+
+impl Outcome {
+    /// The word in the manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Collected => "collected",
+            Self::Partial => "partial",
+            Self::Skipped => "skipped",
+            Self::Absent => "absent",
+            Self::Denied => "denied",
+            Self::TimedOut => "timed_out",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// How an item is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A file of the host.
+    File,
+    /// The output of a command.
+    Command,
+    /// Rendered from what the kernel or a library gives.
+    Native,
+    /// A relative link inside the bundle.
+    Link,
+}
+
+/// Order of collecting: the must tier is small and comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// Identity, state and inventory; together under 5 MB, not subject to the run's byte budget.
+    Must,
+    /// Configuration and the outputs of commands.
+    Normal,
+    /// Logs, which take what is left of the budget.
+    Logs,
+}
+
+/// What a native reader gets.
+pub struct Native<'a> {
+    /// The host.
+    pub host: &'a Host,
+    /// The run's parameters.
+    pub params: &'a Params,
+    /// Where to write.
+    pub out: &'a mut Out,
+    /// To be looked at in loops.
+    pub cancel: &'a Cancel,
+}
+
+/// A native reader: renders one item.
+pub type Render = Arc<dyn Fn(&mut Native<'_>) -> Result<(), Miss> + Send + Sync>;
+
+/// How to get an item's bytes.
+#[derive(Clone)]
+pub enum Read {
+    /// One file; `origin` is its path. With `tail` the end is kept when it is too long, else the beginning.
+    File {
+        /// Keep the end, cut at a line.
+        tail: bool,
+    },
+    /// One member of a group of rotated logs that share a budget, newest first.
+    Log(super::logs::LogItem),
+    /// A command from the table of programs.
+    Command {
+        /// Program name and arguments.
+        argv: Vec<String>,
+    },
+    /// A native reader.
+    Native(Render),
+    /// Known beforehand to give nothing.
+    Nothing(Miss),
+}
+
+impl std::fmt::Debug for Read {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File { tail } => write!(f, "File(tail={tail})"),
+            Self::Log(log) => write!(f, "Log({})", log.group),
+            Self::Command { argv } => write!(f, "Command({argv:?})"),
+            Self::Native(_) => f.write_str("Native"),
+            Self::Nothing(miss) => write!(f, "Nothing({miss:?})"),
+        }
+    }
+}
+
+/// One thing that a source would read.
+#[derive(Clone, Debug)]
+pub struct PlannedItem {
+    /// Stable name within the run: source id, `/`, and the host path or the mangled command.
+    pub id: String,
+    /// Source id.
+    pub source: &'static str,
+    /// How it is read, for people and the manifest.
+    pub kind: Kind,
+    /// Host path, command line, or what is rendered.
+    pub origin: String,
+    /// Path in the bundle.
+    pub path: String,
+    /// Which question it answers.
+    pub why: &'static str,
+    /// Row of the default Linux profile that it belongs to, 0 for none.
+    pub number: u16,
+    /// When it is collected.
+    pub tier: Tier,
+    /// Most bytes to keep.
+    pub limit_bytes: u64,
+    /// Most time to take.
+    pub timeout_ms: u64,
+    /// Expected size, without reading; 0 when unknown.
+    pub estimate_bytes: u64,
+    /// The right without which it gives nothing or less.
+    pub needs: Option<&'static str>,
+    /// Names at the root of the sos tree that link here, for example `uname`.
+    pub links: Vec<&'static str>,
+    /// How to get the bytes.
+    pub read: Read,
+}
+
+/// The parameters of a run, within which a profile and the person choose.
+#[derive(Clone, Debug)]
+pub struct Params {
+    /// Lines before this time are left out (UTC ms).
+    pub since_ms: Option<i64>,
+    /// Lines after this time are left out (UTC ms).
+    pub until_ms: Option<i64>,
+    /// Now (UTC ms), given by the caller.
+    pub now_ms: i64,
+    /// Offset of the host's local time from UTC in seconds.
+    pub utc_offset_s: i32,
+    /// Most bytes of the whole run, before compression.
+    pub max_bytes: u64,
+    /// Most time of the whole run.
+    pub max_time_ms: u64,
+    /// Most bytes of one group of logs.
+    pub log_group_bytes: u64,
+    /// Items, sources or globs to add to the profile's choice.
+    pub include: Vec<String>,
+    /// Items, sources or globs to leave out.
+    pub exclude: Vec<String>,
+    /// Endpoints that may be probed.
+    pub probes: Vec<crate::profile::Probe>,
+    /// Files, commands that the profile adds.
+    pub custom: Vec<crate::profile::Custom>,
+    /// Capabilities of the profile that sources look at, for example `slow` or `target:nginx`.
+    pub opt_in: Vec<String>,
+    /// Source that panics on purpose; only looked at in debug builds.
+    pub fault_panic_in: Option<String>,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            since_ms: None,
+            until_ms: None,
+            now_ms: 0,
+            utc_offset_s: 0,
+            max_bytes: 100_000_000,
+            max_time_ms: 60_000,
+            log_group_bytes: 25 << 20,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            probes: Vec::new(),
+            custom: Vec::new(),
+            opt_in: Vec::new(),
+            fault_panic_in: None,
+        }
+    }
+}
+
+impl Params {
+    /// Whether the profile opted in to something that is off by default.
+    pub fn opted_in(&self, what: &str) -> bool {
+        self.opt_in.iter().any(|o| o == what)
+    }
+}
+
+/// A thing to gather from.
+pub trait Source: Send + Sync {
+    /// Short stable name, also the file's name.
+    fn id(&self) -> &'static str;
+    /// Title for people.
+    fn title(&self) -> &'static str;
+    /// Which question it answers.
+    fn why(&self) -> &'static str;
+    /// Tags by which profiles choose.
+    fn tags(&self) -> &'static [&'static str];
+    /// What it would read on this host. Looks at names and sizes only.
+    fn plan(&self, host: &Host, params: &Params) -> Vec<PlannedItem>;
+    /// Collects the items of `ctx`. The default reads each as planned.
+    fn collect(&self, ctx: &mut Ctx<'_>) {
+        while let Some(item) = ctx.next_item() {
+            ctx.read(&item);
+        }
+    }
+}
+
+/// What a source gets while collecting: its items, and the way to carry them out.
+pub struct Ctx<'a> {
+    /// The host.
+    pub host: &'a Host,
+    /// The run's parameters.
+    pub params: &'a Params,
+    /// To be looked at in loops.
+    pub cancel: &'a Cancel,
+    pub(crate) worker: &'a mut execute::Worker,
+}
+
+impl Ctx<'_> {
+    /// The next planned item, or none when all are done or the run stops.
+    pub fn next_item(&mut self) -> Option<PlannedItem> {
+        self.worker.next_item()
+    }
+
+    /// Carries out one item as planned.
+    pub fn read(&mut self, item: &PlannedItem) {
+        self.worker.read(self.host, self.params, self.cancel, item);
+    }
+}
