@@ -6,9 +6,13 @@
 
 pub mod bundle;
 pub mod cli;
+pub mod collect;
 pub mod config;
 pub mod consent;
 pub mod error;
+pub mod plan;
+pub mod profile;
+pub mod sources;
 pub mod ui;
 pub mod upload;
 

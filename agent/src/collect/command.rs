@@ -40,9 +40,15 @@ pub fn run(
     cancel: &Cancel,
     sink: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<Ended, Miss> {
-    let Some((name, args)) = argv.split_first() else { return Err(Miss::failed("empty command")) };
-    let program = programs::find(name).ok_or_else(|| Miss::absent(format!("{name} is not installed")))?;
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts programs")]
+    let Some((name, args)) = argv.split_first() else {
+        return Err(Miss::failed("empty command"));
+    };
+    let program =
+        programs::find(name).ok_or_else(|| Miss::absent(format!("{name} is not installed")))?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that starts programs"
+    )]
     let mut command = Command::new(program);
     command
         .args(args)
@@ -56,8 +62,15 @@ pub fn run(
         .stderr(Stdio::piped())
         .process_group(0);
     sys::confine(&mut command, timeout.as_secs().max(1) + 1);
-    let child = command.spawn().map_err(|e| Miss::failed(format!("cannot start {name}: {e}")))?;
-    Running { group: Pid::from_child(&child), child, deadline: Instant::now() + timeout }.drain(cancel, sink)
+    let child = command
+        .spawn()
+        .map_err(|e| Miss::failed(format!("cannot start {name}: {e}")))?;
+    Running {
+        group: Pid::from_child(&child),
+        child,
+        deadline: Instant::now() + timeout,
+    }
+    .drain(cancel, sink)
 }
 
 /// Runs `argv` and gives all its output up to `cap` bytes as text.
@@ -72,7 +85,14 @@ pub fn text(argv: &[&str], timeout: Duration, cap: usize, cancel: &Cancel) -> Re
         out.len() < cap
     })?;
     if out.is_empty() && ended.code != Some(0) {
-        return Err(Miss::failed(ended.stderr.lines().next().unwrap_or("gave nothing").to_owned()));
+        return Err(Miss::failed(
+            ended
+                .stderr
+                .lines()
+                .next()
+                .unwrap_or("gave nothing")
+                .to_owned(),
+        ));
     }
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
@@ -84,7 +104,11 @@ struct Running {
 }
 
 impl Running {
-    fn drain(mut self, cancel: &Cancel, sink: &mut dyn FnMut(&[u8]) -> bool) -> Result<Ended, Miss> {
+    fn drain(
+        mut self,
+        cancel: &Cancel,
+        sink: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<Ended, Miss> {
         let mut ended = Ended::default();
         let mut stdout = self.child.stdout.take();
         let mut stderr = self.child.stderr.take();
@@ -122,8 +146,14 @@ impl Running {
     }
 
     fn wait_for_output(&self, out: Option<&impl AsFd>, err: Option<&impl AsFd>) -> (bool, bool) {
-        let left = self.deadline.saturating_duration_since(Instant::now()).min(TICK);
-        let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(left.subsec_nanos()).into() };
+        let left = self
+            .deadline
+            .saturating_duration_since(Instant::now())
+            .min(TICK);
+        let timeout = Timespec {
+            tv_sec: 0,
+            tv_nsec: i64::from(left.subsec_nanos()).into(),
+        };
         let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(2);
         let out_at = out.map(|fd| push(&mut fds, fd.as_fd()));
         let err_at = err.map(|fd| push(&mut fds, fd.as_fd()));
@@ -188,11 +218,21 @@ mod tests {
 
     #[test]
     fn output_code_messages_and_a_clean_environment() {
-        let (ended, out) = sh("echo out; echo err >&2; env | sort | cut -d= -f1; exit 3", 5_000, 1 << 20);
+        let (ended, out) = sh(
+            "echo out; echo err >&2; env | sort | cut -d= -f1; exit 3",
+            5_000,
+            1 << 20,
+        );
         assert_eq!(ended.code, Some(3));
         assert_eq!(ended.stderr, "err");
         for line in out.lines() {
-            assert!(["out", "HOME", "LC_ALL", "PATH", "PWD", "SHLVL", "_", "OLDPWD"].contains(&line), "{line}");
+            assert!(
+                [
+                    "out", "HOME", "LC_ALL", "PATH", "PWD", "SHLVL", "_", "OLDPWD"
+                ]
+                .contains(&line),
+                "{line}"
+            );
         }
     }
 
@@ -202,7 +242,11 @@ mod tests {
         let (ended, out) = sh("echo first; (sleep 60; echo late) & sleep 60", 300, 1 << 20);
         assert!(ended.timed_out && start.elapsed() < Duration::from_secs(10));
         assert_eq!(out, "first\n", "what came before the limit is kept");
-        let (ended, out) = sh("while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done", 20_000, 100_000);
+        let (ended, out) = sh(
+            "while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done",
+            20_000,
+            100_000,
+        );
         assert!(ended.stopped && out.len() >= 100_000);
     }
 

@@ -96,7 +96,10 @@ pub fn reason(path: &str) -> Option<String> {
     if ALLOWED.iter().any(|p| glob::matches(p, path)) {
         return None;
     }
-    PATTERNS.iter().find(|p| glob::matches(p, path)).map(|p| format!("on the deny list ({p})"))
+    PATTERNS
+        .iter()
+        .find(|p| glob::matches(p, path))
+        .map(|p| format!("on the deny list ({p})"))
 }
 
 #[cfg(test)]

@@ -44,13 +44,25 @@ impl Worker {
         Some(item)
     }
 
-    pub(crate) fn read(&mut self, host: &Host, params: &Params, cancel: &Cancel, item: &PlannedItem) {
+    pub(crate) fn read(
+        &mut self,
+        host: &Host,
+        params: &Params,
+        cancel: &Cancel,
+        item: &PlannedItem,
+    ) {
         let cpu = thread_cpu_ms();
         let (limit, refusal) = self.allowance(params, cancel, item);
         let start = self.start_of(item);
         let start_ms = start.start_ms;
         let limits = (limit, item.timeout_ms);
-        let mut out = Out::new(self.tx.clone(), Arc::clone(&self.shared), cancel.clone(), start, limits);
+        let mut out = Out::new(
+            self.tx.clone(),
+            Arc::clone(&self.shared),
+            cancel.clone(),
+            start,
+            limits,
+        );
         let result = match refusal {
             Some(miss) => Err(miss),
             None => self.fetch(host, params, cancel, item, &mut out),
@@ -59,7 +71,9 @@ impl Worker {
         end.duration_ms = self.shared.now_ms().saturating_sub(start_ms);
         end.cpu_ms = thread_cpu_ms().saturating_sub(cpu);
         if item.tier != Tier::Must {
-            self.shared.used_bytes.fetch_add(out.len(), Ordering::SeqCst);
+            self.shared
+                .used_bytes
+                .fetch_add(out.len(), Ordering::SeqCst);
         }
         self.gone |= !out.finish(end);
         self.current = None;
@@ -69,7 +83,13 @@ impl Worker {
     pub(crate) fn skip(&mut self, item: &PlannedItem, miss: Miss) {
         let limits = (0, 0);
         let start = self.start_of(item);
-        let out = Out::new(self.tx.clone(), Arc::clone(&self.shared), Cancel::new(), start, limits);
+        let out = Out::new(
+            self.tx.clone(),
+            Arc::clone(&self.shared),
+            Cancel::new(),
+            start,
+            limits,
+        );
         let end = ended(item, &out, Err(miss));
         self.gone |= !out.finish(end);
     }
@@ -79,7 +99,12 @@ impl Worker {
     }
 
     /// The byte limit that the budgets leave for this item, or why it is not read.
-    fn allowance(&self, params: &Params, cancel: &Cancel, item: &PlannedItem) -> (u64, Option<Miss>) {
+    fn allowance(
+        &self,
+        params: &Params,
+        cancel: &Cancel,
+        item: &PlannedItem,
+    ) -> (u64, Option<Miss>) {
         if cancel.is_cancelled() {
             return (0, Some(Miss::skipped("cancelled")));
         }
@@ -88,11 +113,24 @@ impl Worker {
         }
         if self.shared.now_ms() >= params.max_time_ms {
             let seconds = params.max_time_ms / 1000;
-            return (0, Some(Miss::skipped(format!("the time budget of {seconds} s is used up"))));
+            return (
+                0,
+                Some(Miss::skipped(format!(
+                    "the time budget of {seconds} s is used up"
+                ))),
+            );
         }
-        let left = params.max_bytes.saturating_sub(self.shared.used_bytes.load(Ordering::SeqCst));
+        let left = params
+            .max_bytes
+            .saturating_sub(self.shared.used_bytes.load(Ordering::SeqCst));
         if left == 0 && !matches!(item.read, Read::Nothing(_)) {
-            return (0, Some(Miss::skipped(format!("the size budget of {} bytes is used up", params.max_bytes))));
+            return (
+                0,
+                Some(Miss::skipped(format!(
+                    "the size budget of {} bytes is used up",
+                    params.max_bytes
+                ))),
+            );
         }
         (item.limit_bytes.min(left), None)
     }
@@ -114,7 +152,12 @@ impl Worker {
                 command(argv, cancel, out)
             }
             Read::Native(render) => {
-                render(&mut Native { host, params, out, cancel })?;
+                render(&mut Native {
+                    host,
+                    params,
+                    out,
+                    cancel,
+                })?;
                 Ok(Done::default())
             }
         }
@@ -156,25 +199,43 @@ fn ended(item: &PlannedItem, out: &Out, result: Result<Done, Miss>) -> ItemEnd {
         Err(_) if stopped == Some(Stop::Full) => (Done::default(), None),
         Err(miss) => (Done::default(), Some(miss)),
     };
-    let mut end = end_without(item, Miss { outcome: Outcome::Collected, reason: String::new() });
+    let mut end = end_without(
+        item,
+        Miss {
+            outcome: Outcome::Collected,
+            reason: String::new(),
+        },
+    );
     end.original_bytes = done.original_bytes.unwrap_or(out.len());
     end.exit_code = done.exit_code;
     end.truncated = done.truncated;
     if stopped == Some(Stop::Full) && end.truncated.is_none() {
-        end.truncated = Some(Truncated { end: "tail", limit_bytes: out.limit() });
+        end.truncated = Some(Truncated {
+            end: "tail",
+            limit_bytes: out.limit(),
+        });
     }
     let note = match (stopped, miss.or(done.note)) {
-        (Some(Stop::Late), _) => Some(Miss::timed_out(format!("more than {} s", item.timeout_ms.div_ceil(1000)))),
+        (Some(Stop::Late), _) => Some(Miss::timed_out(format!(
+            "more than {} s",
+            item.timeout_ms.div_ceil(1000)
+        ))),
         (Some(Stop::Cancelled), _) => Some(Miss::skipped("cancelled")),
         (_, Some(miss)) => Some(miss),
-        (_, None) if end.truncated.is_some() => {
-            Some(Miss::partial(format!("cut at {} bytes", end.truncated.as_ref().map_or(0, |t| t.limit_bytes))))
-        }
+        (_, None) if end.truncated.is_some() => Some(Miss::partial(format!(
+            "cut at {} bytes",
+            end.truncated.as_ref().map_or(0, |t| t.limit_bytes)
+        ))),
         (_, None) => None,
     };
     if let Some(miss) = note {
         end.outcome = miss.outcome;
-        if !out.is_empty() && !matches!(miss.outcome, Outcome::Collected | Outcome::TimedOut | Outcome::Denied) {
+        if !out.is_empty()
+            && !matches!(
+                miss.outcome,
+                Outcome::Collected | Outcome::TimedOut | Outcome::Denied
+            )
+        {
             end.outcome = Outcome::Partial;
         }
         if item.kind == Kind::Command && miss.outcome == Outcome::Collected {
@@ -195,14 +256,27 @@ fn ended(item: &PlannedItem, out: &Out, result: Result<Done, Miss>) -> ItemEnd {
 /// Reads one file, whole or its beginning or its end.
 fn file(host: &Host, path: &str, tail: bool, out: &mut Out) -> Result<Done, Miss> {
     let (mut file, meta) = host.open(path)?;
-    let mut done = Done { original_bytes: Some(meta.size).filter(|s| *s > 0), ..Done::default() };
+    let mut done = Done {
+        original_bytes: Some(meta.size).filter(|s| *s > 0),
+        ..Done::default()
+    };
     let mut skip_line = false;
     if tail && meta.size > out.limit() {
         file.seek(SeekFrom::Start(meta.size - out.limit()))?;
-        done.truncated = Some(Truncated { end: "head", limit_bytes: out.limit() });
+        done.truncated = Some(Truncated {
+            end: "head",
+            limit_bytes: out.limit(),
+        });
         skip_line = true;
     }
-    let mut buffer = vec![0; if meta.size > 0 { meta.size.clamp(512, 65_536) as usize } else { 16_384 }];
+    let mut buffer = vec![
+        0;
+        if meta.size > 0 {
+            meta.size.clamp(512, 65_536) as usize
+        } else {
+            16_384
+        }
+    ];
     loop {
         let n = match file.read(&mut buffer) {
             Ok(0) => break,
@@ -214,7 +288,9 @@ fn file(host: &Host, path: &str, tail: bool, out: &mut Out) -> Result<Done, Miss
         };
         let mut bytes = &buffer[..n];
         if skip_line {
-            let Some(at) = memchr::memchr(b'\n', bytes) else { continue };
+            let Some(at) = memchr::memchr(b'\n', bytes) else {
+                continue;
+            };
             bytes = &bytes[at + 1..];
             skip_line = false;
         }
@@ -235,22 +311,53 @@ fn file(host: &Host, path: &str, tail: bool, out: &mut Out) -> Result<Done, Miss
 fn command(argv: &[String], cancel: &Cancel, out: &mut Out) -> Result<Done, Miss> {
     let timeout = out.time_left().max(Duration::from_millis(1));
     let ended = command::run(argv, timeout, cancel, &mut |bytes| out.push(bytes))?;
-    let message = ended.stderr.lines().next().unwrap_or("").chars().take(300).collect::<String>();
+    let message = ended
+        .stderr
+        .lines()
+        .next()
+        .unwrap_or("")
+        .chars()
+        .take(300)
+        .collect::<String>();
     let note = if ended.timed_out && !cancel.is_cancelled() {
-        Some(Miss::timed_out(format!("killed after {} s", timeout.as_secs().max(1))))
+        Some(Miss::timed_out(format!(
+            "killed after {} s",
+            timeout.as_secs().max(1)
+        )))
     } else if ended.stopped || ended.code == Some(0) {
         None
     } else if out.is_empty() {
         let lower = message.to_lowercase();
-        let denied = ["permission denied", "not permitted", "must be root", "superuser", "are you root"];
-        let reason = if message.is_empty() { format!("ended with {}", code(ended.code)) } else { message };
+        let denied = [
+            "permission denied",
+            "not permitted",
+            "must be root",
+            "superuser",
+            "are you root",
+        ];
+        let reason = if message.is_empty() {
+            format!("ended with {}", code(ended.code))
+        } else {
+            message
+        };
         let denied = denied.iter().any(|d| lower.contains(d));
-        Some(if denied { Miss::denied(reason) } else { Miss::failed(reason) })
+        Some(if denied {
+            Miss::denied(reason)
+        } else {
+            Miss::failed(reason)
+        })
     } else {
         let reason = format!("ended with {}: {message}", code(ended.code));
-        Some(Miss { outcome: Outcome::Collected, reason })
+        Some(Miss {
+            outcome: Outcome::Collected,
+            reason,
+        })
     };
-    Ok(Done { exit_code: ended.code, note, ..Done::default() })
+    Ok(Done {
+        exit_code: ended.code,
+        note,
+        ..Done::default()
+    })
 }
 
 fn code(code: Option<i32>) -> String {

@@ -38,7 +38,9 @@ fn class(pattern: &[u8], text: &[u8]) -> bool {
     let Some(close) = pattern.iter().position(|b| *b == b']') else {
         return text.first() == Some(&b'[') && run(&pattern[1..], &text[1..]);
     };
-    let Some(byte) = text.first().filter(|b| **b != b'/') else { return false };
+    let Some(byte) = text.first().filter(|b| **b != b'/') else {
+        return false;
+    };
     let mut set = &pattern[1..close];
     let negated = matches!(set.first(), Some(b'!' | b'^'));
     if negated {

@@ -55,9 +55,18 @@ impl Host {
     }
 
     fn open_root(root: &Path, live: bool) -> std::io::Result<Self> {
-        let fd = rustix::fs::open(root, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH, rustix::fs::Mode::empty())?;
-        let mut inner =
-            Inner { root: root.to_owned(), fd, live, uid: rustix::process::geteuid().as_raw(), mounts: Vec::new() };
+        let fd = rustix::fs::open(
+            root,
+            OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH,
+            rustix::fs::Mode::empty(),
+        )?;
+        let mut inner = Inner {
+            root: root.to_owned(),
+            fd,
+            live,
+            uid: rustix::process::geteuid().as_raw(),
+            mounts: Vec::new(),
+        };
         // The mount table is read before anything else, so that no later read touches a dead server.
         if let Ok((file, _)) = open::open_file(inner.fd.as_fd(), "/proc/self/mountinfo") {
             let mut text = Vec::new();
@@ -105,7 +114,10 @@ impl Host {
         }
         match mounts::of_path(&self.0.mounts, path) {
             Some(m) if self.0.live && m.can_hang() && m.target != "/" => {
-                Err(Miss::skipped(format!("lies on {} mounted at {}, which may hang", m.fstype, m.target)))
+                Err(Miss::skipped(format!(
+                    "lies on {} mounted at {}, which may hang",
+                    m.fstype, m.target
+                )))
             }
             _ => Ok(()),
         }
@@ -137,12 +149,15 @@ impl Host {
     /// A miss, as for [`Host::open`].
     pub fn text(&self, path: &str) -> Result<String, Miss> {
         let bytes = self.read(path, 1 << 20)?;
-        Ok(String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
+        Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
     }
 
     /// The trimmed text of a small file, or none.
     pub fn value(&self, path: &str) -> Option<String> {
-        self.text(path).ok().map(|t| t.trim().trim_end_matches('\0').to_owned())
+        self.text(path)
+            .ok()
+            .map(|t| t.trim().trim_end_matches('\0').to_owned())
     }
 
     /// `lstat`, or none when it does not exist or must not be touched.
@@ -195,7 +210,9 @@ impl Host {
             let real = open::resolve(root, dir).map_err(|_| rustix::io::Errno::LOOP)?;
             open::open_exact(root, &real, OFlags::DIRECTORY)
         });
-        let Ok(entries) = fd.and_then(|fd| Dir::new(fd)) else { return Vec::new() };
+        let Ok(entries) = fd.and_then(|fd| Dir::new(fd)) else {
+            return Vec::new();
+        };
         entries
             .filter_map(Result::ok)
             .map(|e| e.file_name().to_string_lossy().into_owned())
@@ -207,12 +224,16 @@ impl Host {
     /// Numeric names in `/proc`, in order.
     pub fn pids(&self) -> Vec<u32> {
         let root = self.0.fd.as_fd();
-        let Ok(entries) = open::open_exact(root, "/proc", OFlags::DIRECTORY).and_then(|fd| Dir::new(fd)) else {
+        let Ok(entries) =
+            open::open_exact(root, "/proc", OFlags::DIRECTORY).and_then(|fd| Dir::new(fd))
+        else {
             return Vec::new();
         };
         // More processes than a table can show usefully; the summary says when it was reached.
-        let mut pids: Vec<u32> =
-            entries.filter_map(|e| e.ok()?.file_name().to_str().ok()?.parse().ok()).take(65_536).collect();
+        let mut pids: Vec<u32> = entries
+            .filter_map(|e| e.ok()?.file_name().to_str().ok()?.parse().ok())
+            .take(65_536)
+            .collect();
         pids.sort_unstable();
         pids
     }
@@ -255,7 +276,9 @@ impl Host {
             let path = format!("{base}/{name}");
             // Links are not followed here: they lead in circles and out of the tree.
             match self.stat(&path) {
-                Some(m) if m.is_dir() && depth > 0 => self.expand_deep(&path, rest, depth - 1, found),
+                Some(m) if m.is_dir() && depth > 0 => {
+                    self.expand_deep(&path, rest, depth - 1, found)
+                }
                 Some(m) if m.is_file() && found.len() < MAX_NAMES => {
                     if tail.len() == 1 && glob::matches(tail[0], &name) {
                         found.push(path);

@@ -42,8 +42,15 @@ struct Window {
 
 impl Window {
     fn of(params: &Params) -> Self {
-        let clock = Clock { now_ms: params.now_ms, utc_offset_s: params.utc_offset_s };
-        Self { since: params.since_ms, until: params.until_ms, clock }
+        let clock = Clock {
+            now_ms: params.now_ms,
+            utc_offset_s: params.utc_offset_s,
+        };
+        Self {
+            since: params.since_ms,
+            until: params.until_ms,
+            clock,
+        }
     }
 
     fn is_open(&self) -> bool {
@@ -68,12 +75,17 @@ pub(crate) fn read(
     let room = log.group_bytes.saturating_sub(*used).min(out.room());
     if room == 0 {
         let limit = log.group_bytes;
-        return Err(Miss::skipped(format!("newer files of this log used up its {limit} bytes")));
+        return Err(Miss::skipped(format!(
+            "newer files of this log used up its {limit} bytes"
+        )));
     }
     let (file, meta) = host.open(path)?;
     let window = Window::of(params);
-    let result =
-        if log.gzip { unzip(file, window, room, out) } else { plain(&file, meta.size, window, room, out) };
+    let result = if log.gzip {
+        unzip(file, window, room, out)
+    } else {
+        plain(&file, meta.size, window, room, out)
+    };
     let _ = rustix::fs::fadvise(host.open(path)?.0, 0, None, rustix::fs::Advice::DontNeed);
     *used += out.len();
     result
@@ -81,11 +93,16 @@ pub(crate) fn read(
 
 /// A plain file: the window is found by bisection, then the newest bytes that fit are copied.
 fn plain(file: &File, size: u64, window: Window, room: u64, out: &mut Out) -> Result<Done, Miss> {
-    let mut done = Done { original_bytes: Some(size), ..Done::default() };
+    let mut done = Done {
+        original_bytes: Some(size),
+        ..Done::default()
+    };
     let (mut from, mut to) = (0, size);
     if !window.is_open() && size > 0 {
         if first_time(file, 0, size, window.clock)?.is_none() {
-            done.note = Some(Miss::partial("no time could be read from its lines, so the window was not applied"));
+            done.note = Some(Miss::partial(
+                "no time could be read from its lines, so the window was not applied",
+            ));
         } else {
             if let Some(since) = window.since {
                 from = bisect(file, size, window.clock, &|ms| ms >= since)?;
@@ -103,7 +120,10 @@ fn plain(file: &File, size: u64, window: Window, room: u64, out: &mut Out) -> Re
         from = to - room;
         // The byte before tells whether the cut is at a line's beginning already.
         skip_line = byte_at(file, from - 1)? != b'\n';
-        done.truncated = Some(Truncated { end: "head", limit_bytes: room });
+        done.truncated = Some(Truncated {
+            end: "head",
+            limit_bytes: room,
+        });
     }
     copy(file, from, to, skip_line, out)?;
     Ok(done)
@@ -115,7 +135,13 @@ fn byte_at(file: &File, at: u64) -> Result<u8, Miss> {
     Ok(byte[0])
 }
 
-fn copy(file: &File, mut from: u64, to: u64, mut skip_line: bool, out: &mut Out) -> Result<(), Miss> {
+fn copy(
+    file: &File,
+    mut from: u64,
+    to: u64,
+    mut skip_line: bool,
+    out: &mut Out,
+) -> Result<(), Miss> {
     let mut buffer = vec![0; STEP];
     while from < to {
         let want = usize::try_from(to - from).unwrap_or(STEP).min(STEP);
@@ -126,7 +152,9 @@ fn copy(file: &File, mut from: u64, to: u64, mut skip_line: bool, out: &mut Out)
         from += n as u64;
         let mut bytes = &buffer[..n];
         if skip_line {
-            let Some(at) = memchr::memchr(b'\n', bytes) else { continue };
+            let Some(at) = memchr::memchr(b'\n', bytes) else {
+                continue;
+            };
             bytes = &bytes[at + 1..];
             skip_line = false;
         }
@@ -185,7 +213,10 @@ fn unzip(mut file: File, window: Window, room: u64, out: &mut Out) -> Result<Don
     if let Some(whole) = unzipped_size(&mut file).filter(|w| *w > room && window.is_open()) {
         skip = whole - room;
         done.original_bytes = Some(whole);
-        done.truncated = Some(Truncated { end: "head", limit_bytes: room });
+        done.truncated = Some(Truncated {
+            end: "head",
+            limit_bytes: room,
+        });
     }
     let mut reader = flate2::read::MultiGzDecoder::new(file);
     let mut filter = Filter::new(window, skip);
@@ -196,7 +227,9 @@ fn unzip(mut file: File, window: Window, room: u64, out: &mut Out) -> Result<Don
             Ok(0) => break,
             Ok(n) => n,
             Err(e) => {
-                done.note = Some(Miss::partial(format!("the compressed data is damaged: {e}")));
+                done.note = Some(Miss::partial(format!(
+                    "the compressed data is damaged: {e}"
+                )));
                 break;
             }
         };
@@ -235,18 +268,29 @@ struct Filter {
 impl Filter {
     fn new(window: Window, skip: u64) -> Self {
         let keeping = window.is_open();
-        Self { window, skip, head: Vec::new(), keeping, in_line: false, cut_line: skip > 0 }
+        Self {
+            window,
+            skip,
+            head: Vec::new(),
+            keeping,
+            in_line: false,
+            cut_line: skip > 0,
+        }
     }
 
     fn push(&mut self, mut bytes: &[u8], out: &mut Out) -> bool {
-        let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
+        let skipped = usize::try_from(self.skip)
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
         self.skip -= skipped as u64;
         bytes = &bytes[skipped..];
         if self.skip > 0 {
             return true;
         }
         if self.cut_line {
-            let Some(at) = memchr::memchr(b'\n', bytes) else { return true };
+            let Some(at) = memchr::memchr(b'\n', bytes) else {
+                return true;
+            };
             bytes = &bytes[at + 1..];
             self.cut_line = false;
         }

@@ -28,7 +28,9 @@ struct Parts {
 /// UTC milliseconds of a line, or none.
 pub fn of_line(line: &[u8], clock: Clock) -> Option<i64> {
     let line = &line[..line.len().min(REACH)];
-    let start = line.iter().position(|b| !matches!(b, b' ' | b'\t' | b'[' | b'"' | b'\''))?;
+    let start = line
+        .iter()
+        .position(|b| !matches!(b, b' ' | b'\t' | b'[' | b'"' | b'\''))?;
     let text = strip_priority(&line[start..]);
     if let Some(ms) = epoch(text) {
         return Some(ms);
@@ -44,7 +46,12 @@ pub fn of_line(line: &[u8], clock: Clock) -> Option<i64> {
 }
 
 fn strip_priority(text: &[u8]) -> &[u8] {
-    match text.strip_prefix(b"<").and_then(|t| t.iter().take(4).position(|b| *b == b'>').map(|at| &t[at + 1..])) {
+    match text.strip_prefix(b"<").and_then(|t| {
+        t.iter()
+            .take(4)
+            .position(|b| *b == b'>')
+            .map(|at| &t[at + 1..])
+    }) {
         Some(rest) => rest.strip_prefix(b"1 ").unwrap_or(rest),
         None => text,
     }
@@ -52,12 +59,17 @@ fn strip_priority(text: &[u8]) -> &[u8] {
 
 fn number(text: &[u8], from: usize, len: usize) -> Option<i64> {
     let digits = text.get(from..from + len)?;
-    digits.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
+    digits.iter().try_fold(0, |n, b| {
+        b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0'))
+    })
 }
 
 fn month(text: &[u8]) -> Option<i64> {
     let name = text.get(..3)?;
-    MONTHS.chunks(3).position(|m| m.eq_ignore_ascii_case(name)).map(|m| m as i64 + 1)
+    MONTHS
+        .chunks(3)
+        .position(|m| m.eq_ignore_ascii_case(name))
+        .map(|m| m as i64 + 1)
 }
 
 /// `HH:MM:SS`, with a fraction when there is one; gives the time and what follows.
@@ -65,7 +77,11 @@ fn time_of_day(text: &[u8]) -> Option<(i64, &[u8])> {
     if text.get(2) != Some(&b':') || text.get(5) != Some(&b':') {
         return None;
     }
-    let (h, m, s) = (number(text, 0, 2)?, number(text, 3, 2)?, number(text, 6, 2)?);
+    let (h, m, s) = (
+        number(text, 0, 2)?,
+        number(text, 3, 2)?,
+        number(text, 6, 2)?,
+    );
     if h > 23 || m > 59 || s > 60 {
         return None;
     }
@@ -89,7 +105,9 @@ fn zone(text: &[u8]) -> Option<i64> {
         b'Z' => Some(0),
         sign @ (b'+' | b'-') => {
             let h = number(text, 1, 2)?;
-            let m = number(text, 3, 2).or_else(|| number(text, 4, 2)).unwrap_or(0);
+            let m = number(text, 3, 2)
+                .or_else(|| number(text, 4, 2))
+                .unwrap_or(0);
             Some(if *sign == b'-' { -1 } else { 1 } * (h * 3600 + m * 60))
         }
         _ => text.starts_with(b"UTC").then_some(0),
@@ -99,12 +117,21 @@ fn zone(text: &[u8]) -> Option<i64> {
 /// `2026-11-24T14:01:02.123+01:00`, `2026-11-24 14:01:02,123`, `2026/11/24 14:01:02`.
 fn iso(text: &[u8]) -> Option<Parts> {
     let year = number(text, 0, 4)?;
-    if !matches!(text.get(4)?, b'-' | b'/') || text.get(4) != text.get(7) || !matches!(text.get(10)?, b'T' | b' ' | b't') {
+    if !matches!(text.get(4)?, b'-' | b'/')
+        || text.get(4) != text.get(7)
+        || !matches!(text.get(10)?, b'T' | b' ' | b't')
+    {
         return None;
     }
     let (ms_of_day, rest) = time_of_day(&text[11..])?;
     let (month, day) = (number(text, 5, 2)?, number(text, 8, 2)?);
-    Some(Parts { year: Some(year), month, day, ms_of_day, zone_s: zone(rest) })
+    Some(Parts {
+        year: Some(year),
+        month,
+        day,
+        ms_of_day,
+        zone_s: zone(rest),
+    })
 }
 
 /// `Nov  4 14:01:02 host …`, also with a year behind the time.
@@ -113,16 +140,30 @@ fn syslog(text: &[u8]) -> Option<Parts> {
     let rest = text.get(4..)?;
     let (day, len) = match rest.first()? {
         b' ' => (number(rest, 1, 1)?, 2),
-        _ => number(rest, 0, 2).map(|d| (d, 2)).or_else(|| number(rest, 0, 1).map(|d| (d, 1)))?,
+        _ => number(rest, 0, 2)
+            .map(|d| (d, 2))
+            .or_else(|| number(rest, 0, 1).map(|d| (d, 1)))?,
     };
     let (ms_of_day, rest) = time_of_day(rest.get(len + 1..)?)?;
-    let year = (rest.first() == Some(&b' ')).then(|| number(rest, 1, 4)).flatten().filter(|y| (1990..2100).contains(y));
-    Some(Parts { year, month, day, ms_of_day, zone_s: None })
+    let year = (rest.first() == Some(&b' '))
+        .then(|| number(rest, 1, 4))
+        .flatten()
+        .filter(|y| (1990..2100).contains(y));
+    Some(Parts {
+        year,
+        month,
+        day,
+        ms_of_day,
+        zone_s: None,
+    })
 }
 
 /// `Tue Nov 24 14:01:02.123 2026`.
 fn asctime(text: &[u8]) -> Option<Parts> {
-    if !matches!(text.get(..3)?, b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun") {
+    if !matches!(
+        text.get(..3)?,
+        b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun"
+    ) {
         return None;
     }
     syslog(text.get(4..)?.strip_prefix(b" ").unwrap_or(&text[4..]))
@@ -135,12 +176,22 @@ fn klog(text: &[u8]) -> Option<Parts> {
     }
     let (month, day) = (number(text, 1, 2)?, number(text, 3, 2)?);
     let (ms_of_day, _) = time_of_day(text.get(6..)?)?;
-    Some(Parts { year: None, month, day, ms_of_day, zone_s: None })
+    Some(Parts {
+        year: None,
+        month,
+        day,
+        ms_of_day,
+        zone_s: None,
+    })
 }
 
 /// `24/Nov/2026:14:01:02 +0100`, `24 Nov 2026 14:01:02.123`, also behind a short word (Redis).
 fn day_first(text: &[u8]) -> Option<Parts> {
-    let word = text.iter().take(16).position(|b| *b == b' ').map_or(0, |at| at + 1);
+    let word = text
+        .iter()
+        .take(16)
+        .position(|b| *b == b' ')
+        .map_or(0, |at| at + 1);
     [0, word].into_iter().find_map(|from| {
         let text = text.get(from..)?;
         let day = number(text, 0, 2)?;
@@ -149,7 +200,13 @@ fn day_first(text: &[u8]) -> Option<Parts> {
         }
         let (month, year) = (month(text.get(3..)?)?, number(text, 7, 4)?);
         let (ms_of_day, rest) = time_of_day(text.get(12..)?)?;
-        Some(Parts { year: Some(year), month, day, ms_of_day, zone_s: zone(rest) })
+        Some(Parts {
+            year: Some(year),
+            month,
+            day,
+            ms_of_day,
+            zone_s: zone(rest),
+        })
     })
 }
 
@@ -157,14 +214,24 @@ fn day_first(text: &[u8]) -> Option<Parts> {
 fn in_brackets(line: &[u8]) -> Option<Parts> {
     let at = memchr::memchr(b'[', line)?;
     let text = &line[at + 1..];
-    day_first(text).or_else(|| iso(text)).or_else(|| asctime(text))
+    day_first(text)
+        .or_else(|| iso(text))
+        .or_else(|| asctime(text))
 }
 
 fn in_json(line: &[u8]) -> Option<Parts> {
     if line.first() != Some(&b'{') {
         return None;
     }
-    [&b"\"time\":"[..], b"\"ts\":", b"\"timestamp\":", b"\"@timestamp\":", b"\"t\":{\"$date\":"].iter().find_map(|key| {
+    [
+        &b"\"time\":"[..],
+        b"\"ts\":",
+        b"\"timestamp\":",
+        b"\"@timestamp\":",
+        b"\"t\":{\"$date\":",
+    ]
+    .iter()
+    .find_map(|key| {
         let at = memchr::memmem::find(line, key)? + key.len();
         let text = &line[at..];
         let from = text.iter().position(|b| !matches!(b, b' ' | b'"'))?;
@@ -182,7 +249,9 @@ fn epoch(text: &[u8]) -> Option<i64> {
     match text.get(10) {
         Some(b'.') => Some(seconds * 1000 + number(text, 11, 3).unwrap_or(0)),
         Some(b' ' | b':' | b'\t') => Some(seconds * 1000),
-        Some(b) if b.is_ascii_digit() => number(text, 0, 13).filter(|_| !text.get(13).is_some_and(u8::is_ascii_digit)),
+        Some(b) if b.is_ascii_digit() => {
+            number(text, 0, 13).filter(|_| !text.get(13).is_some_and(u8::is_ascii_digit))
+        }
         _ => None,
     }
 }
@@ -207,7 +276,10 @@ fn absolute(parts: Parts, clock: Clock) -> Option<i64> {
     }
     let this_year = 1970 + clock.now_ms.div_euclid(DAY_MS) * 400 / 146_097;
     // The latest year in which the line is not in the future (a day of grace for wrong clocks).
-    (this_year - 1..=this_year + 1).rev().map(at).find(|ms| *ms <= clock.now_ms + DAY_MS)
+    (this_year - 1..=this_year + 1)
+        .rev()
+        .map(at)
+        .find(|ms| *ms <= clock.now_ms + DAY_MS)
 }
 
 #[cfg(test)]
@@ -216,22 +288,51 @@ mod tests {
 
     #[test]
     fn times_of_common_formats() {
-        let clock = Clock { now_ms: days(2026, 11, 24) * DAY_MS + 15 * 3_600_000, utc_offset_s: 3600 };
-        let utc = |h: i64, m: i64, s: i64, ms: i64| days(2026, 11, 24) * DAY_MS + ((h * 60 + m) * 60 + s) * 1000 + ms;
+        let clock = Clock {
+            now_ms: days(2026, 11, 24) * DAY_MS + 15 * 3_600_000,
+            utc_offset_s: 3600,
+        };
+        let utc = |h: i64, m: i64, s: i64, ms: i64| {
+            days(2026, 11, 24) * DAY_MS + ((h * 60 + m) * 60 + s) * 1000 + ms
+        };
         for (line, expected) in [
-            ("2026-11-24T14:01:02.123456Z host x", Some(utc(14, 1, 2, 123))),
+            (
+                "2026-11-24T14:01:02.123456Z host x",
+                Some(utc(14, 1, 2, 123)),
+            ),
             ("2026-11-24T14:01:02+0100 x", Some(utc(13, 1, 2, 0))),
             ("2026-11-24 14:01:02,5 ERROR x", Some(utc(13, 1, 2, 500))),
             ("2026/11/24 14:01:02 [error] 1#1: x", Some(utc(13, 1, 2, 0))),
             ("Nov 24 14:01:02 host sshd[1]: x", Some(utc(13, 1, 2, 0))),
-            ("<13>Nov 24 14:01:02 host sshd[1]: x", Some(utc(13, 1, 2, 0))),
-            ("Nov 25 20:01:02 host x", Some(days(2025, 11, 25) * DAY_MS + (19 * 3600 + 62) * 1000)),
-            ("[Tue Nov 24 14:01:02.000 2026] [core:error] x", Some(utc(13, 1, 2, 0))),
-            ("10.0.0.1 - - [24/Nov/2026:14:01:02 +0200] \"GET /\"", Some(utc(12, 1, 2, 0))),
-            ("E1124 14:01:02.250000   1 x.go:1] x", Some(utc(13, 1, 2, 250))),
+            (
+                "<13>Nov 24 14:01:02 host sshd[1]: x",
+                Some(utc(13, 1, 2, 0)),
+            ),
+            (
+                "Nov 25 20:01:02 host x",
+                Some(days(2025, 11, 25) * DAY_MS + (19 * 3600 + 62) * 1000),
+            ),
+            (
+                "[Tue Nov 24 14:01:02.000 2026] [core:error] x",
+                Some(utc(13, 1, 2, 0)),
+            ),
+            (
+                "10.0.0.1 - - [24/Nov/2026:14:01:02 +0200] \"GET /\"",
+                Some(utc(12, 1, 2, 0)),
+            ),
+            (
+                "E1124 14:01:02.250000   1 x.go:1] x",
+                Some(utc(13, 1, 2, 250)),
+            ),
             ("17:M 24 Nov 2026 14:01:02.001 * x", Some(utc(13, 1, 2, 1))),
-            ("{\"log\":\"x\",\"time\":\"2026-11-24T14:01:02.5Z\"}", Some(utc(14, 1, 2, 500))),
-            ("type=AVC msg=audit(1795528862.123:4): x", Some(1_795_528_862_123)),
+            (
+                "{\"log\":\"x\",\"time\":\"2026-11-24T14:01:02.5Z\"}",
+                Some(utc(14, 1, 2, 500)),
+            ),
+            (
+                "type=AVC msg=audit(1795528862.123:4): x",
+                Some(1_795_528_862_123),
+            ),
             ("1795528862.123 x", Some(1_795_528_862_123)),
             ("\tat com.example.Main(Main.java:1)", None),
             ("no time here", None),

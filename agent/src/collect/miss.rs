@@ -15,37 +15,58 @@ pub struct Miss {
 impl Miss {
     /// There is no such thing on this host.
     pub fn absent(reason: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Absent, reason: reason.into() }
+        Self {
+            outcome: Outcome::Absent,
+            reason: reason.into(),
+        }
     }
 
     /// A right is missing.
     pub fn denied(reason: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Denied, reason: reason.into() }
+        Self {
+            outcome: Outcome::Denied,
+            reason: reason.into(),
+        }
     }
 
     /// Not read on purpose.
     pub fn skipped(reason: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Skipped, reason: reason.into() }
+        Self {
+            outcome: Outcome::Skipped,
+            reason: reason.into(),
+        }
     }
 
     /// Forbidden by the deny list or by the rules of safe reading.
     pub fn refused(reason: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Refused, reason: reason.into() }
+        Self {
+            outcome: Outcome::Refused,
+            reason: reason.into(),
+        }
     }
 
     /// Tried, and it did not work.
     pub fn failed(reason: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Failed, reason: reason.into() }
+        Self {
+            outcome: Outcome::Failed,
+            reason: reason.into(),
+        }
     }
 
     /// Took too long.
     pub fn timed_out(reason: impl Into<String>) -> Self {
-        Self { outcome: Outcome::TimedOut, reason: reason.into() }
+        Self {
+            outcome: Outcome::TimedOut,
+            reason: reason.into(),
+        }
     }
 
     /// What was read is incomplete.
     pub fn partial(reason: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Partial, reason: reason.into() }
+        Self {
+            outcome: Outcome::Partial,
+            reason: reason.into(),
+        }
     }
 }
 
@@ -62,7 +83,9 @@ impl From<io::Error> for Miss {
         const ENOTDIR: i32 = 20;
         const ELOOP: i32 = 40;
         match (error.kind(), error.raw_os_error()) {
-            (io::ErrorKind::NotFound, _) | (_, Some(ESRCH | ENOTDIR)) => Self::absent("does not exist"),
+            (io::ErrorKind::NotFound, _) | (_, Some(ESRCH | ENOTDIR)) => {
+                Self::absent("does not exist")
+            }
             (io::ErrorKind::PermissionDenied, _) => Self::denied("permission denied"),
             (_, Some(ELOOP)) => Self::refused("is or lies behind a symbolic link"),
             (_, Some(ENXIO | ENODEV | EINVAL | ENODATA | EOPNOTSUPP)) => {

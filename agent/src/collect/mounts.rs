@@ -26,8 +26,23 @@ impl Mount {
             || t.starts_with("fuse")
             || matches!(
                 t,
-                "cifs" | "smb3" | "smbfs" | "autofs" | "ceph" | "afs" | "9p" | "glusterfs" | "lustre" | "gfs2"
-                    | "ocfs2" | "ncpfs" | "coda" | "davfs" | "beegfs" | "gpfs" | "virtiofs"
+                "cifs"
+                    | "smb3"
+                    | "smbfs"
+                    | "autofs"
+                    | "ceph"
+                    | "afs"
+                    | "9p"
+                    | "glusterfs"
+                    | "lustre"
+                    | "gfs2"
+                    | "ocfs2"
+                    | "ncpfs"
+                    | "coda"
+                    | "davfs"
+                    | "beegfs"
+                    | "gpfs"
+                    | "virtiofs"
             )
     }
 
@@ -35,9 +50,26 @@ impl Mount {
     pub fn is_pseudo(&self) -> bool {
         matches!(
             self.fstype.as_str(),
-            "proc" | "sysfs" | "devpts" | "cgroup" | "cgroup2" | "securityfs" | "debugfs" | "tracefs" | "bpf"
-                | "pstore" | "efivarfs" | "mqueue" | "hugetlbfs" | "configfs" | "fusectl" | "binfmt_misc" | "rpc_pipefs"
-                | "selinuxfs" | "nsfs" | "autofs"
+            "proc"
+                | "sysfs"
+                | "devpts"
+                | "cgroup"
+                | "cgroup2"
+                | "securityfs"
+                | "debugfs"
+                | "tracefs"
+                | "bpf"
+                | "pstore"
+                | "efivarfs"
+                | "mqueue"
+                | "hugetlbfs"
+                | "configfs"
+                | "fusectl"
+                | "binfmt_misc"
+                | "rpc_pipefs"
+                | "selinuxfs"
+                | "nsfs"
+                | "autofs"
         )
     }
 }
@@ -55,7 +87,10 @@ fn line(line: &str) -> Option<Mount> {
     let device = unescape(right.next()?);
     let superblock = right.next().unwrap_or("");
     let mut options = (*left.get(5)?).to_owned();
-    for option in superblock.split(',').filter(|o| !matches!(*o, "" | "rw" | "ro")) {
+    for option in superblock
+        .split(',')
+        .filter(|o| !matches!(*o, "" | "rw" | "ro"))
+    {
         if !options.split(',').any(|o| o == option) {
             options.push(',');
             options.push_str(option);
@@ -103,7 +138,11 @@ pub fn of_path<'a>(mounts: &'a [Mount], path: &str) -> Option<&'a Mount> {
     mounts
         .iter()
         .filter(|m| {
-            m.target == "/" || path == m.target || path.strip_prefix(m.target.as_str()).is_some_and(|r| r.starts_with('/'))
+            m.target == "/"
+                || path == m.target
+                || path
+                    .strip_prefix(m.target.as_str())
+                    .is_some_and(|r| r.starts_with('/'))
         })
         .fold(None, |best: Option<&Mount>, m| match best {
             Some(b) if b.target.len() > m.target.len() => Some(b),

@@ -13,8 +13,20 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Where a link may lead. Not /home, /tmp, /var/tmp: users can write there.
 const HOP_PREFIXES: &[&str] = &[
-    "/etc/", "/usr/", "/run/", "/var/run/", "/var/log/", "/var/lib/", "/proc/", "/sys/", "/lib/", "/lib64/", "/boot/",
-    "/opt/", "/bin/", "/sbin/",
+    "/etc/",
+    "/usr/",
+    "/run/",
+    "/var/run/",
+    "/var/log/",
+    "/var/lib/",
+    "/proc/",
+    "/sys/",
+    "/lib/",
+    "/lib64/",
+    "/boot/",
+    "/opt/",
+    "/bin/",
+    "/sbin/",
 ];
 
 /// More hops than any sane host has.
@@ -83,7 +95,11 @@ fn relative(path: &str) -> &str {
 
 /// `stat` without following the last component.
 pub fn lstat(root: BorrowedFd<'_>, path: &str) -> std::io::Result<Meta> {
-    Ok(Meta::of(&rustix::fs::statat(root, relative(path), AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT)?))
+    Ok(Meta::of(&rustix::fs::statat(
+        root,
+        relative(path),
+        AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT,
+    )?))
 }
 
 /// The text of a symbolic link.
@@ -97,9 +113,15 @@ pub fn open_exact(root: BorrowedFd<'_>, path: &str, extra: OFlags) -> Result<Own
     // Links in /sys and /proc are the kernel's own; only the magic ones lead out.
     let kernels = path.starts_with("/sys/") || path.starts_with("/proc/");
     let (flags, resolve) = if kernels {
-        ((flags() | extra) - OFlags::NOFOLLOW, ResolveFlags::NO_MAGICLINKS | ResolveFlags::IN_ROOT)
+        (
+            (flags() | extra) - OFlags::NOFOLLOW,
+            ResolveFlags::NO_MAGICLINKS | ResolveFlags::IN_ROOT,
+        )
     } else {
-        (flags() | extra, ResolveFlags::NO_SYMLINKS | ResolveFlags::IN_ROOT)
+        (
+            flags() | extra,
+            ResolveFlags::NO_SYMLINKS | ResolveFlags::IN_ROOT,
+        )
     };
     match rustix::fs::openat2(root, relative(path), flags, Mode::empty(), resolve) {
         Err(Errno::NOSYS | Errno::PERM) => open_by_component(root, path, extra),
@@ -109,7 +131,10 @@ pub fn open_exact(root: BorrowedFd<'_>, path: &str, extra: OFlags) -> Result<Own
 
 /// The same for kernels before 5.6: each directory is opened without following links.
 fn open_by_component(root: BorrowedFd<'_>, path: &str, extra: OFlags) -> Result<OwnedFd, Errno> {
-    let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty() && *p != ".").collect();
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|p| !p.is_empty() && *p != ".")
+        .collect();
     let Some((last, dirs)) = parts.split_last() else {
         return rustix::fs::openat(root, ".", flags() | extra, Mode::empty());
     };
@@ -122,7 +147,12 @@ fn open_by_component(root: BorrowedFd<'_>, path: &str, extra: OFlags) -> Result<
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         at = Some(rustix::fs::openat(from, *dir, flags, Mode::empty())?);
     }
-    rustix::fs::openat(at.as_ref().map_or(root, AsFd::as_fd), *last, flags() | extra, Mode::empty())
+    rustix::fs::openat(
+        at.as_ref().map_or(root, AsFd::as_fd),
+        *last,
+        flags() | extra,
+        Mode::empty(),
+    )
 }
 
 /// Follows the links of `path` by hand; gives the real path, still absolute below `root`.
@@ -166,7 +196,11 @@ pub fn resolve(root: BorrowedFd<'_>, path: &str) -> Result<String, Miss> {
 
 /// Components in reverse, as a stack.
 fn components(path: &str) -> Vec<String> {
-    path.split('/').filter(|p| !p.is_empty() && *p != ".").rev().map(str::to_owned).collect()
+    path.split('/')
+        .filter(|p| !p.is_empty() && *p != ".")
+        .rev()
+        .map(str::to_owned)
+        .collect()
 }
 
 fn normal(parts: &[String]) -> String {
@@ -199,7 +233,9 @@ pub fn open_file(root: BorrowedFd<'_>, path: &str) -> Result<(File, Meta), Miss>
         return Err(Miss::refused("not a regular file"));
     }
     if meta.nlink > 1 && meta.uid != 0 {
-        return Err(Miss::refused("has further hard links and does not belong to root"));
+        return Err(Miss::refused(
+            "has further hard links and does not belong to root",
+        ));
     }
     Ok((File::from(fd), meta))
 }

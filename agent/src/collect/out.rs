@@ -81,9 +81,22 @@ impl Out {
         (limit, timeout_ms): (u64, u64),
     ) -> Self {
         let ends_ms = shared.now_ms() + timeout_ms;
-        shared.deadline_ms.store(ends_ms + GRACE_MS, Ordering::SeqCst);
+        shared
+            .deadline_ms
+            .store(ends_ms + GRACE_MS, Ordering::SeqCst);
         let start = Some(Box::new(start));
-        Self { tx, shared, cancel, start, buffer: Vec::new(), limit, timeout_ms, ends_ms, handed: 0, stop: None }
+        Self {
+            tx,
+            shared,
+            cancel,
+            start,
+            buffer: Vec::new(),
+            limit,
+            timeout_ms,
+            ends_ms,
+            handed: 0,
+            stop: None,
+        }
     }
 
     /// Bytes taken so far.
@@ -128,7 +141,8 @@ impl Out {
             self.stop = Some(Stop::Full);
             let cut = &bytes[..room];
             // Without any line end the text is cut where the limit is.
-            &cut[..memchr::memrchr(b'\n', cut).map_or(if self.handed == 0 { room } else { 0 }, |at| at + 1)]
+            &cut[..memchr::memrchr(b'\n', cut)
+                .map_or(if self.handed == 0 { room } else { 0 }, |at| at + 1)]
         };
         self.handed += fits.len() as u64;
         if self.buffer.len() + fits.len() > CHUNK {
@@ -183,7 +197,10 @@ impl Out {
         self.shared.deadline_ms.store(0, Ordering::SeqCst);
         if let Some(start) = self.start.take() {
             let buffer = std::mem::take(&mut self.buffer);
-            return self.tx.send(Msg::Whole(Box::new((*start, buffer, end)))).is_ok();
+            return self
+                .tx
+                .send(Msg::Whole(Box::new((*start, buffer, end))))
+                .is_ok();
         }
         self.flush_chunk();
         self.shared.deadline_ms.store(0, Ordering::SeqCst);
@@ -193,7 +210,11 @@ impl Out {
 
 impl io::Write for Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.push(bytes) { Ok(bytes.len()) } else { Err(io::Error::from(io::ErrorKind::WriteZero)) }
+        if self.push(bytes) {
+            Ok(bytes.len())
+        } else {
+            Err(io::Error::from(io::ErrorKind::WriteZero))
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -25,8 +25,19 @@ pub struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     /// An empty plan of a source.
-    pub fn new(source: &'static str, why: &'static str, host: &'a Host, params: &'a Params) -> Self {
-        Self { source, why, host, params, items: Vec::new() }
+    pub fn new(
+        source: &'static str,
+        why: &'static str,
+        host: &'a Host,
+        params: &'a Params,
+    ) -> Self {
+        Self {
+            source,
+            why,
+            host,
+            params,
+            items: Vec::new(),
+        }
     }
 
     /// The items.
@@ -46,30 +57,53 @@ impl<'a> Planner<'a> {
             number: 0,
             tier: Tier::Normal,
             limit_bytes: 1 << 20,
-            timeout_ms: if kind == Kind::Command { COMMAND_MS } else { READ_MS },
+            timeout_ms: if kind == Kind::Command {
+                COMMAND_MS
+            } else {
+                READ_MS
+            },
             estimate_bytes: 0,
             needs: None,
             links: Vec::new(),
             read,
         });
-        Edit { items: &mut self.items, from }
+        Edit {
+            items: &mut self.items,
+            from,
+        }
     }
 
     /// A file at its own path in the tree. A pattern becomes one item per file that it matches now, or one
     /// absent item.
     pub fn file(&mut self, path: &str, limit_bytes: u64) -> Edit<'_> {
-        let paths = if glob::is_pattern(path) { self.host.glob(path) } else { vec![path.to_owned()] };
+        let paths = if glob::is_pattern(path) {
+            self.host.glob(path)
+        } else {
+            vec![path.to_owned()]
+        };
         let from = self.items.len();
         if paths.is_empty() {
             let miss = Read::Nothing(Miss::absent("nothing matches"));
             self.push(Kind::File, path, format!("sos{path}"), miss);
         }
         for path in paths {
-            let size = self.host.stat_followed(&path).map_or(0, |m| m.size).min(limit_bytes);
-            let edit = self.push(Kind::File, &path, format!("sos{path}"), Read::File { tail: false });
+            let size = self
+                .host
+                .stat_followed(&path)
+                .map_or(0, |m| m.size)
+                .min(limit_bytes);
+            let edit = self.push(
+                Kind::File,
+                &path,
+                format!("sos{path}"),
+                Read::File { tail: false },
+            );
             edit.limit(limit_bytes).estimate(size);
         }
-        Edit { items: &mut self.items, from }
+        Edit {
+            items: &mut self.items,
+            from,
+        }
     }
 
     /// Several files with one limit.
@@ -78,7 +112,10 @@ impl<'a> Planner<'a> {
         for path in paths {
             self.file(path, limit_bytes);
         }
-        Edit { items: &mut self.items, from }
+        Edit {
+            items: &mut self.items,
+            from,
+        }
     }
 
     /// A command; its file is `sos_commands/<folder>/<mangled command>`. What is not installed, and anything
@@ -118,7 +155,12 @@ impl<'a> Planner<'a> {
     where
         F: Fn(&mut Native<'_>) -> Result<(), Miss> + Send + Sync + 'static,
     {
-        self.push(Kind::Native, line, command_path(folder, line), Read::Native(Arc::new(render)))
+        self.push(
+            Kind::Native,
+            line,
+            command_path(folder, line),
+            Read::Native(Arc::new(render)),
+        )
     }
 
     /// The same for what only the running kernel can tell.
@@ -134,7 +176,12 @@ impl<'a> Planner<'a> {
 
     /// Something that was asked for and gives nothing here.
     pub fn nothing(&mut self, folder: &str, line: &str, miss: Miss) -> Edit<'_> {
-        self.push(Kind::Native, line, command_path(folder, line), Read::Nothing(miss))
+        self.push(
+            Kind::Native,
+            line,
+            command_path(folder, line),
+            Read::Nothing(miss),
+        )
     }
 
     /// A member of a group of logs.
@@ -164,7 +211,10 @@ pub fn mangle(line: &str) -> String {
             _ => out.push('_'),
         }
     }
-    out.trim_matches(|c| matches!(c, ' ' | '.' | '_' | '-')).chars().take(120).collect()
+    out.trim_matches(|c| matches!(c, ' ' | '.' | '_' | '-'))
+        .chars()
+        .take(120)
+        .collect()
 }
 
 /// Changes the items that were planned last.
@@ -251,7 +301,10 @@ mod tests {
             ("blkid -c /dev/null", "blkid_-c_.dev.null"),
             ("/usr/bin/uname -a", "uname_-a"),
             ("df -al -x autofs", "df_-al_-x_autofs"),
-            ("journalctl --no-pager  --boot", "journalctl_--no-pager_--boot"),
+            (
+                "journalctl --no-pager  --boot",
+                "journalctl_--no-pager_--boot",
+            ),
         ] {
             assert_eq!(mangle(line), name);
         }

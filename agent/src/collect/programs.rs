@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 /// Folders in order.
 const FOLDERS: &[&str] = &["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 /// Further places of single programs.
-const PLACES: &[(&str, &str)] = &[("rc-status", "/bin/rc-status"), ("crictl", "/usr/local/bin/crictl")];
+const PLACES: &[(&str, &str)] = &[
+    ("rc-status", "/bin/rc-status"),
+    ("crictl", "/usr/local/bin/crictl"),
+];
 
 /// The absolute path of an installed program, or none.
 pub fn find(name: &str) -> Option<PathBuf> {
@@ -18,20 +21,32 @@ pub fn find(name: &str) -> Option<PathBuf> {
     FOLDERS
         .iter()
         .map(|f| Path::new(f).join(name))
-        .chain(PLACES.iter().filter(|(n, _)| *n == name).map(|(_, p)| PathBuf::from(p)))
+        .chain(
+            PLACES
+                .iter()
+                .filter(|(n, _)| *n == name)
+                .map(|(_, p)| PathBuf::from(p)),
+        )
         .find(|p| trusted(p))
 }
 
 /// A regular executable that belongs to root, behind folders that only root can write to.
 fn trusted(path: &Path) -> bool {
-    let Ok(real) = path.canonicalize() else { return false };
+    let Ok(real) = path.canonicalize() else {
+        return false;
+    };
     let sound = |p: &Path, kind: FileType| {
         rustix::fs::statat(rustix::fs::CWD, p, AtFlags::empty()).is_ok_and(|s| {
             FileType::from_raw_mode(s.st_mode) == kind && s.st_uid == 0 && s.st_mode & 0o022 == 0
         })
     };
     let executable = rustix::fs::access(&real, rustix::fs::Access::EXEC_OK).is_ok();
-    executable && sound(&real, FileType::RegularFile) && real.ancestors().skip(1).all(|p| sound(p, FileType::Directory))
+    executable
+        && sound(&real, FileType::RegularFile)
+        && real
+            .ancestors()
+            .skip(1)
+            .all(|p| sound(p, FileType::Directory))
 }
 
 #[cfg(test)]
@@ -46,6 +61,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let own = dir.path().join("tool");
         std::fs::write(&own, "#!/bin/sh\n").expect("write");
-        assert_eq!(find(own.to_str().expect("utf-8")), None, "not executable, in a folder of a user");
+        assert_eq!(
+            find(own.to_str().expect("utf-8")),
+            None,
+            "not executable, in a folder of a user"
+        );
     }
 }

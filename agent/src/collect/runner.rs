@@ -82,7 +82,13 @@ fn work(host: &Host, params: &Params, cancel: &Cancel, steps: VecDeque<Step>, mu
     }
 }
 
-fn step_through(host: &Host, params: &Params, cancel: &Cancel, source: &dyn Source, worker: &mut Worker) {
+fn step_through(
+    host: &Host,
+    params: &Params,
+    cancel: &Cancel,
+    source: &dyn Source,
+    worker: &mut Worker,
+) {
     loop {
         let before = worker.queue.len();
         let result = catch_unwind(AssertUnwindSafe(|| {
@@ -92,7 +98,12 @@ fn step_through(host: &Host, params: &Params, cancel: &Cancel, source: &dyn Sour
                     panic!("fault on request");
                 }
             }
-            source.collect(&mut Ctx { host, params, cancel, worker });
+            source.collect(&mut Ctx {
+                host,
+                params,
+                cancel,
+                worker,
+            });
         }));
         let rest = match result {
             Ok(()) => "its source did not read it".to_owned(),
@@ -197,7 +208,12 @@ impl<'a> Run<'a> {
                     let (id, title) = (step.source.id(), step.source.title());
                     self.sink.event(&Progress::SourceStarted { id, title });
                     let start_ms = self.shared.now_ms();
-                    self.source = Some(SourceSummary { id, title, start_ms, ..SourceSummary::default() });
+                    self.source = Some(SourceSummary {
+                        id,
+                        title,
+                        start_ms,
+                        ..SourceSummary::default()
+                    });
                 }
             }
             Msg::StepEnd => self.end_step(),
@@ -226,7 +242,11 @@ impl<'a> Run<'a> {
 
     fn start(&mut self, start: Box<ItemStart>) {
         self.sink.item(&start);
-        self.wanted = start.path.as_deref().filter(|p| facts::wants(p)).map(|p| (p.to_owned(), Vec::new()));
+        self.wanted = start
+            .path
+            .as_deref()
+            .filter(|p| facts::wants(p))
+            .map(|p| (p.to_owned(), Vec::new()));
         self.open = Some(start);
     }
 
@@ -248,7 +268,11 @@ impl<'a> Run<'a> {
         if now >= self.last_event_ms + 100 {
             self.last_event_ms = now;
             let (bytes, items, planned) = (self.summary.bytes, self.summary.items, self.planned);
-            self.sink.event(&Progress::Bytes { bytes, items, planned });
+            self.sink.event(&Progress::Bytes {
+                bytes,
+                items,
+                planned,
+            });
         }
     }
 
@@ -266,7 +290,10 @@ impl<'a> Run<'a> {
         if let Some(source) = &mut self.source {
             source.items += 1;
             *source.outcomes.entry(end.outcome).or_default() += 1;
-            let quiet = matches!(end.outcome, Outcome::Collected | Outcome::Absent | Outcome::Skipped);
+            let quiet = matches!(
+                end.outcome,
+                Outcome::Collected | Outcome::Absent | Outcome::Skipped
+            );
             if let (false, Some(reason), Some(open)) = (quiet, &end.reason, &self.open)
                 && source.problems.len() < MAX_PROBLEMS
             {
@@ -279,8 +306,12 @@ impl<'a> Run<'a> {
 
     /// Takes the ended item off the plan and makes its links.
     fn link(&mut self, end: &ItemEnd) {
-        let Some(step) = self.pending.front_mut() else { return };
-        let Some(item) = step.items.pop_front() else { return };
+        let Some(step) = self.pending.front_mut() else {
+            return;
+        };
+        let Some(item) = step.items.pop_front() else {
+            return;
+        };
         if !matches!(end.outcome, Outcome::Collected | Outcome::Partial) {
             return;
         }
@@ -331,7 +362,7 @@ impl<'a> Run<'a> {
         self.summary.duration_ms = self.shared.now_ms();
         self.summary.cancelled = cancel.is_cancelled();
         self.summary.cost = meter.finish(host);
-        self.summary.cost.commands = self.shared.commands.load(Ordering::SeqCst);
+        self.summary.commands = self.shared.commands.load(Ordering::SeqCst);
         self.summary
     }
 }

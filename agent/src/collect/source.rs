@@ -5,60 +5,9 @@ use super::execute;
 use super::host::Host;
 use super::miss::Miss;
 use super::out::Out;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// How an item ended. The same words are in the manifest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// All of it is there.
-    Collected,
-    /// A part of it is there.
-    Partial,
-    /// Not read on purpose.
-    Skipped,
-    /// Does not exist on this host.
-    Absent,
-    /// A right is missing.
-    Denied,
-    /// Took too long.
-    TimedOut,
-    /// Tried without success.
-    Failed,
-    /// Forbidden by the deny list or the rules of safe reading.
-    Refused,
-}
-
-impl Outcome {
-    /// The word in the manifest.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Collected => "collected",
-            Self::Partial => "partial",
-            Self::Skipped => "skipped",
-            Self::Absent => "absent",
-            Self::Denied => "denied",
-            Self::TimedOut => "timed_out",
-            Self::Failed => "failed",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-/// How an item is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A file of the host.
-    File,
-    /// The output of a command.
-    Command,
-    /// Rendered from what the kernel or a library gives.
-    Native,
-    /// A relative link inside the bundle.
-    Link,
-}
+pub use sitrep_shared::bundle::manifest::{Kind, Outcome};
 
 /// Order of collecting: the must tier is small and comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,6 +1,7 @@
 //! What a run amounts to: counts by outcome, by source, its cost, and the facts that were read on the way.
 
 use super::source::Outcome;
+pub use sitrep_shared::bundle::manifest::Cost;
 use sitrep_shared::facts::Facts;
 use std::collections::BTreeMap;
 
@@ -25,27 +26,6 @@ pub struct SourceSummary {
     pub problems: Vec<String>,
 }
 
-/// What the run cost the host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// CPU time of this process in user mode.
-    pub user_ms: u64,
-    /// CPU time of this process in the kernel.
-    pub sys_ms: u64,
-    /// Peak resident memory of this process.
-    pub peak_rss_bytes: u64,
-    /// Bytes this process read.
-    pub read_bytes: u64,
-    /// Bytes this process wrote.
-    pub written_bytes: u64,
-    /// CPU time of the commands it started.
-    pub children_cpu_ms: u64,
-    /// Commands that were started.
-    pub commands: u64,
-    /// Kernel modules that are loaded after and were not before.
-    pub modules_added: u64,
-}
-
 /// The result of a run.
 #[derive(Clone, Debug, Default)]
 pub struct RunSummary {
@@ -59,6 +39,8 @@ pub struct RunSummary {
     pub duration_ms: u64,
     /// Cost to the host.
     pub cost: Cost,
+    /// Commands that were started.
+    pub commands: u64,
     /// Typed facts, read from the items; not redacted.
     pub facts: Facts,
     /// Whether it was cancelled.
@@ -71,8 +53,13 @@ impl RunSummary {
     /// Whether something is missing that exists on the host (absent and skipped items do not count).
     pub fn is_partial(&self) -> bool {
         self.cancelled
-            || [Outcome::Denied, Outcome::TimedOut, Outcome::Failed, Outcome::Refused]
-                .iter()
-                .any(|o| self.outcomes.get(o).is_some_and(|n| *n > 0))
+            || [
+                Outcome::Denied,
+                Outcome::TimedOut,
+                Outcome::Failed,
+                Outcome::Refused,
+            ]
+            .iter()
+            .any(|o| self.outcomes.get(o).is_some_and(|n| *n > 0))
     }
 }

@@ -40,7 +40,11 @@ pub fn clock_state() -> Option<ClockState> {
     }
     const STA_UNSYNC: i32 = 0x0040;
     const STA_NANO: i32 = 0x2000;
-    let per_ms = if timex.status & STA_NANO != 0 { 1e6 } else { 1e3 };
+    let per_ms = if timex.status & STA_NANO != 0 {
+        1e6
+    } else {
+        1e3
+    };
     Some(ClockState {
         synchronized: timex.status & STA_UNSYNC == 0 && state != 5,
         offset_ms: timex.offset as f64 / per_ms,
@@ -79,7 +83,13 @@ pub fn confine(command: &mut Command, cpu_seconds: u64) {
             // Programs in Go reserve much more address space than they use.
             (Resource::As, 8 << 30),
         ] {
-            let _ = setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) });
+            let _ = setrlimit(
+                resource,
+                Rlimit {
+                    current: Some(value),
+                    maximum: Some(value),
+                },
+            );
         }
         Ok(())
     };

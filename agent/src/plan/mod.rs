@@ -1,9 +1,9 @@
 //! What a run would do: every source's items, chosen by a profile, in the order of their tiers. Making a
 //! plan looks at names and sizes; it reads no content and starts nothing.
 
+use crate::collect::Host;
 use crate::collect::glob;
 use crate::collect::source::{Params, PlannedItem, Source, Tier};
-use crate::collect::Host;
 use crate::profile::Profile;
 use crate::sources;
 use std::collections::{BTreeSet, VecDeque};
@@ -21,7 +21,13 @@ pub struct Step {
 
 impl std::fmt::Debug for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Step({} {:?}: {} items)", self.source.id(), self.tier, self.items.len())
+        write!(
+            f,
+            "Step({} {:?}: {} items)",
+            self.source.id(),
+            self.tier,
+            self.items.len()
+        )
     }
 }
 
@@ -80,8 +86,17 @@ pub fn make(host: &Host, profile: &Profile, params: &Params) -> Plan {
 }
 
 /// The same with other sources than the registry's; tests bring their own.
-pub fn make_from(host: &Host, profile: &Profile, params: &Params, sources: &[&'static dyn Source]) -> Plan {
-    let params = profile.apply(params);
+pub fn make_from(
+    host: &Host,
+    profile: &Profile,
+    params: &Params,
+    sources: &[&'static dyn Source],
+) -> Plan {
+    let mut params = profile.apply(params);
+    if host.is_live() && params.utc_offset_s == 0 {
+        params.utc_offset_s = local_offset_s(params.now_ms);
+    }
+    let params = params;
     let mut steps = Vec::new();
     let mut seen = BTreeSet::new();
     for source in sources {
@@ -96,18 +111,37 @@ pub fn make_from(host: &Host, profile: &Profile, params: &Params, sources: &[&'s
             !out && (whole || profile.takes(item)) && seen.insert(item.path.clone())
         });
         for tier in [Tier::Must, Tier::Normal, Tier::Logs] {
-            let of_tier: VecDeque<PlannedItem> = items.iter().filter(|i| i.tier == tier).cloned().collect();
+            let of_tier: VecDeque<PlannedItem> =
+                items.iter().filter(|i| i.tier == tier).cloned().collect();
             if !of_tier.is_empty() {
-                steps.push(Step { source: *source, tier, items: of_tier });
+                steps.push(Step {
+                    source: *source,
+                    tier,
+                    items: of_tier,
+                });
             }
         }
     }
     steps.sort_by_key(|s| s.tier);
-    Plan { profile: profile.name.clone(), version: profile.version.clone(), params, steps }
+    Plan {
+        profile: profile.name.clone(),
+        version: profile.version.clone(),
+        params,
+        steps,
+    }
+}
+
+/// Offset of this host's local time from UTC at `now_ms`.
+fn local_offset_s(now_ms: i64) -> i32 {
+    let now = jiff::Timestamp::from_millisecond(now_ms).unwrap_or_default();
+    jiff::tz::TimeZone::system().to_offset(now).seconds()
 }
 
 fn chosen(profile: &Profile, params: &Params, source: &dyn Source) -> bool {
-    let included = params.include.iter().any(|p| p == source.id() || p.starts_with(&format!("{}/", source.id())));
+    let included = params
+        .include
+        .iter()
+        .any(|p| p == source.id() || p.starts_with(&format!("{}/", source.id())));
     let excluded = params.exclude.iter().any(|p| p == source.id());
     !excluded && (included || profile.chooses(source))
 }
@@ -116,7 +150,12 @@ fn chosen(profile: &Profile, params: &Params, source: &dyn Source) -> bool {
 fn names(pattern: &str, item: &PlannedItem, source: &dyn Source) -> bool {
     let in_tree = item.path.strip_prefix("sos").unwrap_or(&item.path);
     pattern == source.id()
-        || [item.id.as_str(), item.origin.as_str(), in_tree, item.path.as_str()]
-            .iter()
-            .any(|text| *text == pattern || glob::matches(pattern, text))
+        || [
+            item.id.as_str(),
+            item.origin.as_str(),
+            in_tree,
+            item.path.as_str(),
+        ]
+        .iter()
+        .any(|text| *text == pattern || glob::matches(pattern, text))
 }

@@ -78,7 +78,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_bytes: 100_000_000, max_seconds: 60, log_group_bytes: 25 << 20 }
+        Self {
+            max_bytes: 100_000_000,
+            max_seconds: 60,
+            log_group_bytes: 25 << 20,
+        }
     }
 }
 
@@ -166,7 +170,10 @@ pub fn names() -> Vec<&'static str> {
 /// # Errors
 /// Never for a released program; a test reads them all.
 pub fn built_in() -> Result<Vec<Profile>, ProfileError> {
-    BUILT_IN.iter().map(|(name, text)| Profile::parse(name, text)).collect()
+    BUILT_IN
+        .iter()
+        .map(|(name, text)| Profile::parse(name, text))
+        .collect()
 }
 
 impl Profile {
@@ -178,13 +185,17 @@ impl Profile {
     pub fn load(name: &str) -> Result<Self, ProfileError> {
         if name.contains('/') || name.ends_with(".toml") {
             let path = Path::new(name);
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
+            let text = std::fs::read_to_string(path).map_err(|source| ProfileError::Read {
+                path: path.to_owned(),
+                source,
+            })?;
             return Self::parse(name, &text);
         }
         let wanted = if name == "quick" { "minimal" } else { name };
         let found = BUILT_IN.iter().find(|(n, _)| *n == wanted);
-        let (name, text) = found.ok_or_else(|| ProfileError::Unknown { name: name.to_owned() })?;
+        let (name, text) = found.ok_or_else(|| ProfileError::Unknown {
+            name: name.to_owned(),
+        })?;
         Self::parse(name, text)
     }
 
@@ -193,29 +204,38 @@ impl Profile {
     /// # Errors
     /// When it is not valid.
     pub fn parse(name: &str, text: &str) -> Result<Self, ProfileError> {
-        let profile: Self = toml::from_str(text)
-            .map_err(|source| ProfileError::Parse { name: name.to_owned(), source: Box::new(source) })?;
+        let profile: Self = toml::from_str(text).map_err(|source| ProfileError::Parse {
+            name: name.to_owned(),
+            source: Box::new(source),
+        })?;
         let sound = |c: &Custom| match (&c.file, &c.command) {
             (Some(file), None) => file.starts_with('/') && !file.contains("/../"),
             (None, Some(argv)) => !argv.is_empty(),
             _ => false,
         };
         if !profile.add.iter().all(sound) {
-            return Err(ProfileError::Addition { name: name.to_owned() });
+            return Err(ProfileError::Addition {
+                name: name.to_owned(),
+            });
         }
         Ok(profile)
     }
 
     /// Whether it chooses a source.
     pub fn chooses(&self, source: &dyn Source) -> bool {
-        self.tags.iter().any(|t| t == "all" || source.tags().contains(&t.as_str()))
+        self.tags
+            .iter()
+            .any(|t| t == "all" || source.tags().contains(&t.as_str()))
             || self.sources.iter().any(|s| s == source.id())
             || (source.id() == "custom" && !self.add.is_empty())
     }
 
     /// Whether it takes an item of a source that it chose.
     pub fn takes(&self, item: &PlannedItem) -> bool {
-        !self.must_only || item.tier == Tier::Must || (self.logs && item.tier == Tier::Logs) || item.source == "custom"
+        !self.must_only
+            || item.tier == Tier::Must
+            || (self.logs && item.tier == Tier::Logs)
+            || item.source == "custom"
     }
 
     /// Fills the profile's values in where the caller left the defaults.
@@ -224,8 +244,16 @@ impl Profile {
         let mut out = params.clone();
         let pick = |given: u64, default: u64, own: u64| if given == default { own } else { given };
         out.max_bytes = pick(out.max_bytes, defaults.max_bytes, self.limits.max_bytes);
-        out.max_time_ms = pick(out.max_time_ms, defaults.max_time_ms, self.limits.max_seconds * 1000);
-        out.log_group_bytes = pick(out.log_group_bytes, defaults.log_group_bytes, self.limits.log_group_bytes);
+        out.max_time_ms = pick(
+            out.max_time_ms,
+            defaults.max_time_ms,
+            self.limits.max_seconds * 1000,
+        );
+        out.log_group_bytes = pick(
+            out.log_group_bytes,
+            defaults.log_group_bytes,
+            self.limits.log_group_bytes,
+        );
         out.probes.extend(self.probe.iter().cloned());
         out.custom.extend(self.add.iter().cloned());
         out.opt_in.extend(self.opt_in.iter().cloned());
@@ -241,20 +269,41 @@ mod tests {
     #[test]
     fn built_in_profiles_are_valid() {
         let all = built_in().expect("valid");
-        assert_eq!(all.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), names());
-        assert!(all.iter().all(|p| !p.title.is_empty() && !p.version.is_empty()));
+        assert_eq!(
+            all.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(),
+            names()
+        );
+        assert!(
+            all.iter()
+                .all(|p| !p.title.is_empty() && !p.version.is_empty())
+        );
     }
 
     #[test]
     fn faults_are_named() {
         for (text, part) in [
-            ("name='x'\nversion='1'\ntitle='x'\ntag=['y']\n", "unknown field `tag`"),
-            ("name='x'\nversion='1'\ntitle='x'\n[[add]]\nlimit=1\n", "exactly one"),
-            ("name='x'\nversion='1'\ntitle='x'\n[[add]]\nfile='etc/x'\n", "absolute"),
+            (
+                "name='x'\nversion='1'\ntitle='x'\ntag=['y']\n",
+                "unknown field `tag`",
+            ),
+            (
+                "name='x'\nversion='1'\ntitle='x'\n[[add]]\nlimit=1\n",
+                "exactly one",
+            ),
+            (
+                "name='x'\nversion='1'\ntitle='x'\n[[add]]\nfile='etc/x'\n",
+                "absolute",
+            ),
         ] {
             let error = Profile::parse("mine", text).expect_err("refused");
-            assert!(sitrep_shared::error::chain(&error).contains(part), "{error:?}");
+            assert!(
+                sitrep_shared::error::chain(&error).contains(part),
+                "{error:?}"
+            );
         }
-        assert!(matches!(Profile::load("nosuch"), Err(ProfileError::Unknown { .. })));
+        assert!(matches!(
+            Profile::load("nosuch"),
+            Err(ProfileError::Unknown { .. })
+        ));
     }
 }

@@ -1,0 +1,1 @@
+//! The runner under faults: panics, hangs, limits, cancelling.
