@@ -4,6 +4,7 @@
 //! terminal, environment and clock of its own. Commands call plan, consent, collect, bundle, analysis
 //! and upload; only [`ui`] writes to the terminal and only [`upload`] opens sockets to the collector.
 
+pub mod analysis;
 pub mod bundle;
 pub mod cli;
 pub mod collect;

@@ -2,13 +2,17 @@
 
 mod derived;
 mod draft;
+mod gather;
 mod meta;
 mod readme;
+mod recorder;
+mod redactor;
 #[cfg(test)]
 pub mod sample;
 mod spool;
 
 pub use draft::{Draft, Occasion, Parts};
+pub use gather::{Prepared, Request, gather, prepare};
 pub use spool::{Spool, SpoolError, StateDir};
 
 use crate::error::{Exit, Failure};

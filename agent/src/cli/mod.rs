@@ -9,6 +9,10 @@ mod findings;
 mod global;
 mod man;
 mod opened;
+mod plan;
+mod profiles;
+mod result;
+mod run;
 mod send;
 mod sending;
 mod show;
@@ -29,11 +33,14 @@ use std::ffi::OsString;
 
 /// Every command, in the order of the help.
 pub const COMMANDS: &[Entry] = &[
+    entry::<run::Run>(),
+    entry::<plan::Plan>(),
     entry::<show::Show>(),
     entry::<send::Send>(),
     entry::<verify::Verify>(),
     entry::<check::Check>(),
     entry::<status::Status>(),
+    entry::<profiles::Profiles>(),
     entry::<config::ConfigCommand>(),
     entry::<version::Version>(),
     entry::<completions::Completions>(),
