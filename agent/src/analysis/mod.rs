@@ -24,7 +24,9 @@ impl Analysis {
     /// Compiles the catalogue.
     pub fn new() -> Result<Self, AnalysisError> {
         let catalogue = Catalogue::embedded().map_err(|errors| {
-            let first = errors.first().map_or(String::new(), |error| error.to_string());
+            let first = errors
+                .first()
+                .map_or(String::new(), |error| error.to_string());
             AnalysisError::Catalogue(first)
         })?;
         let sources =
@@ -36,6 +38,9 @@ impl Analysis {
 
     /// Begins the analysis of one collection.
     pub fn begin(&self, now: UtcMs) -> Run<'_> {
-        self.engine.run(RunOptions { bundle_time: now, ..RunOptions::default() })
+        self.engine.run(RunOptions {
+            bundle_time: now,
+            ..RunOptions::default()
+        })
     }
 }

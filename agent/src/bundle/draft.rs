@@ -205,9 +205,13 @@ impl Draft {
         Ok(())
     }
 
-    /// Moves the bundle to where the person wants it.
-    pub fn keep(self, target: &Path) -> Result<PathBuf, Failure> {
-        self.spool.keep(target).map_err(|error| error.failure())
+    /// Moves the bundle to where the person wants it. When that fails it stays in the agent's own
+    /// directory, and the failure says so.
+    pub fn keep(mut self, target: &Path) -> Result<PathBuf, Failure> {
+        self.spool.keep(target).map_err(|error| {
+            let left = self.spool.leave();
+            error.failure().note("kept", left.display().to_string())
+        })
     }
 }
 

@@ -50,14 +50,24 @@ pub struct Request {
 
 impl Request {
     /// What flags, settings and the ticket together ask for.
-    pub fn of(app: &App, choice: &Choice, target: Option<(&str, &CodeInfo)>) -> Result<Self, Failure> {
+    pub fn of(
+        app: &App,
+        choice: &Choice,
+        target: Option<(&str, &CodeInfo)>,
+    ) -> Result<Self, Failure> {
         let info = target.map(|(_, info)| info);
         // A flag of this call wins over what the ticket asks for, the ticket over the files.
-        let by_flag =
-            app.config.setting("profile").is_some_and(|setting| matches!(setting.origin, Origin::Flag(_)));
+        let by_flag = app
+            .config
+            .setting("profile")
+            .is_some_and(|setting| matches!(setting.origin, Origin::Flag(_)));
         let profile = match info {
             Some(info) if !by_flag && !info.profile.is_empty() => asked_profile(&info.profile)?,
-            _ => app.config.text("profile").unwrap_or(profile::DEFAULT).to_owned(),
+            _ => app
+                .config
+                .text("profile")
+                .unwrap_or(profile::DEFAULT)
+                .to_owned(),
         };
         let mut exclude = choice.exclude.clone();
         exclude.extend(app.config.list("policy.deny_items").iter().cloned());
@@ -83,8 +93,10 @@ impl Request {
 /// A collector may name a built-in profile, never a file of this host.
 fn asked_profile(name: &str) -> Result<String, Failure> {
     if name.contains('/') || name.contains('\\') || name.ends_with(".toml") {
-        return Err(Failure::usage(format!("the collector asks for a profile by path: {name:?}"))
-            .hint("choose one yourself: --profile standard"));
+        return Err(Failure::usage(format!(
+            "the collector asks for a profile by path: {name:?}"
+        ))
+        .hint("choose one yourself: --profile standard"));
     }
     Ok(name.to_owned())
 }
@@ -102,8 +114,11 @@ pub struct Prepared {
 /// Makes the plan; reads names and sizes only.
 pub fn prepare(app: &App, request: &Request) -> Result<Prepared, Failure> {
     let host = open_host(request)?;
-    let profile = Profile::load(&request.profile)
-        .map_err(|error| Failure::usage("cannot use this profile").because(error).hint("sitrep profiles"))?;
+    let profile = Profile::load(&request.profile).map_err(|error| {
+        Failure::usage("cannot use this profile")
+            .because(error)
+            .hint("sitrep profiles")
+    })?;
     let mut params = Params {
         since_ms: request.span.since_ms,
         until_ms: request.span.until_ms,
@@ -128,7 +143,12 @@ pub fn prepare(app: &App, request: &Request) -> Result<Prepared, Failure> {
 }
 
 /// Carries out a request. The result is sealed and private; nothing has been sent.
-pub fn gather(app: &mut App, dir: StateDir, request: Request, prepared: Prepared) -> Result<Draft, Failure> {
+pub fn gather(
+    app: &mut App,
+    dir: StateDir,
+    request: Request,
+    prepared: Prepared,
+) -> Result<Draft, Failure> {
     let Prepared { host, plan, name } = prepared;
     let now = (app.ui.io.now)();
     room(app, &dir, plan.estimate(&host).bytes)?;
@@ -140,13 +160,26 @@ pub fn gather(app: &mut App, dir: StateDir, request: Request, prepared: Prepared
     manifest.host.clone_from(&shown_name);
     let top_dir = layout::top_dir(request.ticket.as_deref(), &shown_name, now);
     let out = spool.handle().map_err(|error| error.failure())?;
-    let mut writer = BundleWriter::create(out, WriterOptions { top_dir, mtime: now, level: 1 });
+    let mut writer = BundleWriter::create(
+        out,
+        WriterOptions {
+            top_dir,
+            mtime: now,
+            level: 1,
+        },
+    );
     let readme = readme::beginning(&manifest, &request.occasion);
     let stored = writer.add(layout::README, readme.as_bytes());
     stored.map_err(|error| seal_failure("cannot write the bundle", error))?;
     let progress = Progress::new(plan.items().map(|item| item.source));
     let cancel = Cancel::from_flag(app.ui.io.interrupt.flag());
-    let mut recorder = Recorder::new(&mut app.ui, progress, &redactor, analysis.begin(now), writer);
+    let mut recorder = Recorder::new(
+        &mut app.ui,
+        progress,
+        &redactor,
+        analysis.begin(now),
+        writer,
+    );
     recorder.items.push(document_item(layout::README));
     let summary = collect::run(&host, &plan, &mut recorder, &cancel);
     let recorded = recorder.finish();
@@ -155,7 +188,18 @@ pub fn gather(app: &mut App, dir: StateDir, request: Request, prepared: Prepared
     }
     let recorded = recorded.map_err(|error| seal_failure("cannot write the bundle", error))?;
     account(&mut manifest, &summary);
-    Sealing { request, manifest, summary, recorded, redactor: &redactor, dir, spool, now, plan: &plan }.seal()
+    Sealing {
+        request,
+        manifest,
+        summary,
+        recorded,
+        redactor: &redactor,
+        dir,
+        spool,
+        now,
+        plan: &plan,
+    }
+    .seal()
 }
 
 struct Sealing<'a> {
@@ -187,14 +231,20 @@ impl Sealing<'_> {
             (layout::FINDINGS, meta::document(&findings)),
             (layout::REDACTION, meta::document(&redaction)),
             (layout::CONSENT, meta::document(&consent)),
-            (layout::TRACE, meta::document(&self.recorded.trace.document())),
+            (
+                layout::TRACE,
+                meta::document(&self.recorded.trace.document()),
+            ),
         ];
         for (path, bytes) in documents {
             writer.add(path, &bytes).map_err(fault)?;
             self.manifest.items.push(document_item(path));
         }
         let (_, sealed) = writer.seal(&mut self.manifest).map_err(fault)?;
-        let whys = self.plan.items().map(|item| (self.redactor.name(&item.id).into_owned(), item.why));
+        let whys = self
+            .plan
+            .items()
+            .map(|item| (self.redactor.name(&item.id).into_owned(), item.why));
         let whys: BTreeMap<String, &'static str> = whys.collect();
         Draft::open(Parts {
             spool: self.spool,
@@ -212,14 +262,20 @@ impl Sealing<'_> {
     /// Facts were read before redaction; as text they go through it like everything else.
     fn facts(&self) -> Result<Value, Failure> {
         let what = "cannot write the facts";
-        let text =
-            serde_json::to_vec(&self.summary.facts).map_err(|error| Failure::internal(what, error))?;
+        let text = serde_json::to_vec(&self.summary.facts)
+            .map_err(|error| Failure::internal(what, error))?;
         let (clean, _) = self
             .redactor
-            .all(FileContext { path: layout::FACTS }, &text)
+            .all(
+                FileContext {
+                    path: layout::FACTS,
+                },
+                &text,
+            )
             .map_err(|error| Failure::internal(what, error))?;
         // A stand-in may break the syntax; then the facts are withheld, not sent as they were.
-        Ok(serde_json::from_slice(&clean).unwrap_or_else(|_| json!({"schema": "sitrep.facts/1", "withheld": true})))
+        Ok(serde_json::from_slice(&clean)
+            .unwrap_or_else(|_| json!({"schema": "sitrep.facts/1", "withheld": true})))
     }
 
     fn consent(&self) -> Value {
@@ -253,7 +309,9 @@ fn open_host(request: &Request) -> Result<Host, Failure> {
 
 /// Refuses to fill a disk that is nearly full: the disk may be the very problem.
 fn room(app: &App, dir: &StateDir, estimate: u64) -> Result<(), Failure> {
-    let Some(free) = dir.free_bytes() else { return Ok(()) };
+    let Some(free) = dir.free_bytes() else {
+        return Ok(());
+    };
     // Text packs to about a sixth; a quarter leaves room for what does not.
     let needed = estimate / 4 + app.config.bytes("limits.min_free").unwrap_or(0);
     if free >= needed {
@@ -262,25 +320,44 @@ fn room(app: &App, dir: &StateDir, estimate: u64) -> Result<(), Failure> {
     let (needed, free) = (format_bytes(needed), format_bytes(free));
     Err(Failure::new(
         Exit::Limit,
-        format!("needs about {needed} in {}, {free} free", dir.path().display()),
+        format!(
+            "needs about {needed} in {}, {free} free",
+            dir.path().display()
+        ),
     )
     .hint("--tmp-dir DIR on another file system, or --max-size 50M"))
 }
 
-fn manifest(app: &App, request: &Request, plan: &Plan, redactor: &Redactor, now: UtcMs) -> Manifest {
+fn manifest(
+    app: &App,
+    request: &Request,
+    plan: &Plan,
+    redactor: &Redactor,
+    now: UtcMs,
+) -> Manifest {
     Manifest {
         schema: SCHEMA.to_owned(),
         format: 1,
         created: now.rfc3339(),
         ticket: request.ticket.clone(),
-        profile: ProfileRef { name: plan.profile.clone(), version: plan.version.clone() },
+        profile: ProfileRef {
+            name: plan.profile.clone(),
+            version: plan.version.clone(),
+        },
         agent: AgentRef {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uid: rustix::process::geteuid().as_raw(),
         },
-        redaction_level: app.config.text("redact.mode").unwrap_or("standard").to_owned(),
+        redaction_level: app
+            .config
+            .text("redact.mode")
+            .unwrap_or("standard")
+            .to_owned(),
         started_ms: now.0,
-        note: request.note.as_deref().map(|note| redactor.name(note).into_owned()),
+        note: request
+            .note
+            .as_deref()
+            .map(|note| redactor.name(note).into_owned()),
         ..Manifest::default()
     }
 }

@@ -50,11 +50,6 @@ impl Redactions {
         self.withheld.push(json!({"path": path, "reason": reason}));
     }
 
-    /// Values removed so far.
-    pub fn total(&self) -> u64 {
-        self.total
-    }
-
     /// `meta/redaction.json`.
     pub fn document(self, level: &str) -> Value {
         json!({"schema": "sitrep.redaction/1", "level": level, "total": self.total,

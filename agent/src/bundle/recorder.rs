@@ -31,8 +31,6 @@ pub struct Recorder<'u, 'a> {
     pub redactions: Redactions,
     /// How long things took.
     pub trace: Trace,
-    /// Bytes before redaction.
-    pub read_bytes: u64,
 }
 
 struct Open<'a> {
@@ -42,7 +40,7 @@ struct Open<'a> {
     scan: Option<FileScan<'a>>,
     ready: Vec<u8>,
     begun: bool,
-    any: bool,
+    bytes: u64,
     withheld: Option<String>,
 }
 
@@ -66,7 +64,6 @@ impl<'u, 'a> Recorder<'u, 'a> {
             items: Vec::new(),
             redactions: Redactions::default(),
             trace: Trace::default(),
-            read_bytes: 0,
         }
     }
 
@@ -85,7 +82,6 @@ impl<'u, 'a> Recorder<'u, 'a> {
             items: self.items,
             redactions: self.redactions,
             trace: self.trace,
-            read_bytes: self.read_bytes,
         })
     }
 
@@ -118,7 +114,10 @@ impl<'u, 'a> Recorder<'u, 'a> {
 
     fn close(&mut self, mut open: Open<'a>, end: &ItemEnd) -> Item {
         let report = match open.withheld.take() {
-            None => open.stream.finish(&mut open.ready).map_err(|error| error.to_string()),
+            None => open
+                .stream
+                .finish(&mut open.ready)
+                .map_err(|error| error.to_string()),
             Some(why) => Err(why),
         };
         let (mut outcome, mut reason) = (end.outcome, end.reason.clone());
@@ -132,14 +131,22 @@ impl<'u, 'a> Recorder<'u, 'a> {
             (Err(why), Some(path)) => {
                 self.redactions.withhold(path, why);
                 open.ready.clear();
-                outcome = if open.begun { Outcome::Partial } else { Outcome::Refused };
+                outcome = if open.begun {
+                    Outcome::Partial
+                } else {
+                    Outcome::Refused
+                };
                 reason = Some(format!("withheld, cannot be redacted: {why}"));
             }
             _ => {}
         }
         self.store(&mut open, true);
         let complete = matches!(outcome, Outcome::Collected | Outcome::Partial);
-        if let (Some(path), false, true) = (&path, open.begun, complete || (open.any && report.is_ok())) {
+        if let (Some(path), false, true) = (
+            &path,
+            open.begun,
+            complete || (open.bytes > 0 && report.is_ok()),
+        ) {
             let begun = self.writer.start(path);
             self.note(begun);
             open.begun = true;
@@ -190,15 +197,18 @@ pub struct Recorded<'a> {
     pub redactions: Redactions,
     /// How long things took.
     pub trace: Trace,
-    /// Bytes before redaction.
-    pub read_bytes: u64,
 }
 
 impl Sink for Recorder<'_, '_> {
     fn item(&mut self, start: &ItemStart) {
         self.progress.started(self.ui, &start.id, start.source);
-        let path = start.path.as_deref().map(|path| self.redactor.name(path).into_owned());
-        let context = FileContext { path: start.path.as_deref().unwrap_or("") };
+        let path = start
+            .path
+            .as_deref()
+            .map(|path| self.redactor.name(path).into_owned());
+        let context = FileContext {
+            path: start.path.as_deref().unwrap_or(""),
+        };
         self.open = Some(Open {
             stream: self.redactor.stream(context),
             scan: path.as_deref().map(|path| self.analysis.file(path)),
@@ -206,15 +216,16 @@ impl Sink for Recorder<'_, '_> {
             start: start.clone(),
             ready: Vec::new(),
             begun: false,
-            any: false,
+            bytes: 0,
             withheld: None,
         });
     }
 
     fn data(&mut self, bytes: &[u8]) {
-        let Some(mut open) = self.open.take() else { return };
-        self.read_bytes += bytes.len() as u64;
-        open.any = true;
+        let Some(mut open) = self.open.take() else {
+            return;
+        };
+        open.bytes += bytes.len() as u64;
         if open.withheld.is_none() {
             match open.stream.push(bytes, &mut open.ready) {
                 Ok(()) => self.store(&mut open, false),
@@ -230,24 +241,28 @@ impl Sink for Recorder<'_, '_> {
     fn end(&mut self, end: &ItemEnd) {
         let Some(open) = self.open.take() else { return };
         let source = open.start.source;
-        let start_ms = open.start.start_ms;
+        let (start_ms, bytes) = (open.start.start_ms, open.bytes);
         let item = self.close(open, end);
         let word = crate::cli::outcome_word(item.outcome);
-        self.trace.span(source, &item.id, start_ms, end.duration_ms, word);
+        self.trace
+            .span(source, &item.id, start_ms, end.duration_ms, word);
         let missing = crate::cli::is_missing(&item).then(|| {
             let reason = item.reason.clone().unwrap_or_else(|| word.to_owned());
             let root = item.needs.as_deref() == Some("root");
             (reason, root.then(|| self.ui.say("run_as_root", &[])))
         });
-        self.progress.ended(self.ui, &Done {
-            id: &item.id,
-            source,
-            ok: matches!(item.outcome, Outcome::Collected | Outcome::Partial),
-            missing,
-            bytes: end.original_bytes.min(self.read_bytes),
-            duration_ms: end.duration_ms,
-            outcome: word,
-        });
+        self.progress.ended(
+            self.ui,
+            &Done {
+                id: &item.id,
+                source,
+                ok: matches!(item.outcome, Outcome::Collected | Outcome::Partial),
+                missing,
+                bytes: bytes,
+                duration_ms: end.duration_ms,
+                outcome: word,
+            },
+        );
         self.items.push(item);
     }
 
@@ -268,6 +283,8 @@ impl Sink for Recorder<'_, '_> {
     }
 
     fn fault(&self) -> Option<String> {
-        self.fault.as_ref().map(|error| sitrep_shared::error::chain(error))
+        self.fault
+            .as_ref()
+            .map(|error| sitrep_shared::error::chain(error))
     }
 }

@@ -19,8 +19,12 @@ pub fn build(app: &App, host: &Host, name: &str, secrets: &[String]) -> Result<R
         .parse()
         .map_err(|why: String| Failure::usage(why))?;
     let mut key = [0u8; 32];
-    getrandom::fill(&mut key)
-        .map_err(|error| Failure::internal("cannot make a key for redaction", std::io::Error::other(error)))?;
+    getrandom::fill(&mut key).map_err(|error| {
+        Failure::internal(
+            "cannot make a key for redaction",
+            std::io::Error::other(error),
+        )
+    })?;
     let mut words = words(app)?;
     for secret in secrets {
         words.push(secret.clone());
@@ -35,12 +39,21 @@ pub fn build(app: &App, host: &Host, name: &str, secrets: &[String]) -> Result<R
 
 fn words(app: &App) -> Result<Vec<String>, Failure> {
     use std::io::Read;
-    let Some(path) = app.config.text("redact.words_file") else { return Ok(Vec::new()) };
+    let Some(path) = app.config.text("redact.words_file") else {
+        return Ok(Vec::new());
+    };
     let mut text = String::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(MAX_WORDS_BYTES).read_to_string(&mut text))
-        .map_err(|error| Failure::usage(format!("cannot read the words in {path}")).because(error))?;
-    Ok(text.lines().map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+        .map_err(|error| {
+            Failure::usage(format!("cannot read the words in {path}")).because(error)
+        })?;
+    Ok(text
+        .lines()
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect())
 }
 
 /// Names that only this host knows to be names.
@@ -53,7 +66,10 @@ fn learned(host: &Host, name: &str) -> Learned {
     }
     for line in host.text("/etc/passwd").unwrap_or_default().lines() {
         let mut fields = line.split(':');
-        let (user, id) = (fields.next(), fields.nth(1).and_then(|id| id.parse::<u32>().ok()));
+        let (user, id) = (
+            fields.next(),
+            fields.nth(1).and_then(|id| id.parse::<u32>().ok()),
+        );
         if let (Some(user), Some(id)) = (user, id)
             && id >= FIRST_PERSON
             && user != "nobody"

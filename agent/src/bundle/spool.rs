@@ -220,7 +220,7 @@ impl Spool {
     }
 
     /// Moves the file to where the person wants it, never over another, and makes it durable.
-    pub fn keep(mut self, target: &Path) -> Result<PathBuf, SpoolError> {
+    pub fn keep(&mut self, target: &Path) -> Result<PathBuf, SpoolError> {
         self.file
             .sync_all()
             .map_err(|error| SpoolError::io("write", &self.path, error))?;

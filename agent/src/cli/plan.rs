@@ -29,8 +29,12 @@ impl Command for Plan {
         self.code.apply(app)?;
         self.choice.apply(app)?;
         let destination = self.code.destination(app)?;
-        let target = destination.map(|destination| super::run::contact(app, destination)).transpose()?;
-        let info = target.as_ref().map(|(collector, info)| (collector.destination().host(), info));
+        let target = destination
+            .map(|destination| super::run::contact(app, destination))
+            .transpose()?;
+        let info = target
+            .as_ref()
+            .map(|(collector, info)| (collector.destination().host(), info));
         let request = Request::of(app, &self.choice, info)?;
         let prepared = prepare(app, &request)?;
         if app.ui.style.json {
@@ -63,10 +67,12 @@ fn as_json(app: &mut App, prepared: &Prepared) {
         })
         .collect();
     let estimate = prepared.plan.estimate(&prepared.host);
-    app.ui.json(&json!({"schema": "sitrep.plan/1", "profile": prepared.plan.profile,
+    app.ui.json(
+        &json!({"schema": "sitrep.plan/1", "profile": prepared.plan.profile,
         "version": prepared.plan.version, "max_bytes": prepared.plan.params.max_bytes,
         "max_time_ms": prepared.plan.params.max_time_ms, "commands": estimate.commands,
-        "estimate_bytes": estimate.bytes, "items": items}));
+        "estimate_bytes": estimate.bytes, "items": items}),
+    );
 }
 
 fn show(app: &mut App, prepared: &Prepared) {
@@ -80,7 +86,9 @@ fn show(app: &mut App, prepared: &Prepared) {
             0 => format!("≤ {}", format_bytes(item.limit_bytes)),
             bytes => format_bytes(bytes),
         };
-        let needs = item.needs.map_or(String::new(), |needs| format!("  needs {needs}"));
+        let needs = item
+            .needs
+            .map_or(String::new(), |needs| format!("  needs {needs}"));
         let line = Line::new()
             .text("  ")
             .left(8, kind(item))

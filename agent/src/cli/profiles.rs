@@ -17,7 +17,8 @@ impl Command for Profiles {
     const ABOUT: &'static str = "List the profiles";
 
     fn run(self, app: &mut App) -> Result<Exit, Failure> {
-        let profiles = profile::built_in().map_err(|error| Failure::internal("cannot read the profiles", error))?;
+        let profiles = profile::built_in()
+            .map_err(|error| Failure::internal("cannot read the profiles", error))?;
         if app.ui.style.json {
             let rows: Vec<_> = profiles
                 .iter()
@@ -26,7 +27,8 @@ impl Command for Profiles {
                         "max_bytes": profile.limits.max_bytes, "max_seconds": profile.limits.max_seconds})
                 })
                 .collect();
-            app.ui.json(&json!({"schema": "sitrep.profiles/1", "profiles": rows}));
+            app.ui
+                .json(&json!({"schema": "sitrep.profiles/1", "profiles": rows}));
             return Ok(Exit::Ok);
         }
         for profile in &profiles {

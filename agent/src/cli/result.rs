@@ -27,14 +27,29 @@ impl RunResult {
     /// Takes stock of a sealed bundle.
     pub fn of(draft: &Draft) -> Self {
         let manifest = draft.manifest();
-        let items: Vec<&Item> =
-            manifest.items.iter().filter(|item| !matches!(item.kind, Kind::Meta | Kind::Link)).collect();
-        let count = |wanted: &[Outcome]| items.iter().filter(|item| wanted.contains(&item.outcome)).count();
+        let items: Vec<&Item> = manifest
+            .items
+            .iter()
+            .filter(|item| !matches!(item.kind, Kind::Meta | Kind::Link))
+            .collect();
+        let count = |wanted: &[Outcome]| {
+            items
+                .iter()
+                .filter(|item| wanted.contains(&item.outcome))
+                .count()
+        };
         let missing = super::missing_json(manifest);
-        let found = draft.findings["findings"].as_array().map_or(&[][..], Vec::as_slice);
-        let worst = found.iter().map(|finding| findings::rank(finding["severity"].as_str().unwrap_or("")));
+        let found = draft.findings["findings"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice);
+        let worst = found
+            .iter()
+            .map(|finding| findings::rank(finding["severity"].as_str().unwrap_or("")));
         let short: Vec<Value> = found.iter().map(brief).collect();
-        let (ok, absent) = (count(&[Outcome::Collected, Outcome::Partial]), count(&[Outcome::Absent]));
+        let (ok, absent) = (
+            count(&[Outcome::Collected, Outcome::Partial]),
+            count(&[Outcome::Absent]),
+        );
         let value = json!({
             "schema": "sitrep.result/1",
             "ticket": manifest.ticket,
@@ -43,7 +58,14 @@ impl RunResult {
             "redactions": {"total": draft.redaction["total"], "by_kind": draft.redaction["by_rule"]},
             "findings": short,
         });
-        Self { asked: items.len(), ok, absent, missing, worst: worst.min().unwrap_or(usize::MAX), value }
+        Self {
+            asked: items.len(),
+            ok,
+            absent,
+            missing,
+            worst: worst.min().unwrap_or(usize::MAX),
+            value,
+        }
     }
 
     /// The summary above the findings.
@@ -57,7 +79,10 @@ impl RunResult {
             ("packed", format_bytes(draft.bytes)),
             ("time", format_duration_ms(manifest.duration_ms)),
         ];
-        let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let values: Vec<(&str, &str)> = values
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         let mut text = ui.say("summary", &values);
         if self.absent > 0 {
             text.push_str(", ");
@@ -67,7 +92,10 @@ impl RunResult {
         if ui.style.verbose {
             let cost = &manifest.cost;
             let cpu = format_duration_ms(cost.user_ms + cost.sys_ms + cost.children_cpu_ms);
-            let text = ui.say("cost", &[("cpu", &cpu), ("rss", &format_bytes(cost.peak_rss_bytes))]);
+            let text = ui.say(
+                "cost",
+                &[("cpu", &cpu), ("rss", &format_bytes(cost.peak_rss_bytes))],
+            );
             lines.push(Line::new().text("  ").tone(Tone::Dim, text));
         }
         lines.push(Line::new());
@@ -99,8 +127,17 @@ impl RunResult {
     }
 
     /// The ending by flags: a severe finding, then missing items, then what happened.
-    pub fn end(self, app: &mut App, exit: Exit, fail_on: Option<&str>, allow_partial: bool) -> Exit {
-        let missing = self.missing.as_array().is_some_and(|missing| !missing.is_empty());
+    pub fn end(
+        self,
+        app: &mut App,
+        exit: Exit,
+        fail_on: Option<&str>,
+        allow_partial: bool,
+    ) -> Exit {
+        let missing = self
+            .missing
+            .as_array()
+            .is_some_and(|missing| !missing.is_empty());
         let exit = match (exit, fail_on) {
             (Exit::Ok, Some(limit)) if self.worst <= findings::rank(limit) => Exit::FailOn,
             (Exit::Ok, _) if missing && !allow_partial => Exit::Partial,
@@ -146,10 +183,16 @@ fn redacted(ui: &Ui, draft: &Draft) -> Line {
         .collect();
     rules.sort_by(|left, right| right.cmp(left));
     let rest = rules.len().saturating_sub(NAMED_RULES);
-    let mut kinds: Vec<String> =
-        rules.iter().take(NAMED_RULES).map(|(count, rule)| format!("{count} {rule}")).collect();
+    let mut kinds: Vec<String> = rules
+        .iter()
+        .take(NAMED_RULES)
+        .map(|(count, rule)| format!("{count} {rule}"))
+        .collect();
     if rest > 0 {
         kinds.push(ui.say("more", &[("n", &rest.to_string())]));
     }
-    Line::of(ui.say("redacted", &[("n", &total.to_string()), ("kinds", &kinds.join(", "))]))
+    Line::of(ui.say(
+        "redacted",
+        &[("n", &total.to_string()), ("kinds", &kinds.join(", "))],
+    ))
 }

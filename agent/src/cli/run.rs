@@ -84,23 +84,29 @@ impl Command for Run {
         self.choice.apply(app)?;
         self.handling.apply(app)?;
         let decider = self.handling.decider(app)?;
+        self.handling.room_for_output()?;
         let destination = self.code.destination(app)?;
         if decider == Decider::SendFlag && destination.is_none() {
             return Err(Failure::usage("--send needs an upload code")
                 .hint("sitrep run CODE --yes --send, or --code-file FILE, or SITREP_CODE"));
         }
-        let target = destination.map(|destination| contact(app, destination)).transpose()?;
+        let target = destination
+            .map(|destination| contact(app, destination))
+            .transpose()?;
         let dir = self.handling.directory(app)?;
         let request = self.request(app, target.as_ref(), decider)?;
         let prepared = prepare(app, &request)?;
         announce(app, &request, &prepared, decider);
         let mut draft = gather(app, dir, request, prepared)?;
-        summary(app, &draft);
+        let shown = output(self.handling.output.as_deref(), draft.name());
+        summary(app, &draft, &shown.display().to_string());
         let decision = match decider {
             Decider::SendFlag => Decision::Send,
             Decider::KeepFlag => Decision::Keep,
             Decider::Person => {
-                let host = target.as_ref().map(|(collector, _)| collector.destination().host().to_owned());
+                let host = target
+                    .as_ref()
+                    .map(|(collector, _)| collector.destination().host().to_owned());
                 let host = host.filter(|_| app.config.is("policy.allow_send"));
                 consent::ask(&mut app.ui, &mut draft, host.as_deref())?
             }
@@ -110,7 +116,11 @@ impl Command for Run {
 }
 
 fn basis(decider: Decider) -> &'static str {
-    if decider == Decider::Person { "interactive" } else { "policy" }
+    if decider == Decider::Person {
+        "interactive"
+    } else {
+        "policy"
+    }
 }
 
 /// Asks the collector what the code is for.
@@ -126,7 +136,11 @@ impl Handling {
     fn apply(&self, app: &mut App) -> Result<(), Failure> {
         let flags = [
             ("redact.mode", "--redact", &self.redact),
-            ("redact.words_file", "--redact-word-file", &self.redact_word_file),
+            (
+                "redact.words_file",
+                "--redact-word-file",
+                &self.redact_word_file,
+            ),
         ];
         for (key, flag, value) in flags {
             if let Some(value) = value {
@@ -134,8 +148,10 @@ impl Handling {
             }
         }
         if app.config.text("redact.mode") == Some("off") && !self.yes_i_know {
-            return Err(Failure::usage("without redaction the bundle holds every secret as it was found")
-                .hint("add --yes-i-know if that is what you want"));
+            return Err(Failure::usage(
+                "without redaction the bundle holds every secret as it was found",
+            )
+            .hint("add --yes-i-know if that is what you want"));
         }
         Ok(())
     }
@@ -144,10 +160,10 @@ impl Handling {
         match (self.yes, self.send, self.no_send) {
             (_, false, true) => Ok(Decider::KeepFlag),
             (true, true, _) => Ok(Decider::SendFlag),
-            (true, false, false) => {
-                Err(Failure::usage("--yes alone does not say what to do with the bundle")
-                    .hint("add --send to send it, or --no-send to keep it"))
-            }
+            (true, false, false) => Err(Failure::usage(
+                "--yes alone does not say what to do with the bundle",
+            )
+            .hint("add --send to send it, or --no-send to keep it")),
             _ if app.no_input => {
                 let why = if app.ui.io.stdin_tty {
                     "--no-input is set"
@@ -162,12 +178,25 @@ impl Handling {
         }
     }
 
+    /// Found out before collecting, not after.
+    fn room_for_output(&self) -> Result<(), Failure> {
+        match &self.output {
+            Some(path) if path.symlink_metadata().is_ok() && !path.is_dir() => Err(Failure::usage(
+                format!("will not overwrite {}", path.display()),
+            )
+            .hint("name another file with -o")),
+            _ => Ok(()),
+        }
+    }
+
     fn directory(&self, app: &App) -> Result<StateDir, Failure> {
         let located = match &self.tmp_dir {
             Some(dir) => Ok(dir.join("sitrep-work")),
             None => StateDir::locate(&app.ui.io, &app.config),
         };
-        let dir = located.and_then(|path| StateDir::open(&path)).map_err(|error| error.failure())?;
+        let dir = located
+            .and_then(|path| StateDir::open(&path))
+            .map_err(|error| error.failure())?;
         dir.sweep();
         Ok(dir)
     }
@@ -183,7 +212,9 @@ impl Run {
         let host = target.map(|(collector, _)| collector.destination().host().to_owned());
         let target_info = host.as_deref().zip(target.map(|(_, info)| info));
         let mut request = Request::of(app, &self.choice, target_info)?;
-        request.secrets.extend(target.map(|(collector, _)| collector.destination().secret()));
+        request
+            .secrets
+            .extend(target.map(|(collector, _)| collector.destination().secret()));
         request.note.clone_from(&self.handling.note);
         request.basis = basis(decider);
         Ok(request)
@@ -220,7 +251,12 @@ impl Run {
         result.bundle(&kept);
         let exit = match (decision, target) {
             (Decision::Send, Some((collector, _))) => {
-                let parcel = Parcel { path: &kept, sha256, length, basis: basis(decider) };
+                let parcel = Parcel {
+                    path: &kept,
+                    sha256,
+                    length,
+                    basis: basis(decider),
+                };
                 let state = StateDir::locate(&app.ui.io, &app.config)
                     .and_then(|path| StateDir::open(&path))
                     .map_err(|error| error.failure())?;
@@ -242,13 +278,22 @@ impl Run {
                 Exit::Ok
             }
         };
-        Ok(result.end(app, exit, self.handling.fail_on.as_deref(), self.handling.allow_partial))
+        Ok(result.end(
+            app,
+            exit,
+            self.handling.fail_on.as_deref(),
+            self.handling.allow_partial,
+        ))
     }
 }
 
 fn tell_kept(app: &mut App, path: &Path, length: u64, sha256: &str) {
     let shown = path.display().to_string();
-    let values = [("path", &*shown), ("size", &format_bytes(length)), ("sha", &sending::short(sha256))];
+    let values = [
+        ("path", &*shown),
+        ("size", &format_bytes(length)),
+        ("sha", &sending::short(sha256)),
+    ];
     let kept = app.ui.say("kept", &values);
     let nothing = app.ui.say("nothing_sent", &[]);
     app.ui.status(&Line::of(format!("{kept} {nothing}")));
@@ -270,12 +315,24 @@ fn announce(app: &mut App, request: &Request, prepared: &Prepared, decider: Deci
     let span = request.span.since_ms.map_or(String::new(), |since_ms| {
         let now = (app.ui.io.now)().0;
         let span = u64::try_from(now.saturating_sub(since_ms)).unwrap_or(0);
-        app.ui.say("asks_since", &[("since", &format_duration_ms(span))])
+        app.ui
+            .say("asks_since", &[("since", &format_duration_ms(span))])
     });
     let text = match (&request.occasion.host, decider) {
         (Some(_), _) => {
-            let who = request.occasion.requested_by.clone().unwrap_or_else(|| app.ui.say("someone", &[]));
-            app.ui.say("asks", &[("who", &who), ("profile", &request.profile), ("since", &span)])
+            let who = request
+                .occasion
+                .requested_by
+                .clone()
+                .unwrap_or_else(|| app.ui.say("someone", &[]));
+            app.ui.say(
+                "asks",
+                &[
+                    ("who", &who),
+                    ("profile", &request.profile),
+                    ("since", &span),
+                ],
+            )
         }
         (None, Decider::KeepFlag) => app.ui.say("local_run", &[("profile", &request.profile)]),
         (None, _) => app.ui.say("local_ask", &[("profile", &request.profile)]),
@@ -283,40 +340,58 @@ fn announce(app: &mut App, request: &Request, prepared: &Prepared, decider: Deci
     app.ui.status(&Line::of(format!("  {text}")));
     app.ui.status(&Line::new());
     let params = &prepared.plan.params;
-    let (time, size) = (format_duration_ms(params.max_time_ms), format_bytes(params.max_bytes));
-    let collecting = app.ui.say("collecting", &[("time", &time), ("size", &size)]);
+    let (time, size) = (
+        format_duration_ms(params.max_time_ms),
+        format_bytes(params.max_bytes),
+    );
+    let collecting = app
+        .ui
+        .say("collecting", &[("time", &time), ("size", &size)]);
     let stop = app.ui.say("ctrl_c", &[]);
-    app.ui.status(&Line::new().tone(Tone::Strong, collecting).tone(Tone::Dim, format!("   {stop}")));
+    app.ui.status(
+        &Line::new()
+            .tone(Tone::Strong, collecting)
+            .tone(Tone::Dim, format!("   {stop}")),
+    );
 }
 
-fn summary(app: &mut App, draft: &Draft) {
+fn summary(app: &mut App, draft: &Draft, file: &str) {
     let result = RunResult::of(draft);
     for line in result.lines(&app.ui, draft) {
         app.ui.status(&line);
     }
-    let list = draft.findings["findings"].as_array().map_or(&[][..], Vec::as_slice);
+    let list = draft.findings["findings"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
     if list.is_empty() {
-        let evaluated = draft.findings["evaluated"].as_u64().unwrap_or(0).to_string();
+        let evaluated = draft.findings["evaluated"]
+            .as_u64()
+            .unwrap_or(0)
+            .to_string();
         let text = app.ui.say("found_none", &[("n", &evaluated)]);
         app.ui.status(&Line::of(text));
         return;
     }
     let text = app.ui.say("found", &[]);
     app.ui.status(&Line::new().tone(Tone::Strong, text));
-    let file = format!("{}.tar.gz", draft.name());
     for finding in list.iter().take(SHOWN_FINDINGS) {
         for line in findings::brief(finding) {
             app.ui.status(&line);
         }
         let id = finding["id"].as_str().unwrap_or("?");
         if let Some(step) = findings::steps(finding, app.ui.style.lang).first() {
-            let more = app.ui.say("steps", &[("file", &file), ("id", id)]);
-            app.ui.status(&Line::new().text("              ").text(step).tone(Tone::Dim, format!("  {more}")));
+            let more = app.ui.say("steps", &[("file", file), ("id", id)]);
+            app.ui.status(
+                &Line::new()
+                    .text("              ")
+                    .text(step)
+                    .tone(Tone::Dim, format!("  {more}")),
+            );
         }
     }
     if list.len() > SHOWN_FINDINGS {
         let rest = (list.len() - SHOWN_FINDINGS).to_string();
-        let text = app.ui.say("found_more", &[("n", &rest), ("file", &file)]);
+        let text = app.ui.say("found_more", &[("n", &rest), ("file", file)]);
         app.ui.status(&Line::of(format!("  {text}")));
     }
 }

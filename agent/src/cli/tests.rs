@@ -123,3 +123,84 @@ fn sending_without_a_code_says_what_is_missing() {
     let plain = "http://support.example.com/u/7K4M-Q2XP-3NRT-8VWY";
     insta::assert_snapshot!("send_plain_http", sitrep(&["send", path, plain], &env));
 }
+
+/// A host of a few files, among them a log with a known problem and a secret.
+fn small_host(root: &std::path::Path) {
+    for (path, text) in [
+        ("etc/hostname", "web1\n"),
+        ("etc/os-release", "ID=debian\nVERSION_ID=12\n"),
+        ("etc/resolv.conf", "nameserver 127.0.0.1\n"),
+        (
+            "var/log/syslog",
+            "2026-11-21T14:00:00Z web1 app: password=hunter2hunter2 7K4M-Q2XP-3NRT-8VWY\n",
+        ),
+    ] {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+}
+
+#[test]
+fn without_a_terminal_a_run_needs_a_decision() {
+    for (name, args) in [
+        ("run_no_terminal", &["run"][..]),
+        ("run_yes_alone", &["run", "--yes"][..]),
+        ("run_send_without_code", &["run", "--yes", "--send"][..]),
+        (
+            "run_redact_off",
+            &["run", "--redact", "off", "--no-send"][..],
+        ),
+        (
+            "run_no_profile",
+            &["run", "--no-send", "--profile", "nothing"][..],
+        ),
+    ] {
+        let home = tempfile::tempdir().expect("a folder");
+        let state = home.path().join("s");
+        let env = [("SITREP_STATE_DIR", state.to_str().expect("utf-8"))];
+        insta::assert_snapshot!(name, sitrep(args, &env));
+        let left = std::fs::read_dir(&state).map_or(0, Iterator::count);
+        assert_eq!(left, 0, "{name} left something behind");
+    }
+}
+
+#[test]
+fn a_run_keeps_a_whole_bundle_and_nothing_else() {
+    let home = tempfile::tempdir().expect("a folder");
+    let (root, state, file) = (
+        home.path().join("root"),
+        home.path().join("s"),
+        home.path().join("b.tar.gz"),
+    );
+    small_host(&root);
+    let env = [("SITREP_STATE_DIR", state.to_str().expect("utf-8"))];
+    let (root, path) = (root.to_str().expect("utf-8"), file.to_str().expect("utf-8"));
+    let run = [
+        "run",
+        "--no-send",
+        "--root",
+        root,
+        "-o",
+        path,
+        "--json",
+        "--allow-partial",
+    ];
+    let output = sitrep(&run, &env);
+    assert!(output.starts_with("exit 0"), "{output}");
+    assert!(
+        output.contains("\"schema\":\"sitrep.result/1\""),
+        "{output}"
+    );
+    assert!(sitrep(&["verify", path], &env).starts_with("exit 0"));
+    assert_eq!(
+        std::fs::read_dir(&state).expect("made").count(),
+        0,
+        "the state directory is empty"
+    );
+    let again = sitrep(&run, &env);
+    assert!(
+        again.starts_with("exit 2") && again.contains("will not overwrite"),
+        "{again}"
+    );
+}
