@@ -102,17 +102,18 @@ impl<'u, 'a> Recorder<'u, 'a> {
             self.note(begun);
             open.begun = true;
         }
-        let part = std::mem::replace(&mut open.ready, Vec::with_capacity(PART_BYTES + 4096));
         if let Some(scan) = &mut open.scan {
-            scan.push(&part);
+            scan.push(&open.ready);
         }
         if self.fault.is_none() {
-            let written = self.writer.write_data(&part);
+            let written = self.writer.write_data(&open.ready);
             self.note(written);
         }
+        open.ready.clear();
     }
 
-    fn close(&mut self, mut open: Open<'a>, end: &ItemEnd) -> Item {
+    /// Ends redaction: what was removed by rule, or why the rest of the file is withheld.
+    fn settle(&mut self, open: &mut Open<'a>) -> Result<BTreeMap<String, u64>, String> {
         let report = match open.withheld.take() {
             None => open
                 .stream
@@ -120,53 +121,66 @@ impl<'u, 'a> Recorder<'u, 'a> {
                 .map_err(|error| error.to_string()),
             Some(why) => Err(why),
         };
-        let (mut outcome, mut reason) = (end.outcome, end.reason.clone());
-        let mut redactions = BTreeMap::new();
-        let path = open.path.clone();
-        match (&report, &path) {
-            (Ok(report), Some(path)) => {
-                self.redactions.add(path, report);
-                redactions.clone_from(&report.by_rule);
+        let path = open.path.as_deref().unwrap_or(&open.start.id);
+        match report {
+            Ok(report) => {
+                self.redactions.add(path, &report);
+                Ok(report.by_rule)
             }
-            (Err(why), Some(path)) => {
-                self.redactions.withhold(path, why);
+            Err(why) => {
+                self.redactions.withhold(path, &why);
                 open.ready.clear();
-                outcome = if open.begun {
-                    Outcome::Partial
-                } else {
-                    Outcome::Refused
-                };
-                reason = Some(format!("withheld, cannot be redacted: {why}"));
+                Err(why)
             }
-            _ => {}
         }
-        self.store(&mut open, true);
-        let complete = matches!(outcome, Outcome::Collected | Outcome::Partial);
-        if let (Some(path), false, true) = (
-            &path,
-            open.begun,
-            complete || (open.bytes > 0 && report.is_ok()),
-        ) {
+    }
+
+    /// Ends the entry in the bundle, also an empty one when `even_empty`.
+    fn end_entry(&mut self, open: &mut Open<'a>, even_empty: bool) {
+        self.store(open, true);
+        if let (Some(path), false, true) = (&open.path, open.begun, even_empty) {
             let begun = self.writer.start(path);
             self.note(begun);
             open.begun = true;
         }
-        if open.begun {
-            if self.fault.is_none() {
-                let ended = self.writer.end();
-                self.note(ended);
-            }
-            if let Some(scan) = open.scan.take() {
-                self.analysis.done(scan.finish());
-            }
+        if !open.begun {
+            return;
         }
+        if self.fault.is_none() {
+            let ended = self.writer.end();
+            self.note(ended);
+        }
+        if let Some(scan) = open.scan.take() {
+            self.analysis.done(scan.finish());
+        }
+    }
+
+    fn close(&mut self, mut open: Open<'a>, end: &ItemEnd) -> Item {
+        let settled = self.settle(&mut open);
+        let (outcome, reason) = match &settled {
+            Ok(_) => (end.outcome, end.reason.clone()),
+            Err(why) => {
+                let outcome = if open.begun {
+                    Outcome::Partial
+                } else {
+                    Outcome::Refused
+                };
+                (
+                    outcome,
+                    Some(format!("withheld, cannot be redacted: {why}")),
+                )
+            }
+        };
+        let complete = matches!(outcome, Outcome::Collected | Outcome::Partial);
+        let even_empty = complete || (open.bytes > 0 && settled.is_ok());
+        self.end_entry(&mut open, even_empty);
         let start = open.start;
         Item {
             id: self.redactor.name(&start.id).into_owned(),
             source: start.source.to_owned(),
             kind: start.kind,
             origin: self.redactor.name(&start.origin).into_owned(),
-            path: path.filter(|_| open.begun),
+            path: open.path.filter(|_| open.begun),
             outcome,
             reason: reason.map(|reason| self.redactor.name(&reason).into_owned()),
             original_bytes: end.original_bytes,
@@ -179,7 +193,7 @@ impl<'u, 'a> Recorder<'u, 'a> {
             duration_ms: end.duration_ms,
             cpu_ms: end.cpu_ms,
             needs: end.needs.clone(),
-            redactions,
+            redactions: settled.unwrap_or_default(),
             ..Item::default()
         }
     }
@@ -258,7 +272,7 @@ impl Sink for Recorder<'_, '_> {
                 source,
                 ok: matches!(item.outcome, Outcome::Collected | Outcome::Partial),
                 missing,
-                bytes: bytes,
+                bytes,
                 duration_ms: end.duration_ms,
                 outcome: word,
             },

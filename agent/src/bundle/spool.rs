@@ -291,7 +291,7 @@ mod tests {
         );
         drop(spool);
         assert!(!path.exists());
-        let spool = state.spool().expect("made");
+        let mut spool = state.spool().expect("made");
         spool
             .handle()
             .expect("a handle")
