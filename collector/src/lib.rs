@@ -1,3 +1,18 @@
 //! The collector: receives bundles, attaches them to tickets, flags known errors.
+//!
+//! Direction inside: `http` → services (`tickets`, `bundles`, `auth` …) → `db`. Services never
+//! name `http`; only `db` holds SQL; only `tasks` spawns.
 
+pub mod audit;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod db;
+pub mod error;
+pub mod http;
 pub mod locale;
+pub mod metrics;
+pub mod serve;
+pub mod state;
+pub mod tasks;
+pub mod tickets;

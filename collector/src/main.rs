@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! `sitrepd`, the collector's service. Everything lives in the library, so that tests reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sitrep_collector::cli::main()
+}

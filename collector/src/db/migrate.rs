@@ -1,0 +1,81 @@
+//! Applies the migrations, in order, once, forward only. New ones are one file and one line here.
+
+use sqlx::AssertSqlSafe;
+
+use super::{Db, DbError, Named};
+
+/// All migrations: name and text, in the order of their numbers.
+#[rustfmt::skip]
+pub const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_accounts", include_str!("../../migrations/0001_accounts.sql")),
+    ("0002_tickets", include_str!("../../migrations/0002_tickets.sql")),
+];
+
+/// Brings the database to this program's schema; returns the names that were applied now.
+pub async fn run(db: &Db, now_ms: i64) -> Result<Vec<&'static str>, DbError> {
+    create_table(db).await?;
+    let mut tx = db.begin().await?;
+    if let Some(lock) = db.engine().lock_migrations() {
+        sqlx::raw_sql(lock).execute(&mut *tx).await.named("lock the migrations")?;
+    }
+    let applied = applied(&mut tx).await?;
+    check(&applied)?;
+    let mut done = Vec::new();
+    for (name, text) in MIGRATIONS {
+        if applied.iter().any(|(known, _)| known == name) {
+            continue;
+        }
+        sqlx::raw_sql(AssertSqlSafe(*text)).execute(&mut *tx).await.named("apply a migration")?;
+        sqlx::query("INSERT INTO schema_migrations (name, sha256, applied_ms) VALUES ($1, $2, $3)")
+            .bind(*name)
+            .bind(crate::auth::sha256_hex(text.as_bytes()))
+            .bind(now_ms)
+            .execute(&mut *tx)
+            .await
+            .named("record a migration")?;
+        done.push(*name);
+    }
+    tx.commit().await?;
+    Ok(done)
+}
+
+/// The migrations that this database still needs.
+pub async fn pending(db: &Db) -> Result<Vec<&'static str>, DbError> {
+    create_table(db).await?;
+    let mut connection = db.read().await?;
+    let applied = applied(&mut connection).await?;
+    check(&applied)?;
+    let known = |name: &str| applied.iter().any(|(n, _)| n == name);
+    Ok(MIGRATIONS.iter().map(|(n, _)| *n).filter(|n| !known(n)).collect())
+}
+
+async fn create_table(db: &Db) -> Result<(), DbError> {
+    const TEXT: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \
+        (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, applied_ms BIGINT NOT NULL)";
+    let mut connection = db.read().await?;
+    let first = sqlx::raw_sql(TEXT).execute(&mut *connection).await;
+    if first.is_err() {
+        // PostgreSQL can refuse when two replicas create it at the same moment: it exists now.
+        sqlx::raw_sql(TEXT).execute(&mut *connection).await.named("create the migrations table")?;
+    }
+    Ok(())
+}
+
+async fn applied(connection: &mut sqlx::AnyConnection) -> Result<Vec<(String, String)>, DbError> {
+    sqlx::query_as("SELECT name, sha256 FROM schema_migrations ORDER BY name")
+        .fetch_all(connection)
+        .await
+        .named("read the migrations")
+}
+
+fn check(applied: &[(String, String)]) -> Result<(), DbError> {
+    for (name, sha256) in applied {
+        let Some((_, text)) = MIGRATIONS.iter().find(|(known, _)| known == name) else {
+            return Err(DbError::MigrationUnknown { name: name.clone() });
+        };
+        if crate::auth::sha256_hex(text.as_bytes()) != *sha256 {
+            return Err(DbError::MigrationChanged { name: name.clone() });
+        }
+    }
+    Ok(())
+}

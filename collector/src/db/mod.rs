@@ -1,0 +1,204 @@
+//! The database: one SQL text for SQLite and PostgreSQL through `sqlx::Any`.
+//!
+//! This folder is the only one that holds SQL. Functions take a connection, so that the caller
+//! decides about the transaction. Columns are TEXT, BIGINT and DOUBLE PRECISION only.
+
+pub mod dialect;
+pub mod migrate;
+
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnection, AnyPoolOptions};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyPool, Transaction};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+pub use dialect::Engine;
+
+/// Longest wait for a connection; after that the answer is 503.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What went wrong in the database.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// An operation failed.
+    #[error("{operation}")]
+    Operation {
+        /// What was being done.
+        operation: &'static str,
+        /// Cause.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The URL is for neither engine.
+    #[error("the database URL must begin with sqlite: or postgres:")]
+    Url,
+    /// The folder for the database cannot be made.
+    #[error("cannot create {}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A migration that was applied differs from the one in this program.
+    #[error("migration {name} was applied with another content; this database belongs to another build")]
+    MigrationChanged {
+        /// Name of the migration.
+        name: String,
+    },
+    /// The database is newer than this program.
+    #[error("the database has migration {name}, which this program does not know: use a newer sitrepd")]
+    MigrationUnknown {
+        /// Name of the migration.
+        name: String,
+    },
+}
+
+impl DbError {
+    /// Whether a unique key refused the row.
+    pub fn is_unique_violation(&self) -> bool {
+        let Self::Operation { source: sqlx::Error::Database(cause), .. } = self else {
+            return false;
+        };
+        // SQLite reports PRIMARY KEY and UNIQUE under different extended codes; both are meant.
+        cause.is_unique_violation() || matches!(cause.code().as_deref(), Some("1555" | "2067"))
+    }
+
+    /// Whether trying again later can help: the database is gone or too busy.
+    pub fn is_unavailable(&self) -> bool {
+        let Self::Operation { source, .. } = self else {
+            return false;
+        };
+        match source {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
+            // SQLITE_BUSY and its kin, PostgreSQL's connection (08), resource (53) and shutdown (57) classes.
+            sqlx::Error::Database(cause) => cause.code().is_some_and(|code| {
+                ["5", "261", "517", "13"].contains(&code.as_ref())
+                    || (code.len() == 5 && ["08", "53", "57"].iter().any(|class| code.starts_with(class)))
+            }),
+            _ => false,
+        }
+    }
+}
+
+/// Gives a failed query the name of what was being done.
+pub trait Named<T> {
+    /// Wraps the error.
+    fn named(self, operation: &'static str) -> Result<T, DbError>;
+}
+
+impl<T> Named<T> for Result<T, sqlx::Error> {
+    fn named(self, operation: &'static str) -> Result<T, DbError> {
+        self.map_err(|source| DbError::Operation { operation, source })
+    }
+}
+
+/// The pool and which engine it speaks to; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Db {
+    pool: AnyPool,
+    engine: Engine,
+    /// SQLite has one writer: waiting here is fair, waiting in its busy handler is not.
+    writer: Option<Arc<Mutex<()>>>,
+}
+
+impl Db {
+    /// Opens the pool; for SQLite the folder and the file are made.
+    pub async fn open(url: &str, connections: u32) -> Result<Self, DbError> {
+        sqlx::any::install_default_drivers();
+        let engine = Engine::of_url(url).ok_or(DbError::Url)?;
+        if engine == Engine::Sqlite {
+            make_folder(url)?;
+        }
+        let pool = AnyPoolOptions::new()
+            .max_connections(connections.max(2))
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(move |connection, _| Box::pin(dialect::prepare(engine, connection)))
+            .connect(url)
+            .await
+            .named("connect to the database")?;
+        let writer = (engine == Engine::Sqlite).then(Arc::default);
+        Ok(Self { pool, engine, writer })
+    }
+
+    /// Which engine this is.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// A connection for reading, outside of a transaction.
+    pub async fn read(&self) -> Result<PoolConnection<Any>, DbError> {
+        self.pool.acquire().await.named("get a database connection")
+    }
+
+    /// A transaction for writing. Dropping it rolls back.
+    pub async fn begin(&self) -> Result<Tx, DbError> {
+        let gate = match &self.writer {
+            Some(mutex) => Some(Arc::clone(mutex).lock_owned().await),
+            None => None,
+        };
+        let inner = self.pool.begin_with(self.engine.begin()).await;
+        Ok(Tx { inner: inner.named("begin a transaction")?, gate })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        let mut connection = self.read().await?;
+        let answer = sqlx::query_scalar::<_, i64>("SELECT CAST(1 AS BIGINT)");
+        answer.fetch_one(&mut *connection).await.named("ask the database").map(|_| ())
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+fn make_folder(url: &str) -> Result<(), DbError> {
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    let path = PathBuf::from(path.split('?').next().unwrap_or_default());
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => std::fs::create_dir_all(folder)
+            .map_err(|source| DbError::Folder { path: folder.to_owned(), source }),
+        _ => Ok(()),
+    }
+}
+
+/// A write transaction.
+pub struct Tx {
+    inner: Transaction<'static, Any>,
+    gate: Option<OwnedMutexGuard<()>>,
+}
+
+impl Tx {
+    /// Makes the changes last.
+    pub async fn commit(self) -> Result<(), DbError> {
+        let done = self.inner.commit().await.named("commit the transaction");
+        drop(self.gate);
+        done
+    }
+
+    /// Takes the changes back now.
+    pub async fn rollback(self) -> Result<(), DbError> {
+        self.inner.rollback().await.named("roll the transaction back")
+    }
+}
+
+impl Deref for Tx {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.inner
+    }
+}
