@@ -3,16 +3,11 @@
 //! Direction inside: `http` → services (`tickets`, `bundles`, `auth` …) → `db`. Services never
 //! name `http`; only `db` holds SQL; only `tasks` spawns.
 
-pub mod audit;
-pub mod auth;
-pub mod cli;
+pub mod bundles;
 pub mod config;
 pub mod db;
-pub mod error;
-pub mod http;
+pub mod jobs;
 pub mod locale;
 pub mod metrics;
-pub mod serve;
-pub mod state;
+pub mod queue;
 pub mod tasks;
-pub mod tickets;

@@ -1,6 +1,6 @@
 //! What differs between SQLite and PostgreSQL; nothing else may know which engine is used.
 
-use sqlx::any::AnyConnection;
+use sqlx::AnyConnection;
 
 /// The two engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,14 @@ impl Engine {
         match self {
             Self::Sqlite => "",
             Self::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    /// The database's clock in UTC milliseconds: leases must not depend on each replica's own.
+    pub fn now_ms(self) -> &'static str {
+        match self {
+            Self::Sqlite => "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS BIGINT)",
+            Self::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
         }
     }
 

@@ -3,15 +3,21 @@
 //! This folder is the only one that holds SQL. Functions take a connection, so that the caller
 //! decides about the transaction. Columns are TEXT, BIGINT and DOUBLE PRECISION only.
 
+pub mod bundles;
 pub mod dialect;
-pub mod migrate;
+pub mod findings;
+pub mod jobs;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod uploads;
 
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::any::{AnyConnection, AnyPoolOptions};
+use sqlx::AnyConnection;
+use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};

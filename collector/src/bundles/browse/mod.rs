@@ -1,0 +1,208 @@
+//! Looking into stored bundles: files, and lines of files, without unpacking the whole. Needs no database: what is
+//! read is the blob, and what was derived from it.
+
+pub mod index;
+pub mod read;
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+use sitrep_shared::bundle::limits::Limits;
+use sitrep_shared::bundle::manifest::Manifest;
+use uuid::Uuid;
+
+use super::storage::{Derived, StorageError, Store};
+use index::{BrowseIndex, FileEntry};
+use read::Page;
+
+/// Looking into a bundle that did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum BrowseError {
+    /// There is no such file in the bundle, or the bundle has none to show.
+    #[error("no such file in the bundle")]
+    Absent,
+    /// Blob or index could not be read.
+    #[error("read the bundle")]
+    Read(#[source] io::Error),
+    /// The store failed.
+    #[error("use the store")]
+    Storage(#[source] StorageError),
+    /// A blocking task did not end.
+    #[error("run a read")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl From<StorageError> for BrowseError {
+    fn from(error: StorageError) -> Self {
+        if error.is_absent() {
+            Self::Absent
+        } else {
+            Self::Storage(error)
+        }
+    }
+}
+
+impl From<io::Error> for BrowseError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound {
+            Self::Absent
+        } else {
+            Self::Read(error)
+        }
+    }
+}
+
+/// Which file of a bundle is meant.
+#[derive(Debug, Clone)]
+pub enum Which {
+    /// By number.
+    Fid(u64),
+    /// By path in the bundle.
+    Path(String),
+}
+
+/// Reads out of bundles.
+#[derive(Debug, Clone)]
+pub struct Browse {
+    store: Arc<Store>,
+}
+
+impl Browse {
+    /// Over a store.
+    pub fn new(store: Arc<Store>) -> Self {
+        Self { store }
+    }
+
+    async fn run<T, F>(&self, bundle: Uuid, work: F) -> Result<T, BrowseError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store, BrowseIndex) -> Result<T, BrowseError> + Send + 'static,
+    {
+        let store = Arc::clone(&self.store);
+        tokio::task::spawn_blocking(move || {
+            let index = BrowseIndex::open(store.derived(bundle, Derived::Index)?)?;
+            work(&store, index)
+        })
+        .await?
+    }
+
+    /// All files, in the order of the bundle.
+    ///
+    /// # Errors
+    /// `Absent` when the bundle has no index, for example because it was rejected.
+    pub async fn files(&self, bundle: Uuid) -> Result<Vec<FileEntry>, BrowseError> {
+        self.run(bundle, |_, index| Ok(index.entries()?)).await
+    }
+
+    /// One file's entry.
+    ///
+    /// # Errors
+    /// `Absent` when there is none.
+    pub async fn file(&self, bundle: Uuid, which: Which) -> Result<FileEntry, BrowseError> {
+        self.run(bundle, move |_, index| find(&index, &which)).await
+    }
+
+    /// A page of lines, from line `from` (1-based).
+    ///
+    /// # Errors
+    /// `Absent` when there is no such file.
+    pub async fn lines(
+        &self,
+        bundle: Uuid,
+        fid: u64,
+        from: u64,
+        count: u64,
+    ) -> Result<Page, BrowseError> {
+        self.run(bundle, move |store, index| {
+            let entry = index.entry(fid)?;
+            Ok(read::page(
+                store.blob(bundle)?,
+                &index,
+                &entry,
+                from,
+                count,
+            )?)
+        })
+        .await
+    }
+
+    /// The number of the line that holds a byte.
+    ///
+    /// # Errors
+    /// `Absent` when there is no such file.
+    pub async fn line_at(&self, bundle: Uuid, fid: u64, byte: u64) -> Result<u64, BrowseError> {
+        self.run(bundle, move |store, index| {
+            let entry = index.entry(fid)?;
+            Ok(read::line_at(store.blob(bundle)?, &index, &entry, byte)?)
+        })
+        .await
+    }
+
+    /// A reader over a range of a file, and that range.
+    ///
+    /// # Errors
+    /// `Absent` when there is no such file.
+    pub async fn open(
+        &self,
+        bundle: Uuid,
+        fid: u64,
+        from: u64,
+        bytes: u64,
+    ) -> Result<Box<dyn Read + Send>, BrowseError> {
+        self.run(bundle, move |store, index| {
+            let entry = index.entry(fid)?;
+            let reader = read::file_range(store.blob(bundle)?, &index, &entry, from, bytes)?;
+            Ok(Box::new(reader) as Box<dyn Read + Send>)
+        })
+        .await
+    }
+
+    /// A reader over a range of the stored file as it came.
+    ///
+    /// # Errors
+    /// `Absent` when it is gone.
+    pub async fn blob_range(
+        &self,
+        bundle: Uuid,
+        from: u64,
+        bytes: u64,
+    ) -> Result<Box<dyn Read + Send>, BrowseError> {
+        let store = Arc::clone(&self.store);
+        tokio::task::spawn_blocking(move || {
+            let mut blob = store.blob(bundle)?;
+            blob.seek(SeekFrom::Start(from))?;
+            Ok(Box::new(blob.take(bytes)) as Box<dyn Read + Send>)
+        })
+        .await?
+    }
+
+    /// The manifest.
+    ///
+    /// # Errors
+    /// `Absent` when there is none.
+    pub async fn manifest(&self, bundle: Uuid) -> Result<Manifest, BrowseError> {
+        let json = self.derived(bundle, Derived::Manifest).await?;
+        Manifest::parse(&json, &Limits::default())
+            .map_err(|reject| BrowseError::Read(reject.into()))
+    }
+
+    /// The facts, JSON.
+    ///
+    /// # Errors
+    /// `Absent` when there are none.
+    pub async fn facts(&self, bundle: Uuid) -> Result<Vec<u8>, BrowseError> {
+        self.derived(bundle, Derived::Facts).await
+    }
+
+    async fn derived(&self, bundle: Uuid, kind: Derived) -> Result<Vec<u8>, BrowseError> {
+        let store = Arc::clone(&self.store);
+        Ok(tokio::task::spawn_blocking(move || store.read_derived(bundle, kind)).await??)
+    }
+}
+
+fn find(index: &BrowseIndex, which: &Which) -> Result<FileEntry, BrowseError> {
+    Ok(match which {
+        Which::Fid(fid) => index.entry(*fid)?,
+        Which::Path(path) => index.find(path)?,
+    })
+}

@@ -1,0 +1,388 @@
+//! Reading one file, or one page of its lines, out of a stored bundle: from the block that holds the place, never the
+//! whole.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+
+use flate2::bufread::MultiGzDecoder;
+use serde::Serialize;
+
+use super::index::{BrowseIndex, FileEntry};
+
+/// Longest text of a line that is given, in bytes.
+pub const LINE_MAX_BYTES: usize = 8 * 1024;
+/// Most lines of a page.
+pub const LINES_MAX: u64 = 1_000;
+/// Bytes unpacked at most for a page: lines may be long, an answer may not.
+const PAGE_READ_MAX_BYTES: u64 = 32 << 20;
+/// Bytes of text in a page at most.
+const PAGE_TEXT_MAX_BYTES: usize = 2 << 20;
+
+/// One line of a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Number, from 1.
+    pub n: u64,
+    /// Byte offset in the file.
+    pub o: u64,
+    /// Level, when the line shows one: error, warning, info or debug.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub l: Option<&'static str>,
+    /// Text without its end, invalid bytes replaced.
+    pub s: String,
+    /// Whether the text was longer.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+}
+
+/// A page of lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Page {
+    /// Lines of the whole file.
+    pub total: u64,
+    /// Number of the first line, from 1.
+    pub from: u64,
+    /// The lines; fewer than asked when they are very long.
+    pub lines: Vec<Line>,
+}
+
+/// A reader over a range of the unpacked stream. Bytes are decoded as they are read, from the nearest block on.
+///
+/// # Errors
+/// When blob or index cannot be read.
+pub fn stream(
+    mut blob: File,
+    index: &BrowseIndex,
+    offset: u64,
+    length: u64,
+) -> io::Result<impl Read + Send + use<>> {
+    let (compressed, unpacked) = index.block_before(offset)?;
+    blob.seek(SeekFrom::Start(compressed))?;
+    let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, blob));
+    let skip = offset - unpacked;
+    // A block is at most 1 MiB; a stored header may stand before it.
+    if skip > 4 << 20 {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "browse index: a block is too long",
+        ));
+    }
+    let skipped = io::copy(&mut (&mut decoder).take(skip), &mut io::sink())?;
+    if skipped != skip {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(decoder.take(length))
+}
+
+/// A range of a file's bytes.
+///
+/// # Errors
+/// When blob or index cannot be read.
+pub fn file_range(
+    blob: File,
+    index: &BrowseIndex,
+    entry: &FileEntry,
+    from: u64,
+    length: u64,
+) -> io::Result<impl Read + Send + use<>> {
+    let from = from.min(entry.size);
+    stream(
+        blob,
+        index,
+        entry.offset + from,
+        length.min(entry.size - from),
+    )
+}
+
+/// Lines `from` (1-based) to `from + count - 1`.
+///
+/// # Errors
+/// When blob or index cannot be read.
+pub fn page(
+    blob: File,
+    index: &BrowseIndex,
+    entry: &FileEntry,
+    from: u64,
+    count: u64,
+) -> io::Result<Page> {
+    let from = from.max(1);
+    let mut page = Page {
+        total: entry.lines,
+        from,
+        lines: Vec::new(),
+    };
+    if from > entry.lines || count == 0 {
+        return Ok(page);
+    }
+    let (line, byte) = index.mark_before(entry, from - 1)?;
+    let reader = file_range(blob, index, entry, byte, PAGE_READ_MAX_BYTES)?;
+    let mut reader = BufReader::with_capacity(256 * 1024, reader);
+    let mut scan = Scan {
+        line,
+        byte,
+        text: 0,
+    };
+    while scan.line < from - 1 {
+        if !scan.skip(&mut reader)? {
+            return Ok(page);
+        }
+    }
+    for _ in 0..count.min(LINES_MAX) {
+        if scan.text >= PAGE_TEXT_MAX_BYTES {
+            break;
+        }
+        match scan.next(&mut reader)? {
+            Some(line) => page.lines.push(line),
+            None => break,
+        }
+    }
+    Ok(page)
+}
+
+/// The number (from 1) of the line that holds a byte of the file.
+///
+/// # Errors
+/// When blob or index cannot be read.
+pub fn line_at(blob: File, index: &BrowseIndex, entry: &FileEntry, byte: u64) -> io::Result<u64> {
+    let (line, at) = index.mark_before_byte(entry, byte)?;
+    let length = byte.saturating_sub(at).min(PAGE_READ_MAX_BYTES);
+    let mut reader = file_range(blob, index, entry, at, length)?;
+    let (mut newlines, mut buffer) = (0u64, vec![0u8; 64 * 1024]);
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(line + newlines + 1),
+            n => newlines += memchr::memchr_iter(b'\n', &buffer[..n]).count() as u64,
+        }
+    }
+}
+
+struct Scan {
+    line: u64,
+    byte: u64,
+    text: usize,
+}
+
+impl Scan {
+    /// Passes over one line. False at the end.
+    fn skip(&mut self, reader: &mut impl io::BufRead) -> io::Result<bool> {
+        let mut any = false;
+        loop {
+            let available = reader.fill_buf()?;
+            if available.is_empty() {
+                return Ok(any);
+            }
+            any = true;
+            let (used, done) = match memchr::memchr(b'\n', available) {
+                Some(at) => (at + 1, true),
+                None => (available.len(), false),
+            };
+            reader.consume(used);
+            self.byte += used as u64;
+            if done {
+                self.line += 1;
+                return Ok(true);
+            }
+        }
+    }
+
+    fn next(&mut self, reader: &mut impl io::BufRead) -> io::Result<Option<Line>> {
+        let (offset, mut kept, mut cut, mut any) = (self.byte, Vec::new(), false, false);
+        loop {
+            let available = reader.fill_buf()?;
+            if available.is_empty() {
+                break;
+            }
+            any = true;
+            let end = memchr::memchr(b'\n', available);
+            let text = &available[..end.unwrap_or(available.len())];
+            let room = LINE_MAX_BYTES - kept.len();
+            cut |= text.len() > room;
+            kept.extend_from_slice(&text[..text.len().min(room)]);
+            let used = end.map_or(available.len(), |at| at + 1);
+            reader.consume(used);
+            self.byte += used as u64;
+            if end.is_some() {
+                break;
+            }
+        }
+        if !any {
+            return Ok(None);
+        }
+        self.line += 1;
+        self.text += kept.len();
+        if kept.last() == Some(&b'\r') && !cut {
+            kept.pop();
+        }
+        let s = String::from_utf8_lossy(&kept).into_owned();
+        Ok(Some(Line {
+            n: self.line,
+            o: offset,
+            l: level(&kept),
+            s,
+            cut,
+        }))
+    }
+}
+
+/// The level a line shows in its first 160 bytes, by the first word that names one.
+fn level(line: &[u8]) -> Option<&'static str> {
+    let head = &line[..line.len().min(160)];
+    head.split(|byte| !byte.is_ascii_alphabetic())
+        .find_map(|word| {
+            let known = [
+                (&b"error"[..], "error"),
+                (b"err", "error"),
+                (b"fatal", "error"),
+                (b"critical", "error"),
+                (b"crit", "error"),
+                (b"alert", "error"),
+                (b"emerg", "error"),
+                (b"panic", "error"),
+                (b"severe", "error"),
+                (b"warning", "warning"),
+                (b"warn", "warning"),
+                (b"info", "info"),
+                (b"notice", "info"),
+                (b"debug", "debug"),
+                (b"trace", "debug"),
+            ];
+            known
+                .iter()
+                .find(|(name, _)| word.eq_ignore_ascii_case(name))
+                .map(|(_, level)| *level)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+    use crate::bundles::ingest::indexer::Indexer;
+
+    /// A stand-in for a bundle: two files one after the other, in blocks of `block` bytes.
+    fn bundle(files: &[(&str, &[u8])], block: usize) -> (File, BrowseIndex) {
+        let (mut unpacked, mut indexer) = (Vec::new(), Indexer::default());
+        for (path, data) in files {
+            indexer.begin(path, unpacked.len() as u64);
+            for piece in data.chunks(1000) {
+                indexer.feed(piece);
+            }
+            unpacked.extend_from_slice(data);
+        }
+        let (mut packed, mut blocks) = (Vec::new(), Vec::new());
+        for (n, piece) in unpacked.chunks(block).enumerate() {
+            blocks.push([packed.len() as u64, (n * block) as u64]);
+            let mut encoder = GzEncoder::new(&mut packed, Compression::fast());
+            encoder.write_all(piece).unwrap();
+            encoder.finish().unwrap();
+        }
+        let store = |data: &[u8]| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(data).unwrap();
+            file
+        };
+        (
+            store(&packed),
+            BrowseIndex::open(store(&indexer.finish(&blocks))).unwrap(),
+        )
+    }
+
+    fn log(lines: u64) -> Vec<u8> {
+        (1..=lines)
+            .flat_map(|n| format!("line {n} of the log\n").into_bytes())
+            .collect()
+    }
+
+    #[test]
+    fn any_page_of_any_file() {
+        let text = log(10_000);
+        let (blob, index) = bundle(
+            &[("a", b"first\nsecond"), ("sos/var/log/syslog", &text)],
+            4096,
+        );
+        let again = || blob.try_clone().unwrap();
+        assert_eq!(index.entry(0).unwrap().lines, 2);
+        let entry = index.find("sos/var/log/syslog").unwrap();
+        assert_eq!(
+            (entry.fid, entry.lines, entry.size),
+            (1, 10_000, text.len() as u64)
+        );
+        for from in [1, 2, 1023, 1024, 1025, 1026, 2049, 9_999, 10_000] {
+            let page = page(again(), &index, &entry, from, 3).unwrap();
+            assert_eq!(page.lines.len() as u64, 3.min(10_001 - from));
+            for (place, line) in page.lines.iter().enumerate() {
+                assert_eq!(line.n, from + place as u64);
+                assert_eq!(line.s, format!("line {} of the log", line.n));
+                assert!(text[usize::try_from(line.o).unwrap()..].starts_with(line.s.as_bytes()));
+                assert_eq!(
+                    line_at(again(), &index, &entry, line.o + 3).unwrap(),
+                    line.n
+                );
+            }
+        }
+        assert!(
+            page(again(), &index, &entry, 10_001, 3)
+                .unwrap()
+                .lines
+                .is_empty()
+        );
+        let mut part = Vec::new();
+        file_range(again(), &index, &entry, 5000, 9000)
+            .unwrap()
+            .read_to_end(&mut part)
+            .unwrap();
+        assert_eq!(part, text[5000..14_000]);
+    }
+
+    #[test]
+    fn long_and_broken_lines_are_bounded() {
+        let mut text = vec![b'x'; LINE_MAX_BYTES + 10];
+        text.extend_from_slice(b"\n\xff\xfe ERROR bad\r\n\n");
+        let (blob, index) = bundle(&[("a", &text)], 512);
+        let lines = page(blob, &index, &index.entry(0).unwrap(), 1, 10)
+            .unwrap()
+            .lines;
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].cut && lines[0].s.len() == LINE_MAX_BYTES);
+        assert_eq!(
+            (lines[1].s.as_str(), lines[1].l),
+            ("\u{fffd}\u{fffd} ERROR bad", Some("error"))
+        );
+        assert_eq!(lines[2].s, "");
+    }
+
+    #[test]
+    fn very_many_lines_widen_the_stride_and_stay_right() {
+        let text: Vec<u8> = (0..70_000u64 * 1024).map(|_| b'\n').collect();
+        let (blob, index) = bundle(&[("a", &text)], 1 << 20);
+        let entry = index.entry(0).unwrap();
+        assert_eq!(entry.lines, 70_000 * 1024);
+        let page = page(blob, &index, &entry, 69_999 * 1024 + 7, 1).unwrap();
+        assert_eq!(page.lines[0].o, 69_999 * 1024 + 6);
+    }
+
+    #[test]
+    fn an_index_that_lies_is_refused() {
+        let (_, index) = bundle(&[("a", b"x\n")], 512);
+        let mut raw = Vec::new();
+        let mut file = index.file_for_tests();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.read_to_end(&mut raw).unwrap();
+        for at in 0..raw.len() {
+            let mut lie = raw.clone();
+            lie[at] ^= 0xff;
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&lie).unwrap();
+            // Whatever it says, it is an error or an answer, never a panic.
+            if let Ok(index) = BrowseIndex::open(file) {
+                let _ = index.entries();
+                let _ = index.entry(0);
+                let _ = index.block_before(0);
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The confined child: reads one stored file from its standard input, and says on its standard output what it holds.
+//! What it trusts (the signatures) is prepared before it gives up its rights; what it does not trust is read after.
+
+use std::fs::File;
+use std::io::{self, BufRead, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
+
+use serde_json::Value;
+use sitrep_shared::bundle::layout;
+use sitrep_shared::bundle::limits::{Limits, Reject};
+use sitrep_shared::bundle::reader::{Entry, EntryKind, Index, Verified, Visitor, verify};
+use sitrep_shared::signature::{Catalogue, Engine, Report, Run, RunOptions, SourceMap};
+use sitrep_shared::time::UtcMs;
+
+use super::confine;
+use super::frame::{self, Decision, Kind, Verdict};
+use super::indexer::Indexer;
+
+/// What ends a child without a verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum ChildFault {
+    /// The built-in signatures do not load.
+    #[error("load the signatures: {0}")]
+    Signatures(String),
+    /// It could not be confined.
+    #[error("confine the reader")]
+    Confine(#[from] confine::ConfineError),
+    /// Input or output failed.
+    #[error("use the pipes")]
+    Io(#[from] io::Error),
+    /// The answer could not be written as JSON.
+    #[error("write the answer")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Reads the standard input and answers on the standard output.
+///
+/// # Errors
+/// Only faults of our own; whatever is wrong with the input is a verdict.
+pub fn run(input_bytes: u64) -> Result<(), ChildFault> {
+    let engine = engine()?;
+    let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    confine::confine(input_bytes)?;
+    answer(input, &engine, &Limits::default(), &mut output)
+}
+
+fn engine() -> Result<Engine, ChildFault> {
+    let fault =
+        |error: &dyn std::error::Error| ChildFault::Signatures(sitrep_shared::error::chain(error));
+    let catalogue = Catalogue::embedded().map_err(|errors| match errors.first() {
+        Some(error) => fault(error),
+        None => ChildFault::Signatures("no reason given".to_owned()),
+    })?;
+    let sources = SourceMap::embedded().map_err(|error| fault(&error))?;
+    Engine::new(&catalogue, &sources).map_err(|error| fault(&error))
+}
+
+/// Reads a bundle to its end and writes all frames.
+fn answer(
+    mut input: File,
+    engine: &Engine,
+    limits: &Limits,
+    output: &mut impl Write,
+) -> Result<(), ChildFault> {
+    // The manifest says when the bundle was made, which decides the year of stamps without one. It is read again, and
+    // checked, at the end.
+    let created = Index::open(&mut input, limits)
+        .ok()
+        .and_then(|index| UtcMs::parse(&index.manifest.created).ok());
+    if created.is_some() {
+        input.seek(SeekFrom::Start(0))?;
+    } else {
+        // Not a bundle, or a pipe, which stands at its start as long as nobody could seek in it.
+        let _ = input.seek(SeekFrom::Start(0));
+    }
+    let options = RunOptions {
+        bundle_time: created.unwrap_or_default(),
+        ..RunOptions::default()
+    };
+    let mut look = Look {
+        run: engine.run(options),
+        indexer: Indexer::default(),
+        facts: None,
+        manifest: None,
+        limits,
+    };
+    let verdict = match verify(input, limits, &mut look) {
+        Ok(verified) => look.write(&verified, output)?,
+        Err(reject) => Verdict::reject(reject.reason.as_str(), reject.detail),
+    };
+    frame::write(output, Kind::Verdict, &serde_json::to_vec(&verdict)?)?;
+    Ok(())
+}
+
+/// Sees every entry once: index, signatures and facts in the same pass.
+struct Look<'e> {
+    run: Run<'e>,
+    indexer: Indexer,
+    facts: Option<Vec<u8>>,
+    manifest: Option<Vec<u8>>,
+    limits: &'e Limits,
+}
+
+impl Visitor for Look<'_> {
+    fn entry(&mut self, entry: &Entry<'_>, data: &mut dyn BufRead) -> Result<(), Reject> {
+        if entry.kind != EntryKind::File {
+            return Ok(());
+        }
+        self.indexer.begin(entry.path, entry.offset);
+        let keep = matches!(entry.path, layout::FACTS | layout::MANIFEST)
+            && entry.size <= self.limits.manifest_bytes;
+        let mut kept = Vec::new();
+        let under_sos = entry
+            .path
+            .strip_prefix(layout::SOS_ROOT)
+            .is_some_and(|rest| rest.starts_with('/'));
+        let mut scan = under_sos.then(|| self.run.file(entry.path));
+        loop {
+            let chunk = data.fill_buf()?;
+            if chunk.is_empty() {
+                break;
+            }
+            self.indexer.feed(chunk);
+            if let Some(scan) = &mut scan {
+                scan.push(chunk);
+            }
+            if keep {
+                kept.extend_from_slice(chunk);
+            }
+            let taken = chunk.len();
+            data.consume(taken);
+        }
+        self.indexer.end();
+        if let Some(scan) = scan {
+            self.run.done(scan.finish());
+        }
+        match entry.path {
+            layout::FACTS if keep => self.facts = Some(kept),
+            layout::MANIFEST if keep => self.manifest = Some(kept),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Look<'_> {
+    /// Writes what was seen of a bundle that holds what it says.
+    fn write(self, verified: &Verified, output: &mut impl Write) -> Result<Verdict, ChildFault> {
+        let files = self.indexer.files();
+        frame::write(
+            output,
+            Kind::Index,
+            &self.indexer.finish(&verified.manifest.blocks),
+        )?;
+        if let Some(manifest) = &self.manifest {
+            frame::write(output, Kind::Manifest, manifest)?;
+        }
+        let facts: Option<Value> = self
+            .facts
+            .as_deref()
+            .and_then(|json| serde_json::from_slice(json).ok());
+        if let (Some(json), Some(_)) = (&self.facts, &facts) {
+            frame::write(output, Kind::Facts, json)?;
+        }
+        let report: Report = self.run.finish(facts.as_ref());
+        frame::write(output, Kind::Report, &serde_json::to_vec(&report)?)?;
+        Ok(Verdict {
+            verdict: Decision::Accept,
+            reason: None,
+            detail: None,
+            format: "sitrep".to_owned(),
+            sha256: Some(verified.sha256.to_string()),
+            bytes: verified.bytes,
+            unpacked_bytes: verified.unpacked_bytes,
+            files,
+            neutralised: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,264 @@
+//! From a stored file to a verdict, in a confined child process. The step that ends it is one transaction, and doing
+//! it twice leaves the same rows.
+
+pub mod child;
+pub mod confine;
+pub mod frame;
+pub mod indexer;
+mod outcome;
+pub mod process;
+
+use std::sync::Arc;
+
+use sitrep_shared::bundle::limits::Limits;
+use uuid::Uuid;
+
+use super::storage::{Derived, StorageError, Store};
+use crate::bundles::tickets::{Tickets, Told};
+use crate::db::bundles::{self, BundleRow, Outcome};
+use crate::db::findings;
+use crate::db::{Db, DbError};
+use outcome::Rows;
+use process::{ChildError, Reader};
+
+/// An ingest that did not end.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The job's subject is no id.
+    #[error("bundle id {0:?} is none")]
+    Id(String),
+    /// The store failed.
+    #[error("use the store")]
+    Storage(#[from] StorageError),
+    /// The database failed.
+    #[error("record the verdict")]
+    Db(#[from] DbError),
+    /// The child gave no verdict.
+    #[error("read the bundle")]
+    Child(#[from] ChildError),
+    /// A blocking task did not end.
+    #[error("run a write")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Ingests bundles.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    /// The database.
+    pub db: Db,
+    /// The store.
+    pub store: Arc<Store>,
+    /// Starts children.
+    pub reader: Reader,
+    /// Limits of the reader.
+    pub limits: Limits,
+    /// Told the verdict.
+    pub tickets: Arc<dyn Tickets>,
+}
+
+impl Ingest {
+    /// Brings a stored bundle to its verdict. A bundle that has one, or was deleted, is left alone.
+    ///
+    /// # Errors
+    /// When there is no verdict yet: to be tried again.
+    pub async fn ingest(&self, bundle_id: &str) -> Result<(), IngestError> {
+        let id = Uuid::parse_str(bundle_id).map_err(|_| IngestError::Id(bundle_id.to_owned()))?;
+        let Some(bundle) = self.waiting(bundle_id).await? else {
+            return Ok(());
+        };
+        let blob = {
+            let store = Arc::clone(&self.store);
+            tokio::task::spawn_blocking(move || store.blob(id)).await??
+        };
+        let bytes = bundle.bytes.max(0).unsigned_abs();
+        let answer = self.reader.read(blob, bytes).await?;
+        let Some(verdict) = answer.verdict.clone() else {
+            return Err(ChildError::Answer(std::io::ErrorKind::UnexpectedEof.into()).into());
+        };
+        let rows = outcome::rows(&answer, &verdict, &self.limits, super::now_ms());
+        let store = Arc::clone(&self.store);
+        tokio::task::spawn_blocking(move || {
+            store.write_derived(id, Derived::Index, answer.index.as_deref())?;
+            store.write_derived(id, Derived::Manifest, answer.manifest.as_deref())?;
+            store.write_derived(id, Derived::Facts, answer.facts.as_deref())
+        })
+        .await??;
+        self.record(&bundle, rows).await
+    }
+
+    /// Sets a bundle aside for a person when every try to read it failed.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn quarantine(&self, bundle_id: &str, fault: &str) -> Result<(), IngestError> {
+        let Some(bundle) = self.waiting(bundle_id).await? else {
+            return Ok(());
+        };
+        let outcome = Outcome {
+            state: "quarantined",
+            reason: Some("crashed".to_owned()),
+            detail: Some(fault.chars().take(300).collect()),
+            verdict_ms: super::now_ms(),
+            ..Outcome::default()
+        };
+        self.record(
+            &bundle,
+            Rows {
+                bundle: outcome,
+                findings: Vec::new(),
+            },
+        )
+        .await
+    }
+
+    /// The bundle, when it waits for a verdict; marked as being scanned.
+    async fn waiting(&self, bundle_id: &str) -> Result<Option<BundleRow>, IngestError> {
+        let found = bundles::find(&mut *self.db.read().await?, bundle_id).await?;
+        let Some(bundle) =
+            found.filter(|bundle| matches!(bundle.state.as_str(), "stored" | "scanning"))
+        else {
+            return Ok(None);
+        };
+        let mut tx = self.db.begin().await?;
+        bundles::shift(&mut tx, bundle_id, &["stored"], "scanning").await?;
+        tx.commit().await?;
+        Ok(Some(bundle))
+    }
+
+    async fn record(&self, bundle: &BundleRow, rows: Rows) -> Result<(), IngestError> {
+        let mut tx = self.db.begin().await?;
+        if !bundles::finish(&mut tx, &bundle.id, &rows.bundle).await? {
+            // Deleted meanwhile: nothing may come back.
+            return Ok(());
+        }
+        let now = super::now_ms();
+        findings::replace(
+            &mut tx,
+            (&bundle.id, &bundle.ticket_id),
+            &rows.findings,
+            now,
+        )
+        .await?;
+        let told = Told {
+            bundle,
+            outcome: &rows.bundle,
+            findings: &rows.findings,
+        };
+        self.tickets.verdict(&mut tx, told).await?;
+        tx.commit().await?;
+        let Rows {
+            bundle: outcome,
+            findings,
+        } = rows;
+        tracing::info!(
+            bundle.id = %bundle.id, ticket.id = %bundle.ticket_id, verdict = outcome.state,
+            reason = outcome.reason.as_deref(), findings = findings.len(), "verdict"
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::bundles::tickets::AnyTicket;
+    use crate::db::bundles::NewBundle;
+
+    async fn ingest_with(script: &str) -> (tempfile::TempDir, Ingest, Arc<AnyTicket>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let db = crate::db::testing::test_db(folder.path()).await;
+        let store = Arc::new(Store::open(folder.path()).unwrap());
+        let program = folder.path().join("child");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let (upload, id) = (Uuid::now_v7(), Uuid::now_v7());
+        store.create_part(upload).unwrap().write(b"x").unwrap();
+        store.seal(upload, id).unwrap();
+        let bundle = id.to_string();
+        let new = NewBundle {
+            id: &bundle,
+            upload_id: "u",
+            ticket_id: "t",
+            filename: "f",
+            bytes: 1,
+            sha256: "",
+            receipt: "r",
+            received_ms: 1,
+        };
+        bundles::insert(&mut db.read().await.unwrap(), &new)
+            .await
+            .unwrap();
+        let ticket = Arc::new(AnyTicket::default());
+        let ingest = Ingest {
+            db,
+            store,
+            reader: Reader::of_program(&program),
+            limits: Limits::default(),
+            tickets: Arc::clone(&ticket) as Arc<dyn Tickets>,
+        };
+        (folder, ingest, ticket, bundle)
+    }
+
+    fn frames(report: &str) -> String {
+        let mut wire = Vec::new();
+        let verdict = r#"{"verdict":"accept"}"#;
+        frame::write(&mut wire, frame::Kind::Report, report.as_bytes()).unwrap();
+        frame::write(&mut wire, frame::Kind::Verdict, verdict.as_bytes()).unwrap();
+        let octal: String = wire.iter().map(|byte| format!("\\{byte:03o}")).collect();
+        format!("printf '{octal}'")
+    }
+
+    async fn row(ingest: &Ingest, id: &str) -> BundleRow {
+        let mut conn = ingest.db.read().await.unwrap();
+        bundles::find(&mut conn, id).await.unwrap().unwrap()
+    }
+
+    async fn stored(ingest: &Ingest, id: &str) -> usize {
+        let mut conn = ingest.db.read().await.unwrap();
+        findings::of_bundle(&mut conn, id).await.unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn a_verdict_is_recorded_once_and_told_in_its_transaction() {
+        let report = r#"{"findings":[{"id":"SIG-1","severity":"high","title":"T"}],"evaluated":1}"#;
+        let (_folder, ingest, ticket, id) = ingest_with(&frames(report)).await;
+        ticket.deaf.store(true, Ordering::Relaxed);
+        assert!(ingest.ingest(&id).await.is_err());
+        assert_eq!(stored(&ingest, &id).await, 0, "all or nothing");
+        ticket.deaf.store(false, Ordering::Relaxed);
+        ingest.ingest(&id).await.unwrap();
+        ingest.ingest(&id).await.unwrap();
+        assert_eq!(
+            ticket.findings.load(Ordering::Relaxed),
+            1,
+            "the second time there is nothing to do"
+        );
+        assert_eq!(
+            (
+                stored(&ingest, &id).await,
+                row(&ingest, &id).await.state.as_str()
+            ),
+            (1, "ready")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_crash_leaves_the_bundle_waiting_until_it_is_set_aside() {
+        let (_folder, ingest, _ticket, id) = ingest_with("kill -SEGV $$").await;
+        assert!(matches!(
+            ingest.ingest(&id).await,
+            Err(IngestError::Child(_))
+        ));
+        assert_eq!(row(&ingest, &id).await.state, "scanning");
+        ingest.quarantine(&id, "it died").await.unwrap();
+        let row = row(&ingest, &id).await;
+        assert_eq!(
+            (row.state.as_str(), row.reason.as_deref()),
+            ("quarantined", Some("crashed"))
+        );
+    }
+}

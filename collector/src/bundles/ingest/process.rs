@@ -1,0 +1,183 @@
+//! Running the confined child: the same program, an empty environment, the blob as its standard input and nothing
+//! else open. However it ends, there is a verdict or a crash.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+
+use super::confine::cpu_seconds;
+use super::frame::{self, ANSWER_MAX_BYTES, Answer, Verdict};
+
+/// The hidden subcommand that the child is.
+pub const SUBCOMMAND: &str = "ingest-child";
+/// Bytes kept of what a child says on its standard error.
+const STDERR_MAX_BYTES: u64 = 4 * 1024;
+
+/// A child that gave no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum ChildError {
+    /// It could not be started.
+    #[error("start the reader {}", program.display())]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its answer could not be read or was none.
+    #[error("read the reader's answer")]
+    Answer(#[source] io::Error),
+    /// It died without a verdict.
+    #[error("the reader died ({status}): {stderr}")]
+    Crashed {
+        /// Exit code or signal.
+        status: ExitStatus,
+        /// The end of what it said.
+        stderr: String,
+    },
+    /// It took longer than the wall clock allows.
+    #[error("the reader took longer than {seconds} s")]
+    TimedOut {
+        /// The limit.
+        seconds: u64,
+    },
+}
+
+/// Starts children.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    program: PathBuf,
+}
+
+impl Default for Reader {
+    /// This very program, also when its file was replaced by an upgrade meanwhile.
+    fn default() -> Self {
+        Self {
+            program: PathBuf::from("/proc/self/exe"),
+        }
+    }
+}
+
+impl Reader {
+    /// Another program than this one; tests need it, since they are not `sitrepd`.
+    pub fn of_program(program: &Path) -> Self {
+        Self {
+            program: program.to_path_buf(),
+        }
+    }
+
+    /// Reads a bundle in a child. Dropping the future kills the child.
+    ///
+    /// # Errors
+    /// When the child gave no verdict. That it used up its CPU time is a verdict: it would do so again.
+    pub async fn read(&self, blob: File, bytes: u64) -> Result<Answer, ChildError> {
+        let seconds = 60 + 2 * cpu_seconds(bytes);
+        let run = tokio::time::timeout(Duration::from_secs(seconds), self.run(blob, bytes));
+        run.await.unwrap_or(Err(ChildError::TimedOut { seconds }))
+    }
+
+    async fn run(&self, blob: File, bytes: u64) -> Result<Answer, ChildError> {
+        let fault = |source| ChildError::Start {
+            program: self.program.clone(),
+            source,
+        };
+        let mut child = Command::new(&self.program)
+            .arg(SUBCOMMAND)
+            .arg(bytes.to_string())
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(blob))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(fault)?;
+        let (mut answer, mut stderr) = (Vec::new(), Vec::new());
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let read_answer = async {
+            match out {
+                Some(out) => {
+                    out.take(ANSWER_MAX_BYTES + 1024)
+                        .read_to_end(&mut answer)
+                        .await
+                }
+                None => Ok(0),
+            }
+        };
+        let read_stderr = async {
+            if let Some(mut err) = err {
+                let mut head = (&mut err).take(STDERR_MAX_BYTES);
+                // What it says is for the log only; a fault here changes no verdict.
+                let _ = head.read_to_end(&mut stderr).await;
+                let _ = tokio::io::copy(&mut err, &mut tokio::io::sink()).await;
+            }
+        };
+        let (read, ()) = tokio::join!(read_answer, read_stderr);
+        read.map_err(ChildError::Answer)?;
+        // A child that wrote too much may still be writing: it must not be waited for.
+        let _ = child.start_kill();
+        let status = child.wait().await.map_err(ChildError::Answer)?;
+        let answer = frame::read(&mut answer.as_slice()).map_err(ChildError::Answer)?;
+        if answer.verdict.is_some() {
+            return Ok(answer);
+        }
+        if status.signal() == Some(libc::SIGXCPU) {
+            let detail = format!("reading took more than {} CPU seconds", cpu_seconds(bytes));
+            return Ok(Answer {
+                verdict: Some(Verdict::reject("limit_cpu", detail)),
+                ..Answer::default()
+            });
+        }
+        Err(ChildError::Crashed {
+            status,
+            stderr: String::from_utf8_lossy(&stderr).trim().to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    async fn with_script(script: &str) -> Result<Answer, ChildError> {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("child");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Reader::of_program(&program)
+            .read(tempfile::tempfile().unwrap(), 0)
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_child_that_dies_is_a_crash_and_its_words_are_kept_short() {
+        let died = with_script("echo oops >&2; kill -SEGV $$")
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(&died, ChildError::Crashed { stderr, .. } if stderr == "oops"),
+            "{died}"
+        );
+        let silent = with_script("exit 0").await.unwrap_err();
+        assert!(
+            matches!(silent, ChildError::Crashed { .. }),
+            "no verdict is a crash, whatever the exit code"
+        );
+        let babble = with_script("echo nonsense").await.unwrap_err();
+        assert!(matches!(babble, ChildError::Answer(_)), "{babble}");
+    }
+
+    #[tokio::test]
+    async fn cpu_used_up_is_a_verdict() {
+        let verdict = with_script("kill -XCPU $$").await.unwrap().verdict.unwrap();
+        assert_eq!(verdict.reason.as_deref(), Some("limit_cpu"));
+    }
+}

@@ -1,0 +1,196 @@
+//! Bundles from the first uploaded byte to the page that shows them. Services only: no HTTP here.
+
+pub mod browse;
+pub mod download;
+pub mod ingest;
+pub mod receive;
+mod status;
+pub mod storage;
+pub mod tickets;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sitrep_shared::bundle::limits::Limits;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::db::bundles::{self, BundleRow};
+use crate::db::findings::{self, FindingRow};
+use crate::db::{Db, DbError};
+use browse::Browse;
+use ingest::Ingest;
+use ingest::process::Reader;
+use receive::Receiver;
+use storage::{StorageError, Store};
+use tickets::{TicketName, Tickets};
+
+/// The collector's clock: UTC milliseconds.
+pub(crate) fn now_ms() -> i64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Everything about bundles that requests and jobs can reach.
+#[derive(Debug)]
+pub struct Bundles {
+    db: Db,
+    store: Arc<Store>,
+    /// Receives uploads.
+    pub receiver: Receiver,
+    /// Brings them to a verdict.
+    pub ingest: Ingest,
+    /// Looks into them.
+    pub browse: Browse,
+    /// Told when a job was queued.
+    pub wake: Arc<Notify>,
+}
+
+/// A bundle that could not be deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    /// The store failed; the deletion goes on later.
+    #[error("remove the bundle's files")]
+    Storage(#[from] StorageError),
+    /// The database failed.
+    #[error("record the deletion")]
+    Db(#[from] DbError),
+    /// A blocking task did not end.
+    #[error("run the removal")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// How bundles are kept and read.
+#[derive(Debug)]
+pub struct Options {
+    /// The store's folder.
+    pub folder: PathBuf,
+    /// Bounds of receiving.
+    pub limits: receive::Limits,
+    /// What reads them.
+    pub reader: Reader,
+}
+
+impl Bundles {
+    /// Opens the store in the folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be used.
+    pub fn open(db: Db, tickets: Arc<dyn Tickets>, options: Options) -> Result<Self, StorageError> {
+        let Options {
+            folder,
+            limits,
+            reader,
+        } = options;
+        let store = Arc::new(Store::open(&folder)?);
+        let wake = Arc::new(Notify::new());
+        Ok(Self {
+            receiver: Receiver::new(
+                db.clone(),
+                Arc::clone(&store),
+                limits,
+                Arc::clone(&tickets),
+                Arc::clone(&wake),
+            ),
+            ingest: Ingest {
+                db: db.clone(),
+                store: Arc::clone(&store),
+                reader,
+                limits: Limits::default(),
+                tickets,
+            },
+            browse: Browse::new(Arc::clone(&store)),
+            db,
+            store,
+            wake,
+        })
+    }
+
+    /// The database.
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// The bundles of a ticket, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list_for_ticket(&self, ticket_id: &str) -> Result<Vec<BundleRow>, DbError> {
+        bundles::of_ticket(&mut *self.db.read().await?, ticket_id).await
+    }
+
+    /// All bundles, newest first, those before an id when given.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list(&self, before: Option<&str>, count: u32) -> Result<Vec<BundleRow>, DbError> {
+        bundles::page(&mut *self.db.read().await?, before, i64::from(count)).await
+    }
+
+    /// One bundle.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find(&self, id: Uuid) -> Result<Option<BundleRow>, DbError> {
+        bundles::find(&mut *self.db.read().await?, &id.to_string()).await
+    }
+
+    /// The findings of a bundle, worst first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn findings(&self, id: Uuid) -> Result<Vec<FindingRow>, DbError> {
+        findings::of_bundle(&mut *self.db.read().await?, &id.to_string()).await
+    }
+
+    /// The findings of a ticket's bundles, worst first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn findings_of_ticket(&self, ticket_id: &str) -> Result<Vec<FindingRow>, DbError> {
+        findings::of_ticket(&mut *self.db.read().await?, ticket_id).await
+    }
+
+    /// What a ticket is called.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ticket_name(&self, ticket_id: &str) -> Result<TicketName, DbError> {
+        self.ingest
+            .tickets
+            .name(&mut *self.db.read().await?, ticket_id)
+            .await
+    }
+
+    /// Deletes a bundle for good: first marked, then its files, then what the rows say of its content. A deletion that
+    /// was interrupted is ended by the sweep. False when there is no such bundle.
+    ///
+    /// # Errors
+    /// When disk or database refuses; the mark stays.
+    pub async fn delete(&self, id: Uuid) -> Result<bool, DeleteError> {
+        let text = id.to_string();
+        let mut tx = self.db.begin().await?;
+        let any = [
+            "stored",
+            "scanning",
+            "ready",
+            "rejected",
+            "quarantined",
+            "deleting",
+        ];
+        if !bundles::shift(&mut tx, &text, &any, "deleting").await? {
+            return Ok(false);
+        }
+        tx.commit().await?;
+        let store = Arc::clone(&self.store);
+        tokio::task::spawn_blocking(move || store.remove_bundle(id)).await??;
+        let mut tx = self.db.begin().await?;
+        findings::delete(&mut tx, &text).await?;
+        bundles::bury(&mut tx, &text).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,309 @@
+//! Appending a request's body to an upload.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+use tokio::time::{Duration, Instant};
+use uuid::Uuid;
+
+use super::body::{Batches, End};
+use super::headers::Checksum;
+use super::turns::Turn;
+use super::{ReceiveError, Receiver, from_db, now_ms, settled, to_db};
+use crate::bundles::storage::{Part, StorageError};
+use crate::db::uploads::{self, UploadRow};
+
+/// Long bodies are committed after this long as well, when there is something worth a sync.
+const GROUP_TIME: Duration = Duration::from_secs(1);
+/// Less than this is not worth a sync of its own: 10,000 slow clients would cost 10,000 a second.
+const GROUP_MIN_BYTES: u64 = 256 * 1024;
+
+/// What a PATCH, or the body of a creation, asks for.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// The upload.
+    pub upload: Uuid,
+    /// Where the client believes it stands.
+    pub offset: u64,
+    /// Length, when it was deferred and is known now.
+    pub length: Option<u64>,
+    /// Digest the body must have.
+    pub checksum: Option<Checksum>,
+    /// Length of the body, when the client says it.
+    pub body_bytes: Option<u64>,
+}
+
+/// The part and the right to write it. It goes into each blocking write and comes back, so that a request that is
+/// dropped in the middle keeps its turn until the write is over.
+struct Hold {
+    part: Part,
+    turn: Turn,
+    sum: Option<Sum>,
+}
+
+enum Sum {
+    Sha1(Sha1, [u8; 20]),
+    Sha256(Sha256, [u8; 32]),
+}
+
+impl Sum {
+    fn new(checksum: Checksum) -> Self {
+        match checksum {
+            Checksum::Sha1(expected) => Self::Sha1(Sha1::new(), expected),
+            Checksum::Sha256(expected) => Self::Sha256(Sha256::new(), expected),
+        }
+    }
+
+    fn update(&mut self, data: &[u8]) {
+        match self {
+            Self::Sha1(hash, _) => hash.update(data),
+            Self::Sha256(hash, _) => hash.update(data),
+        }
+    }
+
+    fn fits(self) -> bool {
+        match self {
+            Self::Sha1(hash, expected) => hash.finalize()[..] == expected,
+            Self::Sha256(hash, expected) => hash.finalize()[..] == expected,
+        }
+    }
+}
+
+impl Hold {
+    /// Writes off the async threads.
+    async fn write(mut self, batch: Vec<Bytes>) -> Result<Self, ReceiveError> {
+        let written = tokio::task::spawn_blocking(move || {
+            for chunk in &batch {
+                self.part.write(chunk)?;
+                if let Some(sum) = &mut self.sum {
+                    sum.update(chunk);
+                }
+            }
+            Ok::<_, StorageError>(self)
+        });
+        Ok(written.await??)
+    }
+
+    async fn sync(mut self) -> Result<Self, ReceiveError> {
+        let synced = tokio::task::spawn_blocking(move || self.part.sync().map(|()| self));
+        Ok(synced.await??)
+    }
+}
+
+impl Receiver {
+    /// Appends a body. Gives the row as it stands after, complete when the last byte came.
+    ///
+    /// # Errors
+    /// See [`ReceiveError`]; what was acknowledged before stays acknowledged in every case.
+    pub async fn append<S, E>(
+        &self,
+        code_id: &str,
+        request: Append,
+        body: S,
+    ) -> Result<UploadRow, ReceiveError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+    {
+        let row = self.find(code_id, request.upload).await?;
+        if !row.is_open() {
+            return repeated(settled(row)?, request.offset);
+        }
+        let turn = self.turns.take(request.upload).await;
+        let Some(row) = self.take_turn(&row.id).await? else {
+            return repeated(
+                settled(self.find(code_id, request.upload).await?)?,
+                request.offset,
+            );
+        };
+        let row = self.prepare(row, &request).await?;
+        let hold = match self.open(&row, turn, request.checksum).await? {
+            Some(hold) => hold,
+            None => return self.complete_sealed(row).await,
+        };
+        self.stream(row, hold, body).await
+    }
+
+    /// Checks offset and sizes, and sets a deferred length.
+    async fn prepare(
+        &self,
+        mut row: UploadRow,
+        request: &Append,
+    ) -> Result<UploadRow, ReceiveError> {
+        let actual = from_db(row.offset_bytes);
+        if request.offset != actual {
+            return Err(ReceiveError::Offset { actual });
+        }
+        if let Some(length) = request.length {
+            let limit = from_db(row.reserved_bytes);
+            if length > limit {
+                return Err(ReceiveError::TooLarge { limit });
+            }
+            let mut tx = self.db.begin().await?;
+            let set = uploads::set_length(&mut tx, &row.id, row.epoch, to_db(length)).await?;
+            tx.commit().await?;
+            if !set {
+                return Err(ReceiveError::LengthSet);
+            }
+            row.length_bytes = Some(to_db(length));
+        }
+        let limit = from_db(row.length_bytes.unwrap_or(row.reserved_bytes));
+        if request
+            .body_bytes
+            .is_some_and(|bytes| bytes > limit.saturating_sub(actual))
+        {
+            return Err(ReceiveError::TooLarge { limit });
+        }
+        Ok(row)
+    }
+
+    /// Opens the part at the committed offset. `None`: it was sealed already, and only the record is missing.
+    async fn open(
+        &self,
+        row: &UploadRow,
+        mut turn: Turn,
+        checksum: Option<Checksum>,
+    ) -> Result<Option<Hold>, ReceiveError> {
+        let (upload, bundle) = (super::parse(&row.id)?, super::parse(&row.bundle_id)?);
+        let committed = from_db(row.offset_bytes);
+        let hash = turn
+            .kept
+            .hash
+            .take()
+            .filter(|(at, _)| *at == committed)
+            .map(|(_, hash)| hash);
+        let store = Arc::clone(&self.store);
+        let opened =
+            tokio::task::spawn_blocking(move || match store.open_part(upload, committed, hash) {
+                Err(error) if error.is_absent() && store.has_blob(bundle) => Ok(None),
+                other => other.map(Some),
+            });
+        match opened.await? {
+            Ok(None) => Ok(None),
+            Ok(Some(part)) => Ok(Some(Hold {
+                part,
+                turn,
+                sum: checksum.map(Sum::new),
+            })),
+            Err(error) if error.is_absent() || matches!(error, StorageError::Short { .. }) => {
+                tracing::error!(upload.id = %row.id, error = %error, "acknowledged bytes are missing");
+                self.end_row(row, "failed", Some("state_lost")).await?;
+                Err(ReceiveError::Gone {
+                    reason: "state_lost".to_owned(),
+                })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn stream<S, E>(
+        &self,
+        mut row: UploadRow,
+        mut hold: Hold,
+        body: S,
+    ) -> Result<UploadRow, ReceiveError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+    {
+        let cut = hold.turn.cut.clone();
+        let limit = from_db(row.length_bytes.unwrap_or(row.reserved_bytes));
+        let mut batches = Batches::new(body, self.limits.idle, self.limits.min_rate);
+        let mut last = Instant::now();
+        let end = loop {
+            let batch = tokio::select! {
+                biased;
+                () = cut.cancelled() => return Err(ReceiveError::Superseded),
+                batch = batches.next() => batch,
+            };
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(end) => break end,
+            };
+            let size: u64 = batch.iter().map(|chunk| chunk.len() as u64).sum();
+            if hold.part.offset() + size > limit {
+                return Err(ReceiveError::TooLarge { limit });
+            }
+            hold = hold.write(batch).await?;
+            let pending = hold.part.offset() - from_db(row.offset_bytes);
+            let due = pending >= self.limits.group_bytes
+                || (pending >= GROUP_MIN_BYTES && last.elapsed() >= GROUP_TIME);
+            let whole = hold.part.offset() == limit && row.length_bytes.is_some();
+            if due && !whole && hold.sum.is_none() {
+                (row, hold) = self.commit(row, hold).await?;
+                last = Instant::now();
+            }
+        };
+        self.settle(row, hold, end).await
+    }
+
+    /// What follows the last batch of a body.
+    async fn settle(
+        &self,
+        row: UploadRow,
+        mut hold: Hold,
+        end: End,
+    ) -> Result<UploadRow, ReceiveError> {
+        if let Some(sum) = hold.sum.take() {
+            if end != End::Done {
+                return Err(broken(end, from_db(row.offset_bytes)));
+            }
+            if !sum.fits() {
+                return Err(ReceiveError::Checksum);
+            }
+        }
+        if row.length_bytes == Some(to_db(hold.part.offset())) {
+            let Hold { part, turn, .. } = hold;
+            return self.complete(row, part, turn).await;
+        }
+        let (row, mut hold) = if hold.part.offset() > from_db(row.offset_bytes) {
+            self.commit(row, hold).await?
+        } else {
+            (row, hold)
+        };
+        let at = hold.part.offset();
+        hold.turn.kept.hash = hold.part.hash().cloned().map(|hash| (at, hash));
+        match end {
+            End::Done => Ok(row),
+            _ => Err(broken(end, at)),
+        }
+    }
+
+    /// Sync, then commit: only now is the offset true.
+    async fn commit(
+        &self,
+        mut row: UploadRow,
+        hold: Hold,
+    ) -> Result<(UploadRow, Hold), ReceiveError> {
+        let hold = hold.sync().await?;
+        let (from, to) = (row.offset_bytes, to_db(hold.part.offset()));
+        let mut tx = self.db.begin().await?;
+        let advanced = uploads::advance(&mut tx, &row.id, row.epoch, from, to, now_ms()).await?;
+        tx.commit().await?;
+        if !advanced {
+            return Err(ReceiveError::Superseded);
+        }
+        tracing::debug!(upload.id = %row.id, offset = to, "acknowledged");
+        row.offset_bytes = to;
+        "receiving".clone_into(&mut row.state);
+        Ok((row, hold))
+    }
+}
+
+/// A request repeated after completion gets the same answer when it stands at the end.
+fn repeated(row: UploadRow, offset: u64) -> Result<UploadRow, ReceiveError> {
+    let actual = from_db(row.offset_bytes);
+    if offset == actual {
+        Ok(row)
+    } else {
+        Err(ReceiveError::Offset { actual })
+    }
+}
+
+fn broken(end: End, committed: u64) -> ReceiveError {
+    match end {
+        End::Slow => ReceiveError::Slow { committed },
+        End::Done | End::Broken => ReceiveError::Broken { committed },
+    }
+}

@@ -1,0 +1,135 @@
+//! A request body as batches: what is ready is taken together, so that big uploads cost few writes and slow ones hold
+//! no memory.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream, StreamExt};
+use tokio::time::{Instant, timeout};
+
+/// Bytes gathered at most before they are written.
+const BATCH_BYTES: usize = 1 << 20;
+/// The rate is averaged over this.
+const RATE_WINDOW: Duration = Duration::from_secs(60);
+
+/// Why no more data comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The body is over.
+    Done,
+    /// The connection broke, or the framing is wrong.
+    Broken,
+    /// The client was silent or slower than allowed.
+    Slow,
+}
+
+/// A body being read.
+pub(super) struct Batches<S> {
+    body: S,
+    end: Option<End>,
+    idle: Duration,
+    min_rate: u64,
+    window: (Instant, u64),
+}
+
+impl<S, E> Batches<S>
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin,
+{
+    pub(super) fn new(body: S, idle: Duration, min_rate: u64) -> Self {
+        Self {
+            body,
+            end: None,
+            idle,
+            min_rate,
+            window: (Instant::now(), 0),
+        }
+    }
+
+    /// The next batch, or why there is none. Safe to drop while it waits: nothing taken is lost.
+    pub(super) async fn next(&mut self) -> Result<Vec<Bytes>, End> {
+        if let Some(end) = self.end {
+            return Err(end);
+        }
+        let first = match timeout(self.idle, self.body.next()).await {
+            Err(_) => return Err(self.stop(End::Slow)),
+            Ok(None) => return Err(self.stop(End::Done)),
+            Ok(Some(Err(_))) => return Err(self.stop(End::Broken)),
+            Ok(Some(Ok(first))) => first,
+        };
+        let mut size = first.len();
+        let mut batch = vec![first];
+        while size < BATCH_BYTES {
+            match self.body.next().now_or_never() {
+                None => break,
+                Some(None) => {
+                    self.end = Some(End::Done);
+                    break;
+                }
+                Some(Some(Err(_))) => {
+                    self.end = Some(End::Broken);
+                    break;
+                }
+                Some(Some(Ok(more))) => {
+                    size += more.len();
+                    batch.push(more);
+                }
+            }
+        }
+        self.measure(size);
+        Ok(batch)
+    }
+
+    fn stop(&mut self, end: End) -> End {
+        self.end = Some(end);
+        end
+    }
+
+    fn measure(&mut self, size: usize) {
+        self.window.1 += size as u64;
+        let spent = self.window.0.elapsed();
+        if spent < RATE_WINDOW {
+            return;
+        }
+        if self.window.1 < self.min_rate * spent.as_secs() && self.end.is_none() {
+            self.end = Some(End::Slow);
+        }
+        self.window = (Instant::now(), 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    type Item = Result<Bytes, ()>;
+
+    #[tokio::test]
+    async fn ready_chunks_come_together_and_the_end_is_kept() {
+        let items: Vec<Item> = vec![
+            Ok(Bytes::from_static(b"a")),
+            Ok(Bytes::from_static(b"b")),
+            Err(()),
+        ];
+        let mut batches = Batches::new(stream::iter(items), Duration::from_secs(1), 0);
+        assert_eq!(batches.next().await.unwrap().len(), 2);
+        assert_eq!(batches.next().await.unwrap_err(), End::Broken);
+        assert_eq!(batches.next().await.unwrap_err(), End::Broken);
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_bounded() {
+        let chunk = Bytes::from(vec![0u8; 300 * 1024]);
+        let items: Vec<Item> = (0..10).map(|_| Ok(chunk.clone())).collect();
+        let mut batches = Batches::new(stream::iter(items), Duration::from_secs(1), 0);
+        assert_eq!(batches.next().await.unwrap().len(), 4);
+    }
+
+    #[tokio::test]
+    async fn silence_ends_it() {
+        let mut batches = Batches::new(stream::pending::<Item>(), Duration::from_millis(1), 0);
+        assert_eq!(batches.next().await.unwrap_err(), End::Slow);
+    }
+}

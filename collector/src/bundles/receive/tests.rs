@@ -1,0 +1,402 @@
+use bytes::Bytes;
+use futures_util::stream;
+use sha2::{Digest, Sha256};
+
+use super::finish::hex;
+use super::headers::Checksum;
+use super::*;
+use crate::bundles::tickets::AnyTicket;
+
+type Item = Result<Bytes, ()>;
+
+struct Fixture {
+    folder: tempfile::TempDir,
+    db: Db,
+    receiver: Receiver,
+}
+
+async fn fixture() -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let db = crate::db::testing::test_db(folder.path()).await;
+    let receiver = receiver(&folder, &db);
+    Fixture {
+        folder,
+        db,
+        receiver,
+    }
+}
+
+fn receiver(folder: &tempfile::TempDir, db: &Db) -> Receiver {
+    let store = Arc::new(Store::open(folder.path()).unwrap());
+    let limits = Limits {
+        max_bytes: 1 << 20,
+        ..Limits::default()
+    };
+    Receiver::new(
+        db.clone(),
+        store,
+        limits,
+        Arc::new(AnyTicket::default()),
+        Arc::default(),
+    )
+}
+
+fn grant() -> Grant {
+    Grant {
+        code_id: "code".into(),
+        ticket_id: "ticket".into(),
+        max_bytes: 1 << 20,
+        uploads_left: 3,
+    }
+}
+
+fn create(length: Option<u64>, sha256: Option<String>) -> Create {
+    Create {
+        length,
+        metadata: Metadata {
+            filename: "a.tar.gz".into(),
+            sha256,
+            ..Metadata::default()
+        },
+    }
+}
+
+fn ask(row: &UploadRow, offset: u64) -> Append {
+    Append {
+        upload: Uuid::parse_str(&row.id).unwrap(),
+        offset,
+        length: None,
+        checksum: None,
+        body_bytes: None,
+    }
+}
+
+fn body(items: Vec<Item>) -> stream::Iter<std::vec::IntoIter<Item>> {
+    stream::iter(items)
+}
+
+fn text(data: &'static str) -> Item {
+    Ok(Bytes::from_static(data.as_bytes()))
+}
+
+async fn count(db: &Db, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql)
+        .fetch_one(&mut *db.read().await.unwrap())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_upload_in_pieces_becomes_one_bundle_with_one_job() {
+    let f = fixture().await;
+    let digest = hex(&Sha256::digest(b"hello world"));
+    let row = f
+        .receiver
+        .create(&grant(), create(Some(11), Some(digest.clone())))
+        .await
+        .unwrap();
+    let after = f
+        .receiver
+        .append("code", ask(&row, 0), body(vec![text("hello "), Err(())]))
+        .await;
+    assert!(
+        matches!(after, Err(ReceiveError::Broken { committed: 6 })),
+        "what came is kept"
+    );
+    let id = Uuid::parse_str(&row.id).unwrap();
+    assert_eq!(f.receiver.head("code", id).await.unwrap().offset_bytes, 6);
+    let wrong = f
+        .receiver
+        .append("code", ask(&row, 3), body(vec![text("x")]))
+        .await;
+    assert!(matches!(wrong, Err(ReceiveError::Offset { actual: 6 })));
+    let done = f
+        .receiver
+        .append("code", ask(&row, 6), body(vec![text("world")]))
+        .await
+        .unwrap();
+    assert_eq!(
+        (done.state.as_str(), done.sha256.as_deref()),
+        ("complete", Some(digest.as_str()))
+    );
+    let again = f
+        .receiver
+        .append("code", ask(&row, 11), body(vec![]))
+        .await
+        .unwrap();
+    assert_eq!(again.state, "complete");
+    assert_eq!(f.receiver.head("code", id).await.unwrap().offset_bytes, 11);
+    assert_eq!(
+        count(&f.db, "SELECT COUNT(*) FROM bundles WHERE state = 'stored'").await,
+        1
+    );
+    assert_eq!(
+        count(&f.db, "SELECT COUNT(*) FROM jobs WHERE state = 'queued'").await,
+        1
+    );
+    assert!(
+        f.receiver.cancel("code", id).await.is_err(),
+        "a bundle is not the uploader's to remove"
+    );
+    assert!(matches!(
+        f.receiver.head("other", id).await,
+        Err(ReceiveError::Unknown)
+    ));
+}
+
+#[tokio::test]
+async fn a_chunk_with_a_wrong_digest_leaves_nothing() {
+    let f = fixture().await;
+    let row = f
+        .receiver
+        .create(&grant(), create(Some(3), None))
+        .await
+        .unwrap();
+    let mut request = ask(&row, 0);
+    request.checksum = Some(Checksum::Sha256([0; 32]));
+    let refused = f
+        .receiver
+        .append("code", request.clone(), body(vec![text("abc")]))
+        .await;
+    assert!(matches!(refused, Err(ReceiveError::Checksum)));
+    let id = Uuid::parse_str(&row.id).unwrap();
+    assert_eq!(f.receiver.head("code", id).await.unwrap().offset_bytes, 0);
+    request.checksum = Some(Checksum::Sha256(Sha256::digest(b"abc").into()));
+    assert_eq!(
+        f.receiver
+            .append("code", request, body(vec![text("abc")]))
+            .await
+            .unwrap()
+            .state,
+        "complete"
+    );
+}
+
+#[tokio::test]
+async fn a_file_with_another_digest_than_promised_fails_for_good() {
+    let f = fixture().await;
+    let row = f
+        .receiver
+        .create(&grant(), create(Some(3), Some("0".repeat(64))))
+        .await
+        .unwrap();
+    let refused = f
+        .receiver
+        .append("code", ask(&row, 0), body(vec![text("abc")]))
+        .await;
+    assert!(matches!(refused, Err(ReceiveError::Checksum)));
+    let id = Uuid::parse_str(&row.id).unwrap();
+    let gone = f.receiver.head("code", id).await.unwrap_err();
+    assert!(matches!(gone, ReceiveError::Gone { reason } if reason == "checksum_mismatch"));
+    assert_eq!(count(&f.db, "SELECT COUNT(*) FROM bundles").await, 0);
+}
+
+#[tokio::test]
+async fn limits_hold_at_creation_and_in_the_body() {
+    let f = fixture().await;
+    let too_large = f
+        .receiver
+        .create(&grant(), create(Some((1 << 20) + 1), None))
+        .await;
+    assert!(matches!(too_large, Err(ReceiveError::TooLarge { .. })));
+    let spent = Grant {
+        uploads_left: 0,
+        ..grant()
+    };
+    assert!(matches!(
+        f.receiver.create(&spent, create(Some(1), None)).await,
+        Err(ReceiveError::CodeUsed)
+    ));
+    let row = f
+        .receiver
+        .create(&grant(), create(Some(3), None))
+        .await
+        .unwrap();
+    let over = f
+        .receiver
+        .append("code", ask(&row, 0), body(vec![text("abcd")]))
+        .await;
+    assert!(matches!(over, Err(ReceiveError::TooLarge { limit: 3 })));
+    for _ in 0..10 {
+        f.receiver
+            .create(&grant(), create(Some(1), None))
+            .await
+            .unwrap();
+    }
+    assert!(matches!(
+        f.receiver.create(&grant(), create(Some(1), None)).await,
+        Err(ReceiveError::TooMany)
+    ));
+    assert_eq!(
+        count(&f.db, "SELECT COUNT(*) FROM uploads").await,
+        11,
+        "a refused one leaves no row"
+    );
+}
+
+#[tokio::test]
+async fn a_deferred_length_is_set_once() {
+    let f = fixture().await;
+    let row = f
+        .receiver
+        .create(&grant(), create(None, None))
+        .await
+        .unwrap();
+    f.receiver
+        .append("code", ask(&row, 0), body(vec![text("ab")]))
+        .await
+        .unwrap();
+    let mut request = ask(&row, 2);
+    request.length = Some(3);
+    let done = f
+        .receiver
+        .append("code", request, body(vec![text("c")]))
+        .await
+        .unwrap();
+    assert_eq!((done.state.as_str(), done.offset_bytes), ("complete", 3));
+    let empty = f
+        .receiver
+        .create(&grant(), create(Some(0), None))
+        .await
+        .unwrap();
+    assert_eq!(empty.state, "complete", "nothing is whole at once");
+}
+
+#[tokio::test]
+async fn after_a_kill_the_acknowledged_bytes_are_there_and_no_others() {
+    let f = fixture().await;
+    let row = f
+        .receiver
+        .create(&grant(), create(Some(6), None))
+        .await
+        .unwrap();
+    let _ = f
+        .receiver
+        .append("code", ask(&row, 0), body(vec![text("abc"), Err(())]))
+        .await;
+    let part = f.folder.path().join("parts").join(&row.id);
+    std::fs::write(&part, b"abcXY").unwrap();
+    std::fs::write(
+        f.folder
+            .path()
+            .join("parts")
+            .join(Uuid::now_v7().to_string()),
+        b"orphan",
+    )
+    .unwrap();
+    let fresh = receiver(&f.folder, &f.db);
+    let recovered = fresh.recover().await.unwrap();
+    assert_eq!(
+        recovered,
+        Recovered {
+            open: 1,
+            orphans: 1,
+            ..Recovered::default()
+        }
+    );
+    assert_eq!(std::fs::read(&part).unwrap(), b"abc");
+    let done = fresh
+        .append("code", ask(&row, 3), body(vec![text("def")]))
+        .await
+        .unwrap();
+    assert_eq!(
+        done.sha256,
+        Some(hex(&Sha256::digest(b"abcdef"))),
+        "hashed again after the state was lost"
+    );
+}
+
+#[tokio::test]
+async fn a_kill_between_rename_and_commit_still_completes() {
+    let f = fixture().await;
+    let row = f
+        .receiver
+        .create(&grant(), create(Some(3), None))
+        .await
+        .unwrap();
+    let part = f.folder.path().join("parts").join(&row.id);
+    std::fs::write(&part, b"abc").unwrap();
+    std::fs::rename(&part, f.folder.path().join("blobs").join(&row.bundle_id)).unwrap();
+    let fresh = receiver(&f.folder, &f.db);
+    let done = fresh
+        .append("code", ask(&row, 0), body(vec![text("abc")]))
+        .await
+        .unwrap();
+    assert_eq!(done.state, "complete");
+    assert_eq!(fresh.recover().await.unwrap(), Recovered::default());
+    assert_eq!(count(&f.db, "SELECT COUNT(*) FROM bundles").await, 1);
+}
+
+#[tokio::test]
+async fn missing_acknowledged_bytes_are_answered_gone() {
+    let f = fixture().await;
+    let row = f
+        .receiver
+        .create(&grant(), create(Some(6), None))
+        .await
+        .unwrap();
+    let _ = f
+        .receiver
+        .append("code", ask(&row, 0), body(vec![text("abc"), Err(())]))
+        .await;
+    std::fs::write(f.folder.path().join("parts").join(&row.id), b"a").unwrap();
+    let gone = receiver(&f.folder, &f.db)
+        .append("code", ask(&row, 3), body(vec![text("def")]))
+        .await;
+    assert!(matches!(gone, Err(ReceiveError::Gone { reason }) if reason == "state_lost"));
+}
+
+#[tokio::test]
+async fn cancelled_and_lapsed_uploads_are_gone_and_free_their_room() {
+    let f = fixture().await;
+    let row = f
+        .receiver
+        .create(&grant(), create(Some(6), None))
+        .await
+        .unwrap();
+    let id = Uuid::parse_str(&row.id).unwrap();
+    f.receiver.cancel("code", id).await.unwrap();
+    assert!(matches!(
+        f.receiver.head("code", id).await,
+        Err(ReceiveError::Gone { .. })
+    ));
+    f.receiver
+        .create(&grant(), create(Some(6), None))
+        .await
+        .unwrap();
+    sqlx::query("UPDATE uploads SET expires_ms = 1")
+        .execute(&mut *f.db.read().await.unwrap())
+        .await
+        .unwrap();
+    assert_eq!(f.receiver.expire().await.unwrap(), 1);
+    assert_eq!(
+        std::fs::read_dir(f.folder.path().join("parts"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_lost_turn_commits_nothing() {
+    let f = fixture().await;
+    let row = f
+        .receiver
+        .create(&grant(), create(Some(6), None))
+        .await
+        .unwrap();
+    let stale = f.receiver.take_turn(&row.id).await.unwrap().unwrap();
+    f.receiver.take_turn(&row.id).await.unwrap().unwrap();
+    assert!(
+        !uploads::advance(
+            &mut f.db.read().await.unwrap(),
+            &row.id,
+            stale.epoch,
+            0,
+            3,
+            1
+        )
+        .await
+        .unwrap()
+    );
+}

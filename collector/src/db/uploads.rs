@@ -1,0 +1,300 @@
+//! Rows of uploads. Every change is a compare-and-set on state, epoch and offset: a request that lost its turn changes
+//! nothing.
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, FromRow, Row};
+
+use super::{DbError, Named};
+
+/// One upload as the database knows it. `offset_bytes` is durable: it was synced before it was written here.
+#[derive(Debug, Clone, FromRow)]
+pub struct UploadRow {
+    /// UUIDv7.
+    pub id: String,
+    /// The ticket it is for, from the upload code.
+    pub ticket_id: String,
+    /// The upload code it came by.
+    pub code_id: String,
+    /// The bundle it will be.
+    pub bundle_id: String,
+    /// What the customer can quote.
+    pub receipt: String,
+    /// created, receiving, complete, failed, cancelled or expired.
+    pub state: String,
+    /// The turn that may write.
+    pub epoch: i64,
+    /// Acknowledged bytes.
+    pub offset_bytes: i64,
+    /// Length of the whole, unless deferred.
+    pub length_bytes: Option<i64>,
+    /// Bytes set aside for it.
+    pub reserved_bytes: i64,
+    /// The client's name for the file: data, never a path of ours.
+    pub filename: String,
+    /// The Upload-Metadata header.
+    pub metadata: String,
+    /// The digest the client promised.
+    pub declared_sha256: Option<String>,
+    /// What was agreed to, JSON.
+    pub consent: Option<String>,
+    /// The digest of what came.
+    pub sha256: Option<String>,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// When it was made.
+    pub created_ms: i64,
+    /// When a byte last came.
+    pub touched_ms: i64,
+    /// When it lapses unless completed.
+    pub expires_ms: i64,
+}
+
+impl UploadRow {
+    /// Whether bytes may still come.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state.as_str(), "created" | "receiving")
+    }
+}
+
+const COLUMNS: &str = "id, ticket_id, code_id, bundle_id, receipt, state, epoch, offset_bytes, length_bytes, \
+    reserved_bytes, filename, metadata, declared_sha256, consent, sha256, reason, created_ms, touched_ms, expires_ms";
+
+fn select(tail: &str) -> sqlx::AssertSqlSafe<String> {
+    sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM uploads {tail}"))
+}
+
+/// Adds a new upload.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn insert(db: &mut AnyConnection, row: &UploadRow) -> Result<(), DbError> {
+    let sql = format!(
+        "INSERT INTO uploads ({COLUMNS}) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(&row.id)
+        .bind(&row.ticket_id)
+        .bind(&row.code_id)
+        .bind(&row.bundle_id)
+        .bind(&row.receipt)
+        .bind(&row.state)
+        .bind(row.epoch)
+        .bind(row.offset_bytes)
+        .bind(row.length_bytes)
+        .bind(row.reserved_bytes)
+        .bind(&row.filename)
+        .bind(&row.metadata)
+        .bind(&row.declared_sha256)
+        .bind(&row.consent)
+        .bind(&row.sha256)
+        .bind(&row.reason)
+        .bind(row.created_ms)
+        .bind(row.touched_ms)
+        .bind(row.expires_ms)
+        .execute(db)
+        .await
+        .named("add an upload")
+        .map(|_| ())
+}
+
+/// Finds an upload by id.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find(db: &mut AnyConnection, id: &str) -> Result<Option<UploadRow>, DbError> {
+    sqlx::query_as(select("WHERE id = $1"))
+        .bind(id)
+        .fetch_optional(db)
+        .await
+        .named("find an upload")
+}
+
+/// Takes the next turn on an open upload and gives the row as it stands. Any request with an earlier epoch can commit
+/// nothing from now on. `None`: there is no such open upload.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn take_turn(db: &mut AnyConnection, id: &str) -> Result<Option<UploadRow>, DbError> {
+    let sql = format!(
+        "UPDATE uploads SET epoch = epoch + 1 WHERE id = $1 AND state IN ('created', 'receiving') RETURNING {COLUMNS}"
+    );
+    sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(id)
+        .fetch_optional(db)
+        .await
+        .named("take a turn on an upload")
+}
+
+/// Acknowledges bytes: from `from` to `to` under `epoch`. False when the turn was lost.
+///
+/// # Errors
+/// When the database refuses: nothing is acknowledged then.
+pub async fn advance(
+    db: &mut AnyConnection,
+    id: &str,
+    epoch: i64,
+    from: i64,
+    to: i64,
+    now_ms: i64,
+) -> Result<bool, DbError> {
+    sqlx::query(
+        "UPDATE uploads SET offset_bytes = $1, state = 'receiving', touched_ms = $2 \
+         WHERE id = $3 AND epoch = $4 AND offset_bytes = $5 AND state IN ('created', 'receiving')",
+    )
+    .bind(to)
+    .bind(now_ms)
+    .bind(id)
+    .bind(epoch)
+    .bind(from)
+    .execute(db)
+    .await
+    .named("acknowledge bytes")
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// Sets a deferred length, once. False when it was set to something else or the turn was lost.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn set_length(
+    db: &mut AnyConnection,
+    id: &str,
+    epoch: i64,
+    length: i64,
+) -> Result<bool, DbError> {
+    sqlx::query(
+        "UPDATE uploads SET length_bytes = $1, reserved_bytes = $1 \
+         WHERE id = $2 AND epoch = $3 AND (length_bytes IS NULL OR length_bytes = $1) AND offset_bytes <= $1",
+    )
+    .bind(length)
+    .bind(id)
+    .bind(epoch)
+    .execute(db)
+    .await.named("set the length of an upload")
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// Completes an upload under its epoch. False when the turn was lost or it was complete already.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn complete(
+    db: &mut AnyConnection,
+    row: &UploadRow,
+    sha256: &str,
+    now_ms: i64,
+) -> Result<bool, DbError> {
+    sqlx::query(
+        "UPDATE uploads SET state = 'complete', offset_bytes = $1, sha256 = $2, touched_ms = $3, reserved_bytes = 0 \
+         WHERE id = $4 AND epoch = $5 AND state IN ('created', 'receiving')",
+    )
+    .bind(row.length_bytes)
+    .bind(sha256)
+    .bind(now_ms)
+    .bind(&row.id)
+    .bind(row.epoch)
+    .execute(db)
+    .await.named("complete an upload")
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// Ends an open upload without a bundle: failed, cancelled or expired. False when it was not open any more.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn end(
+    db: &mut AnyConnection,
+    id: &str,
+    state: &str,
+    reason: Option<&str>,
+    now_ms: i64,
+) -> Result<bool, DbError> {
+    sqlx::query(
+        "UPDATE uploads SET state = $1, reason = $2, touched_ms = $3, reserved_bytes = 0, epoch = epoch + 1 \
+         WHERE id = $4 AND state IN ('created', 'receiving')",
+    )
+    .bind(state)
+    .bind(reason)
+    .bind(now_ms)
+    .bind(id)
+    .execute(db)
+    .await.named("end an upload")
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// How much is promised to uploads that are still open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reserved {
+    /// Bytes promised and not yet received, over all codes.
+    pub bytes: u64,
+    /// Open uploads of the one code.
+    pub open_of_code: u64,
+}
+
+/// Sums what is promised.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn reserved(db: &mut AnyConnection, code_id: &str) -> Result<Reserved, DbError> {
+    let row: AnyRow = sqlx::query(
+        "SELECT CAST(COALESCE(SUM(reserved_bytes - offset_bytes), 0) AS BIGINT), \
+         CAST(COALESCE(SUM(CASE WHEN code_id = $1 THEN 1 ELSE 0 END), 0) AS BIGINT) \
+         FROM uploads WHERE state IN ('created', 'receiving')",
+    )
+    .bind(code_id)
+    .fetch_one(db)
+    .await
+    .named("sum reserved bytes")?;
+    let (bytes, open): (i64, i64) = (
+        row.try_get(0).named("sum reserved bytes")?,
+        row.try_get(1).named("sum reserved bytes")?,
+    );
+    Ok(Reserved {
+        bytes: bytes.max(0).unsigned_abs(),
+        open_of_code: open.max(0).unsigned_abs(),
+    })
+}
+
+/// Every open upload, oldest first: what a start must bring in order.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn open(db: &mut AnyConnection) -> Result<Vec<UploadRow>, DbError> {
+    sqlx::query_as(select(
+        "WHERE state IN ('created', 'receiving') ORDER BY id",
+    ))
+    .fetch_all(db)
+    .await
+    .named("list open uploads")
+}
+
+/// Open uploads that have lapsed.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn lapsed(
+    db: &mut AnyConnection,
+    idle_before_ms: i64,
+    now_ms: i64,
+) -> Result<Vec<UploadRow>, DbError> {
+    sqlx::query_as(select(
+        "WHERE state IN ('created', 'receiving') AND (touched_ms < $1 OR expires_ms < $2) ORDER BY id LIMIT 500",
+    ))
+    .bind(idle_before_ms)
+    .bind(now_ms)
+    .fetch_all(db)
+    .await.named("list lapsed uploads")
+}
+
+/// The uploads made with one code, newest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_code(db: &mut AnyConnection, code_id: &str) -> Result<Vec<UploadRow>, DbError> {
+    sqlx::query_as(select("WHERE code_id = $1 ORDER BY id DESC LIMIT 50"))
+        .bind(code_id)
+        .fetch_all(db)
+        .await
+        .named("list uploads of a code")
+}

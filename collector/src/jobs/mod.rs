@@ -1,0 +1,60 @@
+//! Registry of jobs, and what runs them. One file per job, one line here.
+
+mod ingest;
+mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bundles::Bundles;
+use crate::queue::{Queue, Spec, Worker};
+use crate::tasks::Tasks;
+
+/// Every job there is.
+pub static SPECS: &[Spec<Arc<Bundles>>] = &[ingest::SPEC];
+
+/// Lost leases are looked for this often.
+const RECLAIM_EVERY: Duration = Duration::from_secs(15);
+
+/// Starts `workers` workers and the sweep; they end when the tasks drain.
+pub fn start(tasks: &Tasks, bundles: &Arc<Bundles>, workers: usize) {
+    for _ in 0..workers.max(1) {
+        let queue = Queue::new(bundles.db().clone(), Arc::clone(&bundles.wake));
+        let worker = Worker::new(queue, SPECS);
+        tasks.spawn("worker", worker.run(Arc::clone(bundles), tasks.draining()));
+    }
+    let (bundles, draining) = (Arc::clone(bundles), tasks.draining());
+    tasks.spawn("sweep", async move {
+        let mut beat = tokio::time::interval(RECLAIM_EVERY);
+        loop {
+            tokio::select! {
+                () = draining.cancelled() => return,
+                _ = beat.tick() => {}
+            }
+            match sweep::sweep(&bundles).await {
+                Ok(swept) if swept == sweep::Swept::default() => {}
+                Ok(swept) => tracing::info!(?swept, "swept"),
+                Err(error) => {
+                    tracing::warn!(error = %sitrep_shared::error::chain(&error), "the sweep failed")
+                }
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_named_once_and_tried_more_than_once() {
+        for (place, spec) in SPECS.iter().enumerate() {
+            assert!(
+                SPECS[..place].iter().all(|other| other.kind != spec.kind),
+                "{}",
+                spec.kind
+            );
+            assert!(spec.attempts > 1, "{}", spec.kind);
+        }
+    }
+}

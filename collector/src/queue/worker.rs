@@ -1,0 +1,405 @@
+//! The loop that claims and runs jobs.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{JobError, Spec, backoff};
+use crate::db::jobs::{self, End, JobRow, Retry};
+use crate::db::{Db, DbError};
+
+/// A lease lasts this long, unless renewed.
+const LEASE: Duration = Duration::from_secs(60);
+/// A running job renews its lease this often.
+const RENEW: Duration = Duration::from_secs(20);
+/// An idle worker looks for jobs of other processes this often.
+const LOOK: Duration = Duration::from_secs(2);
+/// Longest text kept of a fault, in bytes.
+const ERROR_MAX_BYTES: usize = 2_000;
+
+/// Where jobs are kept, and what tells workers of this process about new ones.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    /// The database.
+    pub db: Db,
+    /// Told when a job was queued.
+    pub wake: Arc<Notify>,
+    /// Lease and renewal; tests shorten them.
+    pub lease: Duration,
+    /// See `lease`.
+    pub renew: Duration,
+}
+
+impl Queue {
+    /// A queue with the usual times.
+    pub fn new(db: Db, wake: Arc<Notify>) -> Self {
+        Self {
+            db,
+            wake,
+            lease: LEASE,
+            renew: RENEW,
+        }
+    }
+
+    fn lease_ms(&self) -> i64 {
+        i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX / 2)
+    }
+}
+
+/// One worker.
+#[derive(Debug)]
+pub struct Worker<S: 'static> {
+    queue: Queue,
+    owner: String,
+    specs: &'static [Spec<S>],
+}
+
+/// What one look at the queue gave.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// There was nothing to do.
+    Idle,
+    /// A job ended well.
+    Done,
+    /// A try failed; the job comes again.
+    Retried,
+    /// A job is dead.
+    Dead,
+    /// The lease was lost; another worker has the job.
+    Lost,
+}
+
+impl<S: Clone + Send + Sync + 'static> Worker<S> {
+    /// Makes a worker with a name of its own.
+    pub fn new(queue: Queue, specs: &'static [Spec<S>]) -> Self {
+        Self {
+            queue,
+            owner: uuid::Uuid::now_v7().to_string(),
+            specs,
+        }
+    }
+
+    /// Claims and runs until told to stop; a job that runs then is finished first.
+    pub async fn run(self, state: S, draining: CancellationToken) {
+        while !draining.is_cancelled() {
+            let wait = match self.turn(&state).await {
+                Ok(Turn::Idle) => LOOK,
+                Ok(_) => continue,
+                Err(error) => {
+                    tracing::warn!(error = %error, "the queue does not answer");
+                    LOOK
+                }
+            };
+            tokio::select! {
+                () = draining.cancelled() => {}
+                () = self.queue.wake.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn claim(&self) -> Result<Option<JobRow>, DbError> {
+        let db = &self.queue.db;
+        let mut tx = db.begin().await?;
+        let job = jobs::claim(&mut tx, db.engine(), &self.owner, self.queue.lease_ms()).await?;
+        tx.commit().await?;
+        Ok(job)
+    }
+
+    async fn renew(&self, job: &JobRow) -> Result<bool, DbError> {
+        let db = &self.queue.db;
+        let mut tx = db.begin().await?;
+        let kept = jobs::renew(
+            &mut tx,
+            db.engine(),
+            job,
+            &self.owner,
+            self.queue.lease_ms(),
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(kept)
+    }
+
+    /// Claims one job and runs it to the end of this try.
+    ///
+    /// # Errors
+    /// When the database does not answer. A job that was running then comes again when its lease ends.
+    pub async fn turn(&self, state: &S) -> Result<Turn, DbError> {
+        let queue = &self.queue;
+        let Some(job) = self.claim().await? else {
+            return Ok(Turn::Idle);
+        };
+        let Some(spec) = self.specs.iter().find(|spec| spec.kind == job.kind) else {
+            return self.bury(None, state, job, "no such kind of job").await;
+        };
+        if job.attempt > spec.attempts {
+            return self
+                .bury(Some(spec), state, job, "every worker that had it was lost")
+                .await;
+        }
+        let began = std::time::Instant::now();
+        let outcome = self
+            .supervise((spec.run)(state.clone(), job.clone()), &job)
+            .await;
+        let duration_ms = began.elapsed().as_millis();
+        match outcome {
+            None => {
+                tracing::warn!(job.id = %job.id, job.kind = %job.kind, "lease lost");
+                Ok(Turn::Lost)
+            }
+            Some(Ok(())) => {
+                let end = End {
+                    state: "done",
+                    error: None,
+                    now_ms: crate::bundles::now_ms(),
+                };
+                let mut tx = queue.db.begin().await?;
+                let kept = jobs::end(&mut tx, &job, &self.owner, &end).await?;
+                tx.commit().await?;
+                tracing::info!(job.id = %job.id, job.kind = %job.kind, subject = %job.subject, duration_ms, "job done");
+                Ok(if kept { Turn::Done } else { Turn::Lost })
+            }
+            Some(Err(JobError(fault))) if job.attempt >= spec.attempts => {
+                self.bury(Some(spec), state, job, &fault).await
+            }
+            Some(Err(JobError(fault))) => {
+                tracing::warn!(job.id = %job.id, job.kind = %job.kind, attempt = job.attempt, error = %fault, "try failed");
+                let chance = u64::from(uuid::Uuid::now_v7().as_bytes()[15]) * 257;
+                let delay_ms = backoff::delay_ms(job.attempt, chance);
+                let retry = Retry {
+                    delay_ms,
+                    error: Some(short(&fault)),
+                    counts: true,
+                };
+                let mut tx = queue.db.begin().await?;
+                jobs::release(&mut tx, queue.db.engine(), &job, &self.owner, &retry).await?;
+                tx.commit().await?;
+                Ok(Turn::Retried)
+            }
+        }
+    }
+
+    /// Runs while the lease holds. `None`: it was lost, and the work was dropped.
+    async fn supervise(&self, work: super::Running, job: &JobRow) -> Option<Result<(), JobError>> {
+        let queue = &self.queue;
+        let mut work = AssertUnwindSafe(work).catch_unwind();
+        let mut renewals = tokio::time::interval(queue.renew);
+        renewals.tick().await;
+        loop {
+            tokio::select! {
+                outcome = &mut work => {
+                    return Some(outcome.unwrap_or_else(|_| Err(JobError("the job panicked".to_owned()))));
+                }
+                _ = renewals.tick() => {
+                    match self.renew(job).await {
+                        Ok(true) => {}
+                        Ok(false) => return None,
+                        // The database may be back before the lease ends; ending the job needs it anyway.
+                        Err(error) => tracing::warn!(job.id = %job.id, error = %error, "lease not renewed"),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn bury(
+        &self,
+        spec: Option<&Spec<S>>,
+        state: &S,
+        job: JobRow,
+        fault: &str,
+    ) -> Result<Turn, DbError> {
+        tracing::error!(job.id = %job.id, job.kind = %job.kind, subject = %job.subject, error = %fault, "job is dead");
+        if let Some(spec) = spec
+            && let Err(error) = (spec.dead)(state.clone(), job.clone(), fault.to_owned()).await
+        {
+            // The lease runs out and the job comes here again.
+            tracing::error!(job.id = %job.id, error = %error, "the end of a dead job failed");
+            return Ok(Turn::Lost);
+        }
+        let end = End {
+            state: "dead",
+            error: Some(short(fault)),
+            now_ms: crate::bundles::now_ms(),
+        };
+        let mut tx = self.queue.db.begin().await?;
+        jobs::end(&mut tx, &job, &self.owner, &end).await?;
+        tx.commit().await?;
+        Ok(Turn::Dead)
+    }
+}
+
+fn short(text: &str) -> &str {
+    let mut end = text.len().min(ERROR_MAX_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Seen {
+        runs: Arc<AtomicUsize>,
+        dead: Arc<AtomicUsize>,
+    }
+
+    static SPECS: &[Spec<Seen>] = &[
+        Spec {
+            kind: "good",
+            attempts: 3,
+            run: |s, _| count(s.runs, true),
+            dead: |s, _, _| count(s.dead, true),
+        },
+        Spec {
+            kind: "bad",
+            attempts: 3,
+            run: |s, _| count(s.runs, false),
+            dead: |s, _, _| count(s.dead, true),
+        },
+        Spec {
+            kind: "panics",
+            attempts: 1,
+            run: |_, _| Box::pin(async { panic!("on purpose") }),
+            dead: |s, _, _| count(s.dead, true),
+        },
+        Spec {
+            kind: "long",
+            attempts: 3,
+            run: |_, _| Box::pin(std::future::pending()),
+            dead: |s, _, _| count(s.dead, true),
+        },
+    ];
+
+    fn count(counter: Arc<AtomicUsize>, good: bool) -> super::super::Running {
+        Box::pin(async move {
+            counter.fetch_add(1, Ordering::Relaxed);
+            if good {
+                Ok(())
+            } else {
+                Err(JobError("no luck".into()))
+            }
+        })
+    }
+
+    async fn worker(kinds: &[&str]) -> (tempfile::TempDir, Worker<Seen>) {
+        let folder = tempfile::tempdir().unwrap();
+        let db = crate::db::testing::test_db(folder.path()).await;
+        let mut conn = db.begin().await.unwrap();
+        for kind in kinds {
+            jobs::enqueue(&mut conn, kind, "subject", 0).await.unwrap();
+            jobs::enqueue(&mut conn, kind, "subject", 0).await.unwrap();
+        }
+        conn.commit().await.unwrap();
+        let queue = Queue::new(db, Arc::default());
+        (folder, Worker::new(queue, SPECS))
+    }
+
+    async fn due_now(worker: &Worker<Seen>) {
+        sqlx::query("UPDATE jobs SET run_after_ms = 0")
+            .execute(&mut *worker.queue.db.read().await.unwrap())
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_job_is_done_once_however_often_it_was_queued() {
+        let (_folder, worker) = worker(&["good"]).await;
+        let seen = Seen::default();
+        assert_eq!(worker.turn(&seen).await.unwrap(), Turn::Done);
+        assert_eq!(worker.turn(&seen).await.unwrap(), Turn::Idle);
+        assert_eq!(seen.runs.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_is_dead_after_its_tries_and_blocks_no_other() {
+        let (_folder, worker) = worker(&["bad", "good"]).await;
+        let seen = Seen::default();
+        assert_eq!(worker.turn(&seen).await.unwrap(), Turn::Retried);
+        assert_eq!(
+            worker.turn(&seen).await.unwrap(),
+            Turn::Done,
+            "the next one is not held up"
+        );
+        assert_eq!(
+            worker.turn(&seen).await.unwrap(),
+            Turn::Idle,
+            "it waits before the next try"
+        );
+        due_now(&worker).await;
+        assert_eq!(worker.turn(&seen).await.unwrap(), Turn::Retried);
+        due_now(&worker).await;
+        assert_eq!(worker.turn(&seen).await.unwrap(), Turn::Dead);
+        assert_eq!(seen.dead.load(Ordering::Relaxed), 1);
+        assert_eq!(
+            jobs::count(&mut worker.queue.db.read().await.unwrap(), "dead")
+                .await
+                .unwrap(),
+            1
+        );
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_failed_try() {
+        let (_folder, worker) = worker(&["panics"]).await;
+        assert_eq!(worker.turn(&Seen::default()).await.unwrap(), Turn::Dead);
+    }
+
+    #[tokio::test]
+    async fn a_lost_worker_s_job_comes_back_and_is_dead_after_its_tries() {
+        let (_folder, worker) = worker(&["good"]).await;
+        let queue = &worker.queue;
+        for attempt in 1..=3 {
+            let job = jobs::claim(
+                &mut queue.db.read().await.unwrap(),
+                queue.db.engine(),
+                "lost",
+                -1,
+            )
+            .await
+            .unwrap()
+            .unwrap();
+            assert_eq!(job.attempt, attempt);
+            assert_eq!(
+                jobs::reclaim(&mut queue.db.read().await.unwrap(), queue.db.engine())
+                    .await
+                    .unwrap(),
+                1
+            );
+        }
+        let seen = Seen::default();
+        assert_eq!(worker.turn(&seen).await.unwrap(), Turn::Dead);
+        assert_eq!(seen.runs.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn work_stops_when_the_lease_is_lost() {
+        let (_folder, mut worker) = worker(&["long"]).await;
+        worker.queue.renew = Duration::from_millis(1);
+        let db = worker.queue.db.clone();
+        let seen = Seen::default();
+        let steal = async {
+            while sqlx::query("UPDATE jobs SET owner = 'other' WHERE state = 'leased'")
+                .execute(&mut *db.read().await.unwrap())
+                .await
+                .unwrap()
+                .rows_affected()
+                == 0
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        let (turn, ()) = tokio::join!(worker.turn(&seen), steal);
+        assert_eq!(turn.unwrap(), Turn::Lost);
+    }
+}
