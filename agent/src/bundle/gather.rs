@@ -6,8 +6,9 @@ use super::spool::{Spool, StateDir};
 use super::{meta, readme, seal_failure};
 use crate::analysis::Analysis;
 use crate::cli::{App, Choice, Span};
-use crate::collect::{self, Cancel, Host, Params, RunSummary};
+use crate::collect::{self, Cancel, Host, Miss, Params, Read, RunSummary};
 use crate::config::Origin;
+use crate::consent::glob;
 use crate::error::{Exit, Failure};
 use crate::plan::{self, Plan};
 use crate::profile::{self, Profile};
@@ -15,7 +16,7 @@ use crate::ui::Progress;
 use serde_json::{Value, json};
 use sitrep_shared::bundle::layout;
 use sitrep_shared::bundle::manifest::{AgentRef, Cost, Item, Kind, Manifest, ProfileRef, SCHEMA};
-use sitrep_shared::bundle::{BundleWriter, WriterOptions};
+use sitrep_shared::bundle::{BundleWriter, Reserved, WriterOptions};
 use sitrep_shared::protocol::CodeInfo;
 use sitrep_shared::redact::{FileContext, Redactor};
 use sitrep_shared::size::format_bytes;
@@ -30,6 +31,8 @@ pub struct Request {
     pub profile: String,
     /// Span of time.
     pub span: Span,
+    /// Its beginning as a person wrote it.
+    pub since: Option<String>,
     /// Items to add.
     pub include: Vec<String>,
     /// Items to leave out.
@@ -69,13 +72,15 @@ impl Request {
                 .unwrap_or(profile::DEFAULT)
                 .to_owned(),
         };
-        let mut exclude = choice.exclude.clone();
-        exclude.extend(app.config.list("policy.deny_items").iter().cloned());
         Ok(Self {
             profile,
+            since: choice
+                .since
+                .clone()
+                .or_else(|| info.and_then(|info| info.since.clone())),
             span: choice.span(app, info.and_then(|info| info.since.as_deref()))?,
             include: choice.include.clone(),
-            exclude,
+            exclude: choice.exclude.clone(),
             root: choice.root.clone(),
             secrets: Vec::new(),
             ticket: info.map(|info| info.ticket.key.clone()),
@@ -133,13 +138,29 @@ pub fn prepare(app: &App, request: &Request) -> Result<Prepared, Failure> {
     if let Some(millis) = app.config.duration_ms("limits.max_time") {
         params.max_time_ms = millis;
     }
-    let plan = plan::make(&host, &profile, &params);
+    let mut plan = plan::make(&host, &profile, &params);
+    obey(app, &mut plan);
     let name = ["/proc/sys/kernel/hostname", "/etc/hostname"]
         .into_iter()
         .find_map(|path| host.text(path).ok().map(|text| text.trim().to_owned()))
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "host".to_owned());
     Ok(Prepared { host, plan, name })
+}
+
+/// What the administrator does not allow stays in the plan, as left out.
+fn obey(app: &App, plan: &mut Plan) {
+    let denied = app.config.list("policy.deny_items");
+    let no_commands = app.config.text("policy.allow_commands") == Some("none");
+    for item in plan.steps.iter_mut().flat_map(|step| step.items.iter_mut()) {
+        let names = [item.id.as_str(), item.source, item.origin.as_str()];
+        let named = denied
+            .iter()
+            .any(|pattern| names.iter().any(|name| glob(pattern, name)));
+        if named || (no_commands && item.kind == Kind::Command) {
+            item.read = Read::Nothing(Miss::skipped("not allowed by this host's policy"));
+        }
+    }
 }
 
 /// Carries out a request. The result is sealed and private; nothing has been sent.
@@ -168,9 +189,9 @@ pub fn gather(
             level: 1,
         },
     );
-    let readme = readme::beginning(&manifest, &request.occasion);
-    let stored = writer.add(layout::README, readme.as_bytes());
-    stored.map_err(|error| seal_failure("cannot write the bundle", error))?;
+    let readme = writer
+        .reserve(layout::README, readme::ROOM_BYTES)
+        .map_err(|error| seal_failure("cannot write the bundle", error))?;
     let progress = Progress::new(plan.items().map(|item| item.source));
     let cancel = Cancel::from_flag(app.ui.io.interrupt.flag());
     let mut recorder = Recorder::new(
@@ -198,6 +219,7 @@ pub fn gather(
         spool,
         now,
         plan: &plan,
+        readme,
     }
     .seal()
 }
@@ -212,6 +234,7 @@ struct Sealing<'a> {
     spool: Spool,
     now: UtcMs,
     plan: &'a Plan,
+    readme: Reserved,
 }
 
 impl Sealing<'_> {
@@ -226,6 +249,8 @@ impl Sealing<'_> {
         let redaction = self.recorded.redactions.document(&level);
         self.manifest.items = self.recorded.items;
         let mut writer = self.recorded.writer;
+        let readme = readme::text(&self.manifest, &self.request.occasion, &findings);
+        writer.fill(self.readme, readme.as_bytes()).map_err(fault)?;
         let documents = [
             (layout::FACTS, meta::document(&facts)),
             (layout::FINDINGS, meta::document(&findings)),

@@ -10,23 +10,23 @@ const NAMED_FINDINGS: usize = 10;
 /// Missing items named in the README; all are in the manifest.
 const NAMED_MISSING: usize = 100;
 
-/// The whole text.
-pub fn text(manifest: &Manifest, occasion: &Occasion, findings: &Value) -> String {
-    let mut text = String::new();
-    let _ = head(&mut text, manifest, occasion);
-    let _ = found(&mut text, findings);
-    let _ = missing(&mut text, manifest);
-    let _ = layout(&mut text);
-    text
-}
+/// Room for the text at the head of a bundle, kept while what is missing and found is not known yet.
+pub const ROOM_BYTES: u16 = 8 * 1024;
 
-/// The text at the head of a bundle that is still growing: what is missing and what was found is not
-/// known yet, and is in `meta/`.
-pub fn beginning(manifest: &Manifest, occasion: &Occasion) -> String {
-    let mut text = String::new();
-    let _ = head(&mut text, manifest, occasion);
-    let _ = layout(&mut text);
-    text
+/// The text, in at most [`ROOM_BYTES`]: the longer the list of what is missing, the less of it.
+pub fn text(manifest: &Manifest, occasion: &Occasion, findings: &Value) -> String {
+    let mut named = NAMED_MISSING;
+    loop {
+        let mut text = String::new();
+        let _ = head(&mut text, manifest, occasion);
+        let _ = found(&mut text, findings);
+        let _ = missing(&mut text, manifest, named);
+        let _ = layout(&mut text);
+        if text.len() <= usize::from(ROOM_BYTES) || named == 0 {
+            return text;
+        }
+        named /= 2;
+    }
 }
 
 fn head(text: &mut String, manifest: &Manifest, occasion: &Occasion) -> std::fmt::Result {
@@ -88,7 +88,7 @@ fn found(text: &mut String, findings: &Value) -> std::fmt::Result {
     writeln!(text)
 }
 
-fn missing(text: &mut String, manifest: &Manifest) -> std::fmt::Result {
+fn missing(text: &mut String, manifest: &Manifest, named: usize) -> std::fmt::Result {
     let left_out: Vec<&Item> = manifest
         .items
         .iter()
@@ -96,16 +96,16 @@ fn missing(text: &mut String, manifest: &Manifest) -> std::fmt::Result {
         .filter(|item| !matches!(item.outcome, Outcome::Collected | Outcome::Absent))
         .collect();
     writeln!(text, "Missing or incomplete: {}", left_out.len())?;
-    for item in left_out.iter().take(NAMED_MISSING) {
+    for item in left_out.iter().take(named) {
         let outcome = crate::cli::outcome_word(item.outcome);
         let reason = item.reason.as_deref().unwrap_or("");
         writeln!(text, "  {outcome:<10} {:<40} {reason}", item.id)?;
     }
-    if left_out.len() > NAMED_MISSING {
+    if left_out.len() > named {
         writeln!(
             text,
             "  … and {} more, see meta/manifest.json",
-            left_out.len() - NAMED_MISSING
+            left_out.len() - named
         )?;
     }
     writeln!(text)

@@ -6,6 +6,7 @@ use super::result::RunResult;
 use super::sending::{self, Parcel};
 use super::{App, Command, findings};
 use crate::bundle::{Draft, Prepared, Request, StateDir, gather, prepare};
+use crate::config::duration_ms;
 use crate::consent::{self, Decision};
 use crate::error::{Exit, Failure};
 use crate::ui::{Line, Tone};
@@ -312,11 +313,12 @@ fn output(wanted: Option<&Path>, name: &str) -> PathBuf {
 }
 
 fn announce(app: &mut App, request: &Request, prepared: &Prepared, decider: Decider) {
-    let span = request.span.since_ms.map_or(String::new(), |since_ms| {
-        let now = (app.ui.io.now)().0;
-        let span = u64::try_from(now.saturating_sub(since_ms)).unwrap_or(0);
-        app.ui
-            .say("asks_since", &[("since", &format_duration_ms(span))])
+    let since = request
+        .since
+        .as_deref()
+        .filter(|since| duration_ms(since).is_ok());
+    let span = since.map_or(String::new(), |since| {
+        app.ui.say("asks_since", &[("since", since)])
     });
     let text = match (&request.occasion.host, decider) {
         (Some(_), _) => {
@@ -374,19 +376,17 @@ fn summary(app: &mut App, draft: &Draft, file: &str) {
     }
     let text = app.ui.say("found", &[]);
     app.ui.status(&Line::new().tone(Tone::Strong, text));
+    let width = app.ui.io.width;
     for finding in list.iter().take(SHOWN_FINDINGS) {
         for line in findings::brief(finding) {
-            app.ui.status(&line);
+            app.ui.status(&line.fitted(width));
         }
         let id = finding["id"].as_str().unwrap_or("?");
         if let Some(step) = findings::steps(finding, app.ui.style.lang).first() {
             let more = app.ui.say("steps", &[("file", file), ("id", id)]);
-            app.ui.status(
-                &Line::new()
-                    .text("              ")
-                    .text(step)
-                    .tone(Tone::Dim, format!("  {more}")),
-            );
+            app.ui.status(&Line::of(format!("      {step}")));
+            app.ui
+                .status(&Line::new().tone(Tone::Dim, format!("      {more}")));
         }
     }
     if list.len() > SHOWN_FINDINGS {

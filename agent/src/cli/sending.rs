@@ -1,12 +1,14 @@
 //! Sending a sealed file and telling the person what came of it: shared by `run` and `send`.
 
 use super::App;
+use crate::config::local_minute;
 use crate::error::{Exit, Failure};
 use crate::ui::{Line, Tone};
 use crate::upload::{Collector, Outgoing, Record, Records, Sent, UploadError, verdict_word};
 use serde_json::{Value, json};
 use sitrep_shared::protocol::{CodeInfo, Verdict};
 use sitrep_shared::size::format_bytes;
+use sitrep_shared::time::UtcMs;
 use std::path::Path;
 
 /// A file on its way out.
@@ -48,7 +50,7 @@ pub fn ask(app: &mut App, collector: &Collector) -> Result<CodeInfo, Failure> {
         }
         failure
     })?;
-    let until = sitrep_shared::time::UtcMs(info.expires_ms).rfc3339();
+    let until = local_minute(UtcMs(info.expires_ms));
     let text = app.ui.say(
         "ticket",
         &[

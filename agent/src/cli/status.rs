@@ -2,6 +2,7 @@
 
 use super::{App, Command};
 use crate::bundle::StateDir;
+use crate::config::local_minute;
 use crate::error::{Exit, Failure};
 use crate::ui::{Line, Tone};
 use crate::upload::{Record, Records};
@@ -38,7 +39,7 @@ impl Command for Status {
             let (tone, state) = state(record);
             let file = record.file.display().to_string();
             let line = Line::new()
-                .left(22, UtcMs(record.created_ms).rfc3339())
+                .left(18, local_minute(UtcMs(record.created_ms)))
                 .left(12, record.ticket.as_deref().unwrap_or("-"))
                 .tone(tone, format!("{state:<28}"))
                 .text(" ")

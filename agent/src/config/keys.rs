@@ -147,13 +147,6 @@ pub const KEYS: &[Key] = &[
         "most bytes a second when sending",
     ),
     key(
-        "upload.max_time",
-        Kind::Duration,
-        None,
-        Some("1h"),
-        "longest time without progress before sending gives up",
-    ),
-    key(
         "policy.allow_send",
         Kind::Bool,
         None,
@@ -169,7 +162,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "policy.allow_commands",
-        Kind::Choice(&["builtin", "signed", "none"]),
+        Kind::Choice(&["builtin", "none"]),
         None,
         Some("builtin"),
         "which commands may run",

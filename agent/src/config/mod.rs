@@ -10,7 +10,7 @@ mod moment;
 mod values;
 
 pub use keys::{KEYS, Key, Kind};
-pub use moment::moment_ms;
+pub use moment::{local_minute, moment_ms};
 pub use values::{distance, duration_ms, fraction};
 
 use crate::error::Failure;

@@ -33,6 +33,19 @@ pub fn moment_ms(text: &str, now: UtcMs) -> Result<i64, String> {
         })
 }
 
+/// The same for people: date and minute in this host's time zone.
+pub fn local_minute(at: UtcMs) -> String {
+    let zone = jiff::tz::TimeZone::system();
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(
+        |_| at.rfc3339(),
+        |time| {
+            zone.to_datetime(time)
+                .strftime("%Y-%m-%d %H:%M")
+                .to_string()
+        },
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

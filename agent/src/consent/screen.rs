@@ -77,9 +77,10 @@ fn question(ui: &mut Ui, draft: &Draft, host: Option<&str>) {
 }
 
 fn view(ui: &mut Ui, draft: &mut Draft) -> Result<(), Failure> {
+    let width = ui.io.width;
     let lines: Vec<Line> = draft
         .choices()
-        .map(|(number, item)| row(number, item, draft.why(&item.id)))
+        .map(|(number, item)| row(number, item, draft.why(&item.id)).fitted(width))
         .collect();
     ui.page(&lines);
     loop {

@@ -38,11 +38,13 @@ pub mod manifest;
 pub mod path;
 pub mod reader;
 mod reseal;
+mod reserve;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use reseal::{DESELECTED, Edit, REPLACED, reseal};
+pub use reserve::Reserved;
 pub use writer::{
     BLOCK_BYTES, BundleWriter, EntryWriter, OWN_BLOCK_BYTES, Sealed, Stored, WriteError,
     WriterOptions,

@@ -214,7 +214,7 @@ impl<W: Write> BundleWriter<W> {
         Ok(stored)
     }
 
-    fn head(
+    pub(super) fn head(
         &self,
         path: &str,
         kind: EntryKind,
@@ -473,7 +473,21 @@ impl<W: Write + Seek> BundleWriter<W> {
         Ok(stored)
     }
 
-    fn patch(&mut self, at: u64, member: &[u8]) -> Result<(), WriteError> {
+    /// Writes a block that will be patched; returns where it is in the file.
+    pub(super) fn stored_block(&mut self, tar: &[u8]) -> Result<u64, WriteError> {
+        let (at, member) = (self.written, gzip::stored_member(tar));
+        // From here on the digest waits for the patched bytes.
+        self.hash_ends.get_or_insert(at);
+        self.copy_member(&member, tar.len() as u64)?;
+        Ok(at)
+    }
+
+    /// Notes what is stored at a path.
+    pub(super) fn account_for(&mut self, stored: Stored) {
+        self.stored.insert(stored.path.clone(), stored);
+    }
+
+    pub(super) fn patch(&mut self, at: u64, member: &[u8]) -> Result<(), WriteError> {
         let step = |source| WriteError::Io {
             doing: "patch a header of",
             source,
