@@ -11,7 +11,7 @@ const NAMED_FINDINGS: usize = 10;
 const NAMED_MISSING: usize = 100;
 
 /// Room for the text at the head of a bundle, kept while what is missing and found is not known yet.
-pub const ROOM_BYTES: u16 = 8 * 1024;
+pub const ROOM_BYTES: u16 = 4 * 1024;
 
 /// The text, in at most [`ROOM_BYTES`]: the longer the list of what is missing, the less of it.
 pub fn text(manifest: &Manifest, occasion: &Occasion, findings: &Value) -> String {
@@ -77,12 +77,11 @@ fn found(text: &mut String, findings: &Value) -> std::fmt::Result {
             .as_array()
             .and_then(|evidence| evidence.first())
         {
-            writeln!(
-                text,
-                "            {}:{}",
-                first["file"].as_str().unwrap_or("?"),
-                first["line"]
-            )?;
+            let file = first["file"].as_str().unwrap_or("?");
+            match first["line"].as_u64() {
+                Some(line) if line > 0 => writeln!(text, "            {file}:{line}")?,
+                _ => writeln!(text, "            {file}")?,
+            }
         }
     }
     writeln!(text)

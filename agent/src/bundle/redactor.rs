@@ -26,10 +26,7 @@ pub fn build(app: &App, host: &Host, name: &str, secrets: &[String]) -> Result<R
         )
     })?;
     let mut words = words(app)?;
-    for secret in secrets {
-        words.push(secret.clone());
-        words.push(secret.replace('-', ""));
-    }
+    words.extend(secrets.iter().cloned());
     RedactorBuilder::new(level, key)
         .learn(learned(host, name))
         .words(words)

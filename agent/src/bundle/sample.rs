@@ -33,18 +33,7 @@ pub fn draft(dir: &Path) -> Draft {
         level: 1,
     };
     let mut writer = BundleWriter::create(spool.handle().expect("a handle"), options);
-    let findings = json!({"schema": "sitrep.findings/1", "evaluated": 2, "not_evaluated": [], "findings": [
-        {"id": "SIG-0087", "severity": "high", "title": "The kernel killed a process", "cause": "Memory ran out.",
-         "impact": "A service is gone.", "mitigation": "Give it more memory.",
-         "fix": {"expert": {"en": ["Look at the limits", "Restart it"], "zh": []}, "plain": {"en": [], "zh": []}},
-         "references": ["https://example.com/oom"],
-         "evidence": [{"file": "sos/dmesg", "line": 2, "text": "Out of memory: Killed process 7"}]}]});
-    let redaction = json!({"schema": "sitrep.redaction/1", "level": "standard", "total": 2,
-        "by_rule": {"password": 2}, "withheld": [], "files": [
-            {"path": "sos/etc/hosts", "total": 2, "by_rule": {"password": 2},
-             "places": [{"line": 1, "rule": "password"}]}]});
-    let facts =
-        json!({"schema": "sitrep.facts/1", "os": {"id": "debian", "item": "sos/etc/hosts"}});
+    let [findings, redaction, facts] = documents();
     let mut items = Vec::new();
     for (id, path, text) in FILES {
         writer.add(path, text.as_bytes()).expect("added");
@@ -92,6 +81,23 @@ pub fn draft(dir: &Path) -> Draft {
         facts,
     })
     .expect("opens")
+}
+
+/// Findings, redaction report and facts that agree with the files.
+fn documents() -> [serde_json::Value; 3] {
+    let findings = json!({"schema": "sitrep.findings/1", "evaluated": 2, "not_evaluated": [], "findings": [
+        {"id": "SIG-0087", "severity": "high", "title": "The kernel killed a process", "cause": "Memory ran out.",
+         "impact": "A service is gone.", "mitigation": "Give it more memory.",
+         "fix": {"expert": {"en": ["Look at the limits", "Restart it"], "zh": []}, "plain": {"en": [], "zh": []}},
+         "references": ["https://example.com/oom"],
+         "evidence": [{"file": "sos/dmesg", "line": 2, "text": "Out of memory: Killed process 7"}]}]});
+    let redaction = json!({"schema": "sitrep.redaction/1", "level": "standard", "total": 2,
+        "by_rule": {"password": 2}, "withheld": [], "files": [
+            {"path": "sos/etc/hosts", "total": 2, "by_rule": {"password": 2},
+             "places": [{"line": 1, "rule": "password"}]}]});
+    let facts =
+        json!({"schema": "sitrep.facts/1", "os": {"id": "debian", "item": "sos/etc/hosts"}});
+    [findings, redaction, facts]
 }
 
 fn item(id: &str, path: &str, kind: Kind) -> Item {

@@ -84,7 +84,10 @@ impl App {
             .interrupt
             .signal()
             .map_or(crate::error::Exit::Interrupted, |s| s.exit());
-        Failure::new(exit, exit.word())
+        Failure::new(
+            exit,
+            format!("{}; nothing was sent and nothing is kept", exit.word()),
+        )
     }
 }
 

@@ -16,6 +16,7 @@ mod run;
 mod send;
 mod sending;
 mod show;
+mod signatures;
 mod status;
 mod verify;
 mod version;
@@ -41,6 +42,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<check::Check>(),
     entry::<status::Status>(),
     entry::<profiles::Profiles>(),
+    entry::<signatures::Signatures>(),
     entry::<config::ConfigCommand>(),
     entry::<version::Version>(),
     entry::<completions::Completions>(),

@@ -213,9 +213,9 @@ impl Run {
         let host = target.map(|(collector, _)| collector.destination().host().to_owned());
         let target_info = host.as_deref().zip(target.map(|(_, info)| info));
         let mut request = Request::of(app, &self.choice, target_info)?;
-        request
-            .secrets
-            .extend(target.map(|(collector, _)| collector.destination().secret()));
+        if let Some((collector, _)) = target {
+            request.secrets = collector.destination().spellings();
+        }
         request.note.clone_from(&self.handling.note);
         request.basis = basis(decider);
         Ok(request)

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 pub struct Destination {
     base_url: String,
     code: UploadCode,
+    typed: String,
 }
 
 impl Destination {
@@ -26,7 +27,12 @@ impl Destination {
             (None, Some(base)) => base.to_owned(),
             (None, None) => return Err(UploadError::NoAddress),
         };
-        Self::new(&base, target.code)
+        let mut destination = Self::new(&base, target.code)?;
+        text.rsplit('/')
+            .next()
+            .unwrap_or(text)
+            .clone_into(&mut destination.typed);
+        Ok(destination)
     }
 
     /// Checks the address: https, or http on this computer only.
@@ -49,6 +55,7 @@ impl Destination {
         }
         Ok(Self {
             base_url: with_scheme,
+            typed: code.canonical(),
             code,
         })
     }
@@ -73,6 +80,23 @@ impl Destination {
     /// The code in its canonical form: for the header and the redactor only.
     pub fn secret(&self) -> String {
         self.code.canonical()
+    }
+
+    /// Every way in which the code may stand in what is collected: as typed (the program's own
+    /// arguments are in the list of processes), canonical, and without dashes.
+    pub fn spellings(&self) -> Vec<String> {
+        let canonical = self.secret();
+        let plain = canonical.replace('-', "");
+        let mut all = vec![
+            self.typed.clone(),
+            canonical.to_lowercase(),
+            plain.to_lowercase(),
+        ];
+        all.extend([canonical, plain]);
+        all.retain(|spelling| !spelling.is_empty());
+        all.sort();
+        all.dedup();
+        all
     }
 
     /// The code.

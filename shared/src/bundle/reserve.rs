@@ -90,7 +90,6 @@ mod tests {
     use super::super::manifest::{Item, Manifest, SCHEMA};
     use super::super::reader::Index;
     use super::super::{BundleWriter, WriterOptions};
-    use super::*;
     use crate::time::UtcMs;
 
     fn bundle(filled: Option<&[u8]>) -> Vec<u8> {
