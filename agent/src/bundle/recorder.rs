@@ -262,7 +262,8 @@ impl Sink for Recorder<'_, '_> {
             .span(source, &item.id, start_ms, end.duration_ms, word);
         let missing = crate::cli::is_missing(&item).then(|| {
             let reason = item.reason.clone().unwrap_or_else(|| word.to_owned());
-            let root = item.needs.as_deref() == Some("root");
+            let root =
+                item.needs.as_deref() == Some("root") && !rustix::process::geteuid().is_root();
             (reason, root.then(|| self.ui.say("run_as_root", &[])))
         });
         self.progress.ended(

@@ -74,7 +74,7 @@ impl RunResult {
         let raw: u64 = manifest.items.iter().map(|item| item.stored_bytes).sum();
         let values = [
             ("ok", self.ok.to_string()),
-            ("asked", self.asked.to_string()),
+            ("asked", (self.asked - self.absent).to_string()),
             ("raw", format_bytes(raw)),
             ("packed", format_bytes(draft.bytes)),
             ("time", format_duration_ms(manifest.duration_ms)),
