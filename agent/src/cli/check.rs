@@ -113,7 +113,7 @@ fn code_step(collector: &crate::upload::Collector) -> Step {
         Err(error) => Step {
             name: "code",
             level: Level::Fail,
-            detail: sitrep_shared::error::chain(&error),
+            detail: error.short(),
             fix: Some("ask support for a new one".to_owned()),
         },
     }

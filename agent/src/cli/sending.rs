@@ -42,7 +42,7 @@ pub fn ask(app: &mut App, collector: &Collector) -> Result<CodeInfo, Failure> {
     app.ui.status(&Line::new().tone(Tone::Dim, name).text(text));
     let info = collector.code_info().map_err(|error| {
         let exit = error.exit();
-        let mut failure = error.failure(&format!("cannot ask {host} about the code"));
+        let mut failure = error.failure("cannot ask what the code is for");
         if exit == Exit::Upload {
             failure = failure
                 .hint("sitrep check CODE  tests name, proxy, TLS and clock")

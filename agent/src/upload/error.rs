@@ -144,12 +144,27 @@ impl UploadError {
         }
     }
 
+    /// Why, in the words of the innermost cause: the layers of a network stack tell a person nothing.
+    pub fn short(&self) -> String {
+        match self {
+            Self::Network { doing, source } => {
+                let mut cause: &(dyn std::error::Error + 'static) = source;
+                while let Some(inner) = cause.source() {
+                    cause = inner;
+                }
+                format!("{doing}: {cause}")
+            }
+            _ => sitrep_shared::error::chain(self),
+        }
+    }
+
     /// The failure a person reads: `what` was being done, then why, then the next step.
     pub fn failure(self, what: &str) -> Failure {
         let exit = self.exit();
         let hints = self.hints();
         let mut failure = match &self {
             Self::Code => Failure::new(exit, self.to_string()),
+            Self::Network { .. } => Failure::new(exit, what).because(self.short()),
             _ => Failure::new(exit, what).because(self),
         };
         failure.hints = hints;

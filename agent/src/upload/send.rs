@@ -5,7 +5,6 @@ use super::client::Collector;
 use super::state::{Record, Records};
 use super::{UploadError, retry, tus};
 use crate::ui::{Bar, Line, Tone, Ui};
-use sitrep_shared::error::chain;
 use sitrep_shared::protocol::UploadStatus;
 use sitrep_shared::size::{format_bytes, format_duration_ms};
 use std::path::Path;
@@ -107,7 +106,7 @@ impl Collector {
             let text = ui.say(
                 "retrying",
                 &[
-                    ("why", &chain(&error)),
+                    ("why", &error.short()),
                     ("time", &time),
                     ("n", &tries.to_string()),
                     ("max", &retry::MAX_TRIES.to_string()),
