@@ -12,6 +12,7 @@ const SYSCTLS: &[&str] = &[
     "kernel.threads-max",
     "kernel.panic",
     "kernel.dmesg_restrict",
+    "kernel.randomize_va_space",
     "net.core.somaxconn",
     "net.ipv4.ip_forward",
     "net.ipv4.ip_local_port_range",
@@ -26,6 +27,7 @@ const SYSCTLS: &[&str] = &[
     "vm.nr_hugepages",
     "vm.overcommit_memory",
     "vm.overcommit_ratio",
+    "vm.panic_on_oom",
     "vm.swappiness",
 ];
 
