@@ -209,8 +209,17 @@ impl Draft {
     /// directory, and the failure says so.
     pub fn keep(mut self, target: &Path) -> Result<PathBuf, Failure> {
         self.spool.keep(target).map_err(|error| {
-            let left = self.spool.leave();
-            error.failure().note("kept", left.display().to_string())
+            let name = format!("{}.tar.gz", self.index.top_dir);
+            let left = self.spool.leave(&name);
+            let mut failure = error.failure();
+            if failure.exit == crate::error::Exit::Internal {
+                "cannot put the bundle where it should go".clone_into(&mut failure.what);
+                failure.hints = vec![format!(
+                    "it can be moved from there, or sent: sitrep send {} CODE",
+                    left.display()
+                )];
+            }
+            failure.note("kept", left.display().to_string())
         })
     }
 }

@@ -258,9 +258,13 @@ impl Spool {
         })
     }
 
-    /// Leaves the file where it is and returns its path.
-    pub fn leave(mut self) -> PathBuf {
+    /// Leaves the file in the agent's own directory under a name that no sweep removes.
+    pub fn leave(&mut self, name: &str) -> PathBuf {
         self.kept = true;
+        let flags = RenameFlags::NOREPLACE;
+        if rustix::fs::renameat_with(&self.dir, &self.name, &self.dir, name, flags).is_ok() {
+            self.path.set_file_name(name);
+        }
         self.path.clone()
     }
 }

@@ -18,6 +18,7 @@ mod sending;
 mod show;
 mod signatures;
 mod status;
+mod summary;
 mod verify;
 mod version;
 

@@ -4,20 +4,15 @@ use super::choice::Choice;
 use super::code::CodeArgs;
 use super::result::RunResult;
 use super::sending::{self, Parcel};
-use super::{App, Command, findings};
-use crate::bundle::{Draft, Prepared, Request, StateDir, gather, prepare};
-use crate::config::duration_ms;
+use super::{App, Command, findings, summary};
+use crate::bundle::{Draft, Request, StateDir, gather, prepare};
 use crate::consent::{self, Decision};
 use crate::error::{Exit, Failure};
-use crate::ui::{Line, Tone};
+use crate::ui::Line;
 use crate::upload::{Collector, Destination, Records};
 use clap::Args;
 use sitrep_shared::protocol::CodeInfo;
-use sitrep_shared::size::{format_bytes, format_duration_ms};
 use std::path::{Path, PathBuf};
-
-/// Findings shown before the question; `show --findings` has all.
-const SHOWN_FINDINGS: usize = 5;
 
 /// Arguments of `run`.
 #[derive(Args, Debug)]
@@ -97,10 +92,10 @@ impl Command for Run {
         let dir = self.handling.directory(app)?;
         let request = self.request(app, target.as_ref(), decider)?;
         let prepared = prepare(app, &request)?;
-        announce(app, &request, &prepared, decider);
+        summary::announce(app, &request, &prepared, decider == Decider::KeepFlag);
         let mut draft = gather(app, dir, request, prepared)?;
         let shown = output(self.handling.output.as_deref(), draft.name());
-        summary(app, &draft, &shown.display().to_string());
+        summary::found(app, &draft, &shown.display().to_string());
         let decision = match decider {
             Decider::SendFlag => Decision::Send,
             Decider::KeepFlag => Decision::Keep,
@@ -181,11 +176,23 @@ impl Handling {
 
     /// Found out before collecting, not after.
     fn room_for_output(&self) -> Result<(), Failure> {
-        match &self.output {
-            Some(path) if path.symlink_metadata().is_ok() && !path.is_dir() => Err(Failure::usage(
-                format!("will not overwrite {}", path.display()),
-            )
-            .hint("name another file with -o")),
+        let Some(path) = self.output.as_deref().filter(|path| !path.is_dir()) else {
+            return Ok(());
+        };
+        if path.symlink_metadata().is_ok() {
+            return Err(
+                Failure::usage(format!("will not overwrite {}", path.display()))
+                    .hint("name another file with -o"),
+            );
+        }
+        match path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            Some(parent) if !parent.is_dir() => Err(Failure::usage(format!(
+                "there is no directory {}",
+                parent.display()
+            ))),
             _ => Ok(()),
         }
     }
@@ -275,7 +282,7 @@ impl Run {
                 }
             }
             _ => {
-                tell_kept(app, &kept, length, &sha256);
+                summary::kept(app, &kept, length, &sha256);
                 Exit::Ok
             }
         };
@@ -288,110 +295,11 @@ impl Run {
     }
 }
 
-fn tell_kept(app: &mut App, path: &Path, length: u64, sha256: &str) {
-    let shown = path.display().to_string();
-    let values = [
-        ("path", &*shown),
-        ("size", &format_bytes(length)),
-        ("sha", &sending::short(sha256)),
-    ];
-    let kept = app.ui.say("kept", &values);
-    let nothing = app.ui.say("nothing_sent", &[]);
-    app.ui.status(&Line::of(format!("{kept} {nothing}")));
-    if !app.ui.style.json {
-        app.ui.data(&Line::of(shown));
-    }
-}
-
 fn output(wanted: Option<&Path>, name: &str) -> PathBuf {
     let file = format!("{name}.tar.gz");
     match wanted {
         None => Path::new(".").join(file),
         Some(path) if path.is_dir() => path.join(file),
         Some(path) => path.to_path_buf(),
-    }
-}
-
-fn announce(app: &mut App, request: &Request, prepared: &Prepared, decider: Decider) {
-    let since = request
-        .since
-        .as_deref()
-        .filter(|since| duration_ms(since).is_ok());
-    let span = since.map_or(String::new(), |since| {
-        app.ui.say("asks_since", &[("since", since)])
-    });
-    let text = match (&request.occasion.host, decider) {
-        (Some(_), _) => {
-            let who = request
-                .occasion
-                .requested_by
-                .clone()
-                .unwrap_or_else(|| app.ui.say("someone", &[]));
-            app.ui.say(
-                "asks",
-                &[
-                    ("who", &who),
-                    ("profile", &request.profile),
-                    ("since", &span),
-                ],
-            )
-        }
-        (None, Decider::KeepFlag) => app.ui.say("local_run", &[("profile", &request.profile)]),
-        (None, _) => app.ui.say("local_ask", &[("profile", &request.profile)]),
-    };
-    app.ui.status(&Line::of(format!("  {text}")));
-    app.ui.status(&Line::new());
-    let params = &prepared.plan.params;
-    let (time, size) = (
-        format_duration_ms(params.max_time_ms),
-        format_bytes(params.max_bytes),
-    );
-    let collecting = app
-        .ui
-        .say("collecting", &[("time", &time), ("size", &size)]);
-    let stop = app.ui.say("ctrl_c", &[]);
-    app.ui.status(
-        &Line::new()
-            .tone(Tone::Strong, collecting)
-            .tone(Tone::Dim, format!("   {stop}")),
-    );
-}
-
-fn summary(app: &mut App, draft: &Draft, file: &str) {
-    let result = RunResult::of(draft);
-    for line in result.lines(&app.ui, draft) {
-        app.ui.status(&line);
-    }
-    let list = draft.findings["findings"]
-        .as_array()
-        .map_or(&[][..], Vec::as_slice);
-    if list.is_empty() {
-        let evaluated = draft.findings["evaluated"]
-            .as_u64()
-            .unwrap_or(0)
-            .to_string();
-        let text = app.ui.say("found_none", &[("n", &evaluated)]);
-        app.ui.status(&Line::of(text));
-        return;
-    }
-    let text = app.ui.say("found", &[]);
-    app.ui.status(&Line::new().tone(Tone::Strong, text));
-    let width = app.ui.io.width;
-    for finding in list.iter().take(SHOWN_FINDINGS) {
-        for line in findings::brief(finding) {
-            app.ui.status(&line.fitted(width));
-        }
-        let id = finding["id"].as_str().unwrap_or("?");
-        if let Some(step) = findings::steps(finding, app.ui.style.lang).first() {
-            let more = app.ui.say("steps", &[("file", file), ("id", id)]);
-            app.ui.status(&Line::of(format!("      {step}")));
-            app.ui
-                .status(&Line::new().tone(Tone::Dim, format!("      {more}")));
-        }
-    }
-    if list.len() > SHOWN_FINDINGS {
-        let rest = (list.len() - SHOWN_FINDINGS).to_string();
-        let text = app.ui.say("found_more", &[("n", &rest), ("file", file)]);
-        app.ui.status(&Line::of(format!("  {text}")));
     }
 }

@@ -136,7 +136,7 @@ pub const KEYS: &[Key] = &[
         "limits.min_free",
         Kind::Bytes,
         None,
-        Some("5M"),
+        Some("1M"),
         "free disk space a run must leave",
     ),
     key(
