@@ -268,6 +268,74 @@ impl Collector {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// Takes back every code of a ticket.
+    ///
+    /// # Errors
+    /// With the collector's answer when it refuses.
+    pub fn revoke_codes(&self, ticket: &str) -> Result<(), String> {
+        let list = self.get(&format!("/api/v1/tickets/{ticket}/codes"))?;
+        for code in list["items"].as_array().into_iter().flatten() {
+            let path = format!("/api/v1/tickets/{ticket}/codes/{}", text(code, "id")?);
+            let gone = self
+                .client
+                .delete(self.at(&path))
+                .bearer_auth(&self.token)
+                .send()
+                .map_err(|error| error.to_string())?;
+            if !gone.status().is_success() {
+                return Err(format!("{path}: {}", gone.status()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Uploads bytes by tus 1.0, as any client with an upload code could.
+    ///
+    /// # Errors
+    /// With the collector's answer when it refuses.
+    pub fn upload_as_tus_client(&self, code: &str, name: &str, bytes: &[u8]) -> Result<(), String> {
+        let made = self
+            .client
+            .post(self.at("/api/v1/uploads"))
+            .bearer_auth(code)
+            .header("Tus-Resumable", "1.0.0")
+            .header("Upload-Length", bytes.len())
+            .header(
+                "Upload-Metadata",
+                format!("filename {}", base64(name.as_bytes())),
+            )
+            .send()
+            .map_err(|error| error.to_string())?;
+        let place = made
+            .headers()
+            .get("location")
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        let Some(place) = place else {
+            return Err(format!("no upload was made: {}", made.status()));
+        };
+        let url = if place.starts_with('/') {
+            self.at(&place)
+        } else {
+            place
+        };
+        let sent = self
+            .client
+            .patch(url)
+            .bearer_auth(code)
+            .header("Tus-Resumable", "1.0.0")
+            .header("Upload-Offset", 0)
+            .header("Content-Type", "application/offset+octet-stream")
+            .body(bytes.to_vec())
+            .send()
+            .map_err(|error| error.to_string())?;
+        if sent.status().is_success() {
+            Ok(())
+        } else {
+            Err(format!("the upload was refused: {}", sent.status()))
+        }
+    }
+
     /// Any GET of the API as the administrator.
     ///
     /// # Errors
@@ -392,4 +460,25 @@ fn text(value: &Value, field: &str) -> Result<String, String> {
         .as_str()
         .map(str::to_owned)
         .ok_or_else(|| format!("no {field} in {value}"))
+}
+
+/// Standard base64, which tus wants for metadata.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group
+            .iter()
+            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let digit = usize::try_from(bits >> (18 - 6 * place) & 63).unwrap_or_default();
+            text.push(if place <= group.len() {
+                char::from(DIGITS[digit])
+            } else {
+                '='
+            });
+        }
+    }
+    text
 }

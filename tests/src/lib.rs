@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod binaries;
 pub mod collector;
+pub mod crafted;
 pub mod process;
 pub mod proxy;
 pub mod trouble;
