@@ -6,6 +6,8 @@ mod gather;
 mod meta;
 mod readme;
 mod recorder;
+#[cfg(test)]
+mod recorder_tests;
 mod redactor;
 #[cfg(test)]
 pub mod sample;
