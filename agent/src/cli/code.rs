@@ -54,7 +54,7 @@ impl CodeArgs {
             (Some(dash), _) if dash == "-" => match app.ui.answer() {
                 Answer::Line(line) => Some(line),
                 Answer::End => return Err(Failure::usage("no upload code on standard input")),
-                Answer::Interrupted => return Err(app.interrupted()),
+                Answer::Interrupted | Answer::TimedOut => return Err(app.interrupted()),
             },
             (Some(code), _) => Some(code.clone()),
             (None, Some(path)) => Some(read_code(path)?),

@@ -11,6 +11,7 @@ mod man;
 mod opened;
 mod plan;
 mod profiles;
+mod record;
 mod result;
 mod run;
 mod send;
@@ -42,6 +43,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<verify::Verify>(),
     entry::<check::Check>(),
     entry::<status::Status>(),
+    entry::<record::Record>(),
     entry::<profiles::Profiles>(),
     entry::<signatures::Signatures>(),
     entry::<config::ConfigCommand>(),

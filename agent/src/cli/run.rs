@@ -71,6 +71,20 @@ enum Decider {
     KeepFlag,
 }
 
+impl Run {
+    /// What can be found out before anything is collected.
+    pub fn check(&self, app: &mut App) -> Result<(), Failure> {
+        self.handling.apply(app)?;
+        self.handling.decider(app)?;
+        self.handling.room_for_output()
+    }
+
+    /// Collects only from then on.
+    pub fn since(&mut self, at: String) {
+        self.choice.since = Some(at);
+    }
+}
+
 impl Command for Run {
     const NAME: &'static str = "run";
     const ABOUT: &'static str = "Collect, remove secrets, show, ask, then send or keep one bundle";

@@ -32,7 +32,7 @@ pub fn ask(ui: &mut Ui, draft: &mut Draft, host: Option<&str>) -> Result<Decisio
         let answer = match ui.answer() {
             Answer::Line(line) => line.trim().to_lowercase(),
             Answer::End => return Ok(Decision::Quit),
-            Answer::Interrupted => return Ok(Decision::Interrupted),
+            Answer::Interrupted | Answer::TimedOut => return Ok(Decision::Interrupted),
         };
         let step = match answer.as_str() {
             "s" | "send" if host.is_some() => return Ok(Decision::Send),

@@ -2,6 +2,7 @@
 
 use super::interrupt::Interrupt;
 use std::io::{self, Read};
+use std::time::Instant;
 
 /// Longest accepted answer; more is a mistake or an attack.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -15,12 +16,14 @@ pub enum Answer {
     End,
     /// Ctrl-C or SIGTERM came first.
     Interrupted,
+    /// The time was up first.
+    TimedOut,
 }
 
 /// Where answers come from.
 pub trait Input: Send {
-    /// Reads one line; returns early when `interrupt` fires.
-    fn line(&mut self, interrupt: &Interrupt) -> io::Result<Answer>;
+    /// Reads one line; returns early when `interrupt` fires or `until` has come.
+    fn line(&mut self, interrupt: &Interrupt, until: Option<Instant>) -> io::Result<Answer>;
 }
 
 /// The process's standard input, waited for with poll so that Ctrl-C is answered at once.
@@ -55,7 +58,7 @@ impl Default for Stdin {
 }
 
 impl Input for Stdin {
-    fn line(&mut self, interrupt: &Interrupt) -> io::Result<Answer> {
+    fn line(&mut self, interrupt: &Interrupt, until: Option<Instant>) -> io::Result<Answer> {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let stdin = std::io::stdin();
         // The signal arrives on another thread, so poll in short steps.
@@ -69,6 +72,9 @@ impl Input for Stdin {
             }
             if interrupt.signal().is_some() {
                 return Ok(Answer::Interrupted);
+            }
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(Answer::TimedOut);
             }
             let mut wanted = [PollFd::new(&stdin, PollFlags::IN)];
             match poll(&mut wanted, Some(&step)) {
@@ -97,7 +103,7 @@ impl Input for Stdin {
 pub struct Scripted<R>(pub R);
 
 impl<R: Read + Send> Input for Scripted<R> {
-    fn line(&mut self, _: &Interrupt) -> io::Result<Answer> {
+    fn line(&mut self, _: &Interrupt, _: Option<Instant>) -> io::Result<Answer> {
         let mut line = Vec::new();
         let mut byte = [0u8; 1];
         while self.0.read(&mut byte)? == 1 {

@@ -50,6 +50,7 @@ pub struct Ui {
     /// How to write.
     pub style: Style,
     transient: bool,
+    answered: bool,
 }
 
 impl Ui {
@@ -59,6 +60,7 @@ impl Ui {
             io,
             style,
             transient: false,
+            answered: false,
         }
     }
 
@@ -90,6 +92,7 @@ impl Ui {
     /// The result as one line of JSON on stdout.
     pub fn json(&mut self, value: &impl Serialize) {
         self.end_transient();
+        self.answered = true;
         if let Ok(text) = serde_json::to_string(value) {
             let _ = writeln!(self.io.stdout, "{text}");
         }
@@ -145,8 +148,17 @@ impl Ui {
     }
 
     /// A failure: `error:` line, notes, hints.
+    ///
+    /// Where a program waits for a JSON result it gets one, too.
     pub fn failure(&mut self, failure: &Failure) {
         self.end_transient();
+        if self.style.json && !self.answered {
+            self.json(
+                &serde_json::json!({"schema": "sitrep.result/1", "outcome": failure.exit.word(),
+                "exit_code": failure.exit.code(),
+                "error": {"message": failure.message(), "hints": failure.hints}}),
+            );
+        }
         let mut lines = vec![
             Line::new()
                 .tone(Tone::Bad, "error:")

@@ -2,6 +2,7 @@
 
 use super::input::Answer;
 use super::{Line, Ui};
+use std::time::Instant;
 
 /// Lines shown before the question; fits a 24-line console.
 const PAGE_LINES: usize = 20;
@@ -28,7 +29,12 @@ impl Ui {
 
     /// Reads one answer; a failing read counts as the end of input.
     pub fn answer(&mut self) -> Answer {
+        self.answer_until(None)
+    }
+
+    /// The same, but not later than `until`.
+    pub fn answer_until(&mut self, until: Option<Instant>) -> Answer {
         let interrupt = self.io.interrupt.clone();
-        self.io.stdin.line(&interrupt).unwrap_or(Answer::End)
+        self.io.stdin.line(&interrupt, until).unwrap_or(Answer::End)
     }
 }
