@@ -3,7 +3,7 @@
 use super::parse::{Catalogue, LoadError};
 
 /// Name and text of each signature file, listed by the build script.
-const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/signature_files.rs"));
+pub(super) const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/signature_files.rs"));
 
 impl Catalogue {
     /// The built-in catalogue.

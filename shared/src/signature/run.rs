@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::condition::Truth;
 use super::engine::{Compiled, Engine};
 use super::finding::{Evidence, Finding, NotEvaluated, Report, SCHEMA};
-use super::model::Status;
+use super::model::{Matcher, Positive, Rule, Shape, Signature, Status};
 use super::scan::{FileResult, FileScan, MAX_EVIDENCE, RuleHits};
 use super::state;
 use crate::time::UtcMs;
@@ -156,6 +156,84 @@ impl<'e> Run<'e> {
                 .collect(),
         };
         Ok(Some(finding(compiled, &merged.hits, evidence)))
+    }
+}
+
+/// What one rule comes to on one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome<'e> {
+    /// The signature's public id.
+    pub id: &'e str,
+    /// Number of hits.
+    pub hits: u64,
+    /// The lines of the first hit, ascending; for a folded entry its first line.
+    pub first_hit: Vec<u64>,
+    /// Whether the rule could be decided on this file.
+    pub evaluated: bool,
+    /// Why not.
+    pub reason: Option<String>,
+}
+
+impl Engine {
+    /// What each signature with a rule comes to on one file, without facts.
+    pub fn outcomes(&self, file: &FileResult, options: RunOptions) -> Vec<Outcome<'_>> {
+        let rules = self
+            .compiled
+            .iter()
+            .enumerate()
+            .filter_map(|(i, c)| c.rule.as_ref().map(|r| (i, c, r)));
+        rules
+            .map(|(index, compiled, rule)| {
+                let hits = file
+                    .rules
+                    .iter()
+                    .find(|(i, _)| *i as usize == index)
+                    .map(|(_, hits)| hits);
+                let count = hits.map_or(0, |h| h.hits);
+                let mut first_hit = hits.map(|h| h.first_lines.clone()).unwrap_or_default();
+                first_hit.sort_unstable();
+                let covered = options.ignore_source
+                    || self.sources.covers(&rule.source, &file.sources, &file.path);
+                let reason = match rule {
+                    Rule {
+                        unsupported: Some(reason),
+                        ..
+                    } => Some(reason.clone()),
+                    _ if !covered => Some(format!("not a file of its source {}", rule.source)),
+                    _ if rule.needs_time() && !file.dated && count == 0 => {
+                        Some("no time stamps".to_owned())
+                    }
+                    _ => None,
+                };
+                let id = compiled.signature.id.as_str();
+                Outcome {
+                    id,
+                    hits: count,
+                    first_hit,
+                    evaluated: reason.is_none(),
+                    reason,
+                }
+            })
+            .collect()
+    }
+}
+
+/// A signature that is one condition of another.
+pub(super) fn condition_only(signature: &Signature, rule: &Rule, matcher: &Matcher) -> Signature {
+    Signature {
+        extension: None,
+        rule: Some(Rule {
+            shape: Shape::Set,
+            source: rule.source.clone(),
+            window_ns: 0,
+            positives: vec![Positive {
+                matcher: matcher.clone(),
+                count: 1,
+            }],
+            negatives: Vec::new(),
+            unsupported: None,
+        }),
+        ..signature.clone()
     }
 }
 

@@ -24,8 +24,10 @@ pub(super) const MAX_EVIDENCE: usize = 20;
 pub struct RuleHits {
     /// Number of hits.
     pub hits: u64,
-    /// Entries of the first hit.
+    /// Entries of the first hit, not more than are shown.
     pub first: Vec<Evidence>,
+    /// The line of every entry of the first hit.
+    pub first_lines: Vec<u64>,
     /// Entries of further hits, a few.
     pub more: Vec<Evidence>,
     /// Time of the first hit in UTC milliseconds.

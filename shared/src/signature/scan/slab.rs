@@ -292,6 +292,7 @@ impl FileScan<'_> {
             state.first_ms = state.first_ms.into_iter().chain(times()).min();
             state.last_ms = state.last_ms.into_iter().chain(times()).max();
             if state.hits == 1 {
+                state.first_lines = hit.iter().map(|e| e.evidence.line).collect();
                 state.first = hit
                     .iter()
                     .take(MAX_EVIDENCE)
