@@ -145,18 +145,20 @@ impl Draft {
 
     /// Takes items out; returns the findings that can no longer be shown.
     pub fn deselect(&mut self, chosen: &dyn Fn(&Item) -> bool) -> Result<Vec<String>, Failure> {
-        let gone: Vec<String> = self
-            .manifest()
-            .items
+        let items = &self.manifest().items;
+        let gone: Vec<String> = items
             .iter()
             .filter(|item| chosen(item))
             .filter_map(|item| item.path.clone())
             .collect();
+        // A link goes with what it leads to.
+        let drop =
+            |item: &Item| chosen(item) || (item.kind == Kind::Link && gone.contains(&item.origin));
         let lost = super::derived::without_evidence(&mut self.findings, &gone);
         super::derived::without_reports(&mut self.redaction, &gone);
         super::derived::without_facts(&mut self.facts, &gone);
         let note = self.manifest().note.clone();
-        self.seal_again(chosen, note)?;
+        self.seal_again(&drop, note)?;
         Ok(lost)
     }
 

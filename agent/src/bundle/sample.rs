@@ -39,6 +39,12 @@ pub fn draft(dir: &Path) -> Draft {
         writer.add(path, text.as_bytes()).expect("added");
         items.push(item(id, path, Kind::File));
     }
+    writer.link("sos/kernel", "dmesg").expect("linked");
+    items.push(Item {
+        origin: "sos/dmesg".to_owned(),
+        link_target: Some("dmesg".to_owned()),
+        ..item("links/kernel", "sos/kernel", Kind::Link)
+    });
     for (path, value) in [
         (layout::FACTS, &facts),
         (layout::FINDINGS, &findings),

@@ -154,12 +154,14 @@ fn deselect(ui: &mut Ui, draft: &mut Draft) -> Result<(), Failure> {
             ui.always(&Line::of(text));
             continue;
         }
+        let width = ui.io.width;
         for (number, item) in &chosen {
-            let why = draft.why(&item.id).to_owned();
+            let line = row(*number, item, draft.why(&item.id));
             ui.always(
                 &Line::new()
                     .text("  -")
-                    .text(row(*number, item, &why).render(false)),
+                    .text(line.render(false))
+                    .fitted(width),
             );
         }
         let lost = draft.deselect(&|item| chosen.iter().any(|(_, gone)| gone.id == item.id))?;

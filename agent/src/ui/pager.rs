@@ -35,6 +35,11 @@ impl Ui {
     /// The same, but not later than `until`.
     pub fn answer_until(&mut self, until: Option<Instant>) -> Answer {
         let interrupt = self.io.interrupt.clone();
-        self.io.stdin.line(&interrupt, until).unwrap_or(Answer::End)
+        let answer = self.io.stdin.line(&interrupt, until).unwrap_or(Answer::End);
+        if !matches!(answer, Answer::Line(_)) {
+            // What follows must not stand behind the question.
+            self.always(&Line::new());
+        }
+        answer
     }
 }

@@ -15,6 +15,8 @@ use tokio::runtime::Runtime;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A collector that syncs to a slow disk may think for a while before it answers.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
+/// Servers close idle connections after some seconds; one that is about to go is not used again.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// JSON answers are small; a larger one is an attack or another server.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 /// How soon Ctrl-C is noticed while waiting.
@@ -133,6 +135,7 @@ fn build(
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(ANSWER_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .tcp_keepalive(Duration::from_secs(30));
     if destination.is_local() {
         builder = builder.no_proxy();
