@@ -8,6 +8,7 @@ use serde_json::Value;
 use sitrep_collector::bundles::browse::index::BrowseIndex;
 use sitrep_collector::bundles::browse::read;
 use sitrep_collector::bundles::ingest::frame::{Answer, Decision};
+use sitrep_collector::bundles::ingest::inspect::inspect;
 use sitrep_collector::bundles::ingest::process::Reader;
 use sitrep_shared::bundle::manifest::Manifest;
 
@@ -128,4 +129,29 @@ fn the_child_is_confined_before_it_reads() {
     assert_eq!(limit("Max cpu time"), "60");
     assert_eq!(limit("Max file size"), "0");
     assert_eq!(limit("Max core file size"), "0");
+}
+
+/// `sitrepd inspect` gives the verdict of the ingest, as the last line.
+#[tokio::test]
+async fn inspecting_gives_the_same_verdict() {
+    let reader = Reader::of_program(Path::new(env!("CARGO_BIN_EXE_sitrepd")));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    for (data, decision, last) in [
+        (bundle(), Decision::Accept, r#"{"verdict":"accept""#),
+        (
+            b"nothing known".to_vec(),
+            Decision::Reject,
+            r#"{"verdict":"reject","reason":"not_a_bundle""#,
+        ),
+    ] {
+        std::fs::write(&path, data).unwrap();
+        let mut out = Vec::new();
+        assert_eq!(
+            inspect(&reader, &path, true, &mut out).await.unwrap(),
+            decision
+        );
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().last().unwrap().starts_with(last), "{text}");
+    }
 }

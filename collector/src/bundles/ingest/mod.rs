@@ -5,6 +5,7 @@ pub mod child;
 pub mod confine;
 pub mod frame;
 pub mod indexer;
+pub mod inspect;
 mod outcome;
 pub mod process;
 

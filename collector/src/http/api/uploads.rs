@@ -1,0 +1,219 @@
+//! `/api/v1/uploads`: tus 1.0 for whoever has an upload code, and what became of an upload.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use uuid::Uuid;
+
+use super::tus;
+use crate::auth::Access;
+use crate::bundles::Bundles;
+use crate::bundles::receive::{Grant, ReceiveError};
+use crate::db::uploads::UploadRow;
+use crate::error::{AppError, AppResult};
+use crate::http::Routes;
+use crate::http::extract::Path;
+use crate::state::AppState;
+use crate::tickets::codes::CodeGrant;
+
+/// Its lines in the registry.
+#[rustfmt::skip]
+pub fn routes() -> Routes {
+    Routes::default()
+        .on(Method::OPTIONS, "/api/v1/uploads", Access::Public, options)
+        .post("/api/v1/uploads", Access::Uploader, create)
+        .get("/api/v1/uploads/{id}", Access::Uploader, status)
+        .on(Method::HEAD, "/api/v1/uploads/{id}", Access::Uploader, head)
+        .patch("/api/v1/uploads/{id}", Access::Uploader, patch)
+        .delete("/api/v1/uploads/{id}", Access::Uploader, delete)
+        .post("/api/v1/uploads/{id}", Access::Uploader, overridden)
+}
+
+/// What the checked code of a request grants.
+pub struct Uploader(pub Grant);
+
+impl FromRequestParts<AppState> for Uploader {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> AppResult<Self> {
+        parts
+            .extensions
+            .get::<CodeGrant>()
+            .map(|code| Self(grant(code)))
+            .ok_or_else(AppError::unauthenticated)
+    }
+}
+
+/// What receiving needs of a code.
+pub(crate) fn grant(code: &CodeGrant) -> Grant {
+    Grant {
+        code_id: code.code_id.clone(),
+        ticket_id: code.ticket_id.clone(),
+        max_bytes: code.max_bytes,
+        uploads_left: u64::from(code.uploads_left),
+    }
+}
+
+/// `OPTIONS`: what this server speaks. Needs no credential.
+pub async fn options(State(bundles): State<Arc<Bundles>>) -> Response {
+    tus::options(bundles.receiver.limits().max_bytes)
+}
+
+/// `POST /api/v1/uploads`: a new upload, with its first bytes when they come along.
+pub async fn create(
+    State(bundles): State<Arc<Bundles>>,
+    Uploader(grant): Uploader,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if let Some(response) = tus::wrong_version(&headers) {
+        return response;
+    }
+    match creation(&bundles, &grant, &headers, body).await {
+        Ok(row) => tus::created(&row),
+        Err(error) => tus::refusal(&error),
+    }
+}
+
+async fn creation(
+    bundles: &Bundles,
+    grant: &Grant,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<UploadRow, ReceiveError> {
+    let row = bundles
+        .receiver
+        .create(grant, tus::creation(headers)?)
+        .await?;
+    if !tus::has_chunk(headers) || !row.is_open() {
+        return Ok(row);
+    }
+    let request = tus::chunk(headers, id(&row.id)?, 0)?;
+    match bundles
+        .receiver
+        .append(&grant.code_id, request, body.into_data_stream())
+        .await
+    {
+        Ok(row) => Ok(row),
+        // The upload is there: its address is worth more to the client than the fault.
+        Err(ReceiveError::Broken { .. } | ReceiveError::Slow { .. }) => {
+            bundles.receiver.find(&grant.code_id, id(&row.id)?).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// `HEAD /api/v1/uploads/{id}`: where it stands.
+pub async fn head(
+    State(bundles): State<Arc<Bundles>>,
+    Uploader(grant): Uploader,
+    Path(upload): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(response) = tus::wrong_version(&headers) {
+        return response;
+    }
+    let found = async { bundles.receiver.head(&grant.code_id, id(&upload)?).await }.await;
+    match found {
+        Ok(row) => tus::head(&row),
+        Err(error) => tus::refusal(&error),
+    }
+}
+
+/// `PATCH /api/v1/uploads/{id}`: the next bytes.
+pub async fn patch(
+    State(bundles): State<Arc<Bundles>>,
+    Uploader(grant): Uploader,
+    Path(upload): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if let Some(response) = tus::wrong_version(&headers) {
+        return response;
+    }
+    if !tus::has_chunk(&headers) {
+        return tus::wrong_type();
+    }
+    let appended = async {
+        let request = tus::patch(&headers, id(&upload)?)?;
+        bundles
+            .receiver
+            .append(&grant.code_id, request, body.into_data_stream())
+            .await
+    };
+    match appended.await {
+        Ok(row) => tus::appended(&row),
+        Err(error) => tus::refusal(&error),
+    }
+}
+
+/// `DELETE /api/v1/uploads/{id}`: the client gives up.
+pub async fn delete(
+    State(bundles): State<Arc<Bundles>>,
+    Uploader(grant): Uploader,
+    Path(upload): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(response) = tus::wrong_version(&headers) {
+        return response;
+    }
+    let cancelled = async { bundles.receiver.cancel(&grant.code_id, id(&upload)?).await }.await;
+    match cancelled {
+        Ok(()) => tus::empty(StatusCode::NO_CONTENT),
+        Err(error) => tus::refusal(&error),
+    }
+}
+
+/// `POST /api/v1/uploads/{id}`: for clients behind proxies that know neither PATCH nor DELETE.
+pub async fn overridden(
+    state: State<Arc<Bundles>>,
+    uploader: Uploader,
+    path: Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match tus::text(&headers, "x-http-method-override") {
+        Some("PATCH") => patch(state, uploader, path, headers, body).await,
+        Some("DELETE") => delete(state, uploader, path, headers).await,
+        Some("HEAD") => head(state, uploader, path, headers).await,
+        _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+    }
+}
+
+/// `GET /api/v1/uploads/{id}`: what became of it. Does not disturb a request that writes.
+pub async fn status(
+    State(state): State<AppState>,
+    Uploader(grant): Uploader,
+    Path(upload): Path<String>,
+) -> AppResult<Response> {
+    let bundles = &state.bundles;
+    let upload = Uuid::parse_str(&upload).map_err(|_| AppError::not_found("upload"))?;
+    let row = bundles.receiver.find(&grant.code_id, upload).await?;
+    let mut status = bundles.status(&row).await?;
+    status.ticket_key = bundles.ticket_name(&row.ticket_id).await?.key;
+    status.ticket_url = format!(
+        "{}/tickets/{}",
+        state.config.public_url.as_deref().unwrap_or_default(),
+        status.ticket_key
+    );
+    Ok(Json(status).into_response())
+}
+
+fn id(text: &str) -> Result<Uuid, ReceiveError> {
+    Uuid::parse_str(text).map_err(|_| ReceiveError::Unknown)
+}
+
+impl From<ReceiveError> for AppError {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Unknown => Self::not_found("upload"),
+            ReceiveError::Db(error) => error.into(),
+            other => Self::internal(other),
+        }
+    }
+}
