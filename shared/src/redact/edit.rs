@@ -30,6 +30,8 @@ pub(crate) struct Found {
     pub edits: Vec<Edit>,
     /// The bytes up to here are settled: anchors inside are not looked at.
     pub settled: usize,
+    /// Single bytes up to here have been judged; literals inside are still looked at.
+    pub quiet: usize,
     /// A section or block that goes on at a later position.
     pub more: Option<(usize, Continue)>,
 }
@@ -38,7 +40,12 @@ impl Found {
     pub(crate) fn clear(&mut self) {
         self.edits.clear();
         self.settled = 0;
+        self.quiet = 0;
         self.more = None;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.edits.is_empty() && self.settled == 0 && self.quiet == 0 && self.more.is_none()
     }
 
     pub(crate) fn mark(&mut self, start: usize, end: usize, rule: u16) {

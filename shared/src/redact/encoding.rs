@@ -4,6 +4,7 @@
 //! Other compressed data is refused: nobody can say what is in it.
 
 use crate::redact::RedactError;
+use crate::redact::redactor::Rules;
 use crate::redact::stream::Engine;
 use flate2::Compression;
 use flate2::write::{GzEncoder, MultiGzDecoder};
@@ -43,6 +44,7 @@ impl Decoder {
     pub(crate) fn push(
         &mut self,
         bytes: &[u8],
+        rules: &Rules,
         engine: &mut Engine,
         out: &mut Vec<u8>,
     ) -> Result<(), RedactError> {
@@ -55,11 +57,11 @@ impl Decoder {
                 }
                 let head = std::mem::take(head);
                 *self = sniff(&head)?;
-                self.push(&head, engine, out)?;
-                self.push(&bytes[need..], engine, out)
+                self.push(&head, rules, engine, out)?;
+                self.push(&bytes[need..], rules, engine, out)
             }
             Self::Plain => {
-                engine.feed(bytes, out);
+                engine.feed(rules, bytes, out);
                 Ok(())
             }
             Self::Utf16 { little, rest, held } => {
@@ -67,15 +69,16 @@ impl Decoder {
                 let keep = utf16_tail(rest, *little);
                 let text = utf16_text(&rest[..rest.len() - keep], *little)?;
                 rest.drain(..rest.len() - keep);
-                engine.feed(text.as_bytes(), held);
+                engine.feed(rules, text.as_bytes(), held);
                 write_utf16(held, *little, out)
             }
-            Self::Gzip(gzip) => gzip.push(bytes, engine, out),
+            Self::Gzip(gzip) => gzip.push(bytes, rules, engine, out),
         }
     }
 
     pub(crate) fn finish(
         &mut self,
+        rules: &Rules,
         engine: &mut Engine,
         out: &mut Vec<u8>,
     ) -> Result<(), RedactError> {
@@ -83,18 +86,18 @@ impl Decoder {
             Self::Sniff(head) => {
                 let head = std::mem::take(head);
                 *self = sniff(&head)?;
-                self.push(&head, engine, out)?;
-                self.finish(engine, out)
+                self.push(&head, rules, engine, out)?;
+                self.finish(rules, engine, out)
             }
             Self::Plain => {
-                engine.end(out);
+                engine.end(rules, out);
                 Ok(())
             }
             Self::Utf16 { little, rest, held } => {
                 if !rest.is_empty() {
                     return Err(RedactError::Encoding("UTF-16"));
                 }
-                engine.end(held);
+                engine.end(rules, held);
                 write_utf16(held, *little, out)?;
                 if held.is_empty() {
                     Ok(())
@@ -102,7 +105,7 @@ impl Decoder {
                     Err(RedactError::Encoding("UTF-16"))
                 }
             }
-            Self::Gzip(gzip) => gzip.finish(engine, out),
+            Self::Gzip(gzip) => gzip.finish(rules, engine, out),
         }
     }
 }
@@ -111,21 +114,27 @@ impl Gzip {
     fn push(
         &mut self,
         bytes: &[u8],
+        rules: &Rules,
         engine: &mut Engine,
         out: &mut Vec<u8>,
     ) -> Result<(), RedactError> {
         // Small steps: a bomb must not fill the memory.
         for step in bytes.chunks(1024) {
             self.unpack.write_all(step).map_err(damaged)?;
-            self.forward(engine, out)?;
+            self.forward(rules, engine, out)?;
         }
         Ok(())
     }
 
-    fn forward(&mut self, engine: &mut Engine, out: &mut Vec<u8>) -> Result<(), RedactError> {
+    fn forward(
+        &mut self,
+        rules: &Rules,
+        engine: &mut Engine,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RedactError> {
         let plain = std::mem::take(self.unpack.get_mut());
         let mut clean = Vec::new();
-        self.inner.push(&plain, engine, &mut clean)?;
+        self.inner.push(&plain, rules, engine, &mut clean)?;
         self.close(&clean, out)
     }
 
@@ -135,11 +144,16 @@ impl Gzip {
         Ok(())
     }
 
-    fn finish(&mut self, engine: &mut Engine, out: &mut Vec<u8>) -> Result<(), RedactError> {
+    fn finish(
+        &mut self,
+        rules: &Rules,
+        engine: &mut Engine,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RedactError> {
         self.unpack.try_finish().map_err(damaged)?;
-        self.forward(engine, out)?;
+        self.forward(rules, engine, out)?;
         let mut clean = Vec::new();
-        self.inner.finish(engine, &mut clean)?;
+        self.inner.finish(rules, engine, &mut clean)?;
         self.close(&clean, out)?;
         self.pack.try_finish().map_err(damaged)?;
         out.append(self.pack.get_mut());

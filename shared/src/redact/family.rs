@@ -14,6 +14,15 @@ const FILES: &[(&str, &str)] = &[
     ("header.yaml", include_str!("../../redaction/header.yaml")),
     ("token.yaml", include_str!("../../redaction/token.yaml")),
     ("pem.yaml", include_str!("../../redaction/pem.yaml")),
+    ("hash.yaml", include_str!("../../redaction/hash.yaml")),
+    ("cli.yaml", include_str!("../../redaction/cli.yaml")),
+    ("router.yaml", include_str!("../../redaction/router.yaml")),
+    ("vpn.yaml", include_str!("../../redaction/vpn.yaml")),
+    (
+        "identity.yaml",
+        include_str!("../../redaction/identity.yaml"),
+    ),
+    ("k8s.yaml", include_str!("../../redaction/k8s.yaml")),
 ];
 
 /// A rule or a family that cannot be used.
@@ -108,6 +117,9 @@ pub struct Words {
     /// Only when one of these stands before it in the key; otherwise the value must look random.
     #[serde(default)]
     pub after: Vec<String>,
+    /// Not when one of these words stands before it in the key.
+    #[serde(default)]
+    pub unless: Vec<String>,
     /// The value must look random in any case.
     #[serde(default)]
     pub random: bool,
@@ -132,7 +144,19 @@ pub struct Token {
     /// Digits and letters must be mixed, or the text is a name that happens to fit.
     #[serde(default)]
     pub mixed: bool,
-    /// The part to remove: a group of the expression, by number.
+    /// The value must look random.
+    #[serde(default)]
+    pub random: bool,
+    /// What stands in its place instead of a marker: `user`, `card`, `serial`, `ip`.
+    #[serde(default)]
+    pub stand: Option<String>,
+    /// Ignore ASCII case.
+    #[serde(default)]
+    pub fold: bool,
+    /// Only in files of this kind: `network`.
+    #[serde(default)]
+    pub only: Option<String>,
+    /// The parts to remove: all groups of the expression from this one on; 0 is the whole.
     #[serde(default)]
     pub group: usize,
 }

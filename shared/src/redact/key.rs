@@ -19,6 +19,7 @@ pub(crate) enum Verdict {
 struct Word {
     rule: u16,
     after: Vec<Vec<u8>>,
+    unless: Vec<Vec<u8>>,
     random: bool,
 }
 
@@ -54,6 +55,7 @@ impl Keys {
                 keys.words.push(Word {
                     rule: table.ids.get(&w.rule).copied().unwrap_or_default(),
                     after: w.after.iter().map(bytes).collect(),
+                    unless: w.unless.iter().map(bytes).collect(),
                     random: w.random,
                 });
                 keys.is.extend(w.is.iter().map(|s| (bytes(s), n)));
@@ -91,7 +93,14 @@ impl Keys {
             }
             let Some(found) = self.find(w) else { continue };
             let rule = &self.words[found.0];
-            if rule.random {
+            if (0..i).any(|k| rule.unless.iter().any(|u| u == plain(word(k)))) {
+                return Verdict::No;
+            }
+            let dotted = key
+                .iter()
+                .rposition(|b| *b == b'.')
+                .is_some_and(|dot| i < n - split_count(&key[dot + 1..]));
+            if rule.random || dotted {
                 return Verdict::IfRandom(rule.rule);
             }
             let before = &buf[..ends[i] as usize];
@@ -128,6 +137,11 @@ impl Keys {
     }
 }
 
+/// How many words the text has.
+fn split_count(text: &[u8]) -> usize {
+    split(text, &mut [0; MAX_KEY], &mut [0; 24])
+}
+
 /// A word without its number.
 fn plain(w: &[u8]) -> &[u8] {
     let n = w.iter().rev().take_while(|b| b.is_ascii_digit()).count();
@@ -155,9 +169,6 @@ fn split(key: &[u8], buf: &mut [u8; MAX_KEY], ends: &mut [u8; 24]) -> usize {
         if start || hump {
             if n == ends.len() {
                 return n;
-            }
-            if len > 0 || n > 0 {
-                // The word before ends here.
             }
             n += 1;
             start = false;

@@ -32,6 +32,9 @@ pub use redactor::{FileContext, Learned, Redactor, RedactorBuilder};
 pub use report::{FileReport, Place, RedactError};
 pub use stream::Stream;
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 /// How much is removed.

@@ -92,7 +92,8 @@ impl RedactorBuilder {
                 names.add(&rule.id, &rule.mark);
             }
             for token in &family.tokens {
-                names.add(&token.id, "token");
+                let mark = family.rules.first().map_or("token", |r| r.mark.as_str());
+                names.add(&token.id, mark);
             }
         }
         let mut literals = scan::literals();
@@ -161,13 +162,51 @@ pub(crate) struct ByteSearch {
 
 impl ByteSearch {
     pub(crate) fn next(&self, buf: &[u8], from: usize, to: usize) -> Option<usize> {
-        let part = &buf[from..to];
-        let at = if self.strict {
-            memchr::memchr3(b'@', b'.', b':', part)
-        } else {
-            memchr::memchr(b'@', part)
-        };
-        at.map(|i| from + i)
+        if !self.strict {
+            return memchr::memchr(b'@', &buf[from..to]).map(|i| from + i);
+        }
+        let mut at = from;
+        while let Some(i) = buf[at..to].iter().position(|b| SIGNS[*b as usize]) {
+            at += i;
+            if promising(buf, at) {
+                return Some(at);
+            }
+            at += 1;
+        }
+        None
+    }
+}
+
+/// The signs that join the parts of identifiers.
+static SIGNS: [bool; 256] = {
+    let mut set = [false; 256];
+    set[b'@' as usize] = true;
+    set[b'.' as usize] = true;
+    set[b':' as usize] = true;
+    set[b'-' as usize] = true;
+    set
+};
+
+/// Whether the bytes round a sign can belong to an identifier.
+#[inline]
+fn promising(buf: &[u8], at: usize) -> bool {
+    let get = |i: usize| buf.get(i).copied().unwrap_or(b' ');
+    let (prev, next) = (if at == 0 { b' ' } else { get(at - 1) }, get(at + 1));
+    match buf[at] {
+        b'@' => true,
+        b'.' => prev.is_ascii_alphanumeric() && next.is_ascii_alphanumeric(),
+        b':' => {
+            // A time has no third group after two digits and two digits, an address has.
+            let hex = |b: u8| b.is_ascii_hexdigit();
+            (next == b':' && (hex(prev) || hex(get(at + 2)))
+                || prev != b':' && hex(prev) && hex(next))
+                && (get(at + 2) == b':'
+                    || get(at + 3) == b':'
+                    || get(at + 4) == b':'
+                    || get(at + 5) == b':'
+                    || next == b':')
+        }
+        _ => get(at + 3) == b'-' && next.is_ascii_hexdigit() && prev.is_ascii_hexdigit(),
     }
 }
 

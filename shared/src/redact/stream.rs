@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 /// Bytes gathered beyond the look-ahead before the window is worked on.
 const BATCH: usize = 256 * 1024;
+/// Longest text that a customer's pattern may match.
+const OWN_LONGEST: usize = 4096;
 /// A literal may begin this much before the gram that found it.
 const SLACK: usize = 64;
 
@@ -25,36 +27,39 @@ const SLACK: usize = 64;
 pub struct Stream {
     decoder: Option<Decoder>,
     engine: Engine,
+    rules: Arc<Rules>,
 }
 
 impl Stream {
     pub(crate) fn new(rules: Arc<Rules>, context: Context) -> Self {
+        let engine = Engine::new(&rules, context);
         Self {
             decoder: Some(Decoder::new()),
-            engine: Engine::new(rules, context),
+            engine,
+            rules,
         }
     }
 
     /// Takes the next bytes and appends what is settled to `out`.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), RedactError> {
-        if self.engine.rules.level == Level::Off {
+        if self.rules.level == Level::Off {
             out.extend_from_slice(chunk);
             return Ok(());
         }
         let mut decoder = self.decoder.take().ok_or(RedactError::Failed)?;
-        decoder.push(chunk, &mut self.engine, out)?;
+        decoder.push(chunk, &self.rules, &mut self.engine, out)?;
         self.decoder = Some(decoder);
         Ok(())
     }
 
     /// Ends the file: appends the rest to `out` and gives the counts.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<FileReport, RedactError> {
-        if self.engine.rules.level == Level::Off {
+        if self.rules.level == Level::Off {
             return Ok(FileReport::default());
         }
         let mut decoder = self.decoder.take().ok_or(RedactError::Failed)?;
-        decoder.finish(&mut self.engine, out)?;
-        self.engine.rules.map.merge(&mut self.engine.cache);
+        decoder.finish(&self.rules, &mut self.engine, out)?;
+        self.rules.map.merge(&mut self.engine.cache);
         Ok(std::mem::take(&mut self.engine.report))
     }
 }
@@ -96,17 +101,19 @@ impl Ahead {
 
 /// The window over decoded bytes.
 pub(crate) struct Engine {
-    rules: Arc<Rules>,
     context: Context,
     buf: Vec<u8>,
     /// Bytes before this have been written.
     flushed: usize,
     /// Next position to look at.
     scan: usize,
+    /// Single bytes before this have been judged.
+    quiet: usize,
     /// Bytes before this belong to a decision that has been made.
     settled: usize,
     grams: Ahead,
     bytes: Ahead,
+    own: Ahead,
     more: Option<(usize, Continue)>,
     found: Found,
     /// Line number at `counted`.
@@ -118,18 +125,19 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    fn new(rules: Arc<Rules>, context: Context) -> Self {
+    pub(crate) fn new(rules: &Rules, context: Context) -> Self {
         let counts = vec![0; rules.names.len()];
         let more = context.lines.map(|kind| (0, Continue::Lines(kind)));
         Self {
-            rules,
             context,
             buf: Vec::new(),
             flushed: 0,
             scan: 0,
             settled: 0,
+            quiet: 0,
             grams: Ahead::default(),
             bytes: Ahead::default(),
+            own: Ahead::default(),
             more,
             found: Found::default(),
             line: 1,
@@ -141,7 +149,7 @@ impl Engine {
     }
 
     /// Takes decoded bytes.
-    pub(crate) fn feed(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn feed(&mut self, rules: &Rules, mut bytes: &[u8], out: &mut Vec<u8>) {
         while !bytes.is_empty() {
             let room = (BATCH + AHEAD + 2 * BACK)
                 .saturating_sub(self.buf.len())
@@ -150,24 +158,23 @@ impl Engine {
             self.buf.extend_from_slice(now);
             bytes = rest;
             if self.buf.len() >= BATCH + AHEAD + 2 * BACK {
-                self.run(false, out);
+                self.run(rules, false, out);
             }
         }
     }
 
     /// Works on what is left and closes the counts.
-    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
-        self.run(true, out);
+    pub(crate) fn end(&mut self, rules: &Rules, out: &mut Vec<u8>) {
+        self.run(rules, true, out);
         for (n, count) in self.counts.iter().enumerate().filter(|(_, c)| **c > 0) {
             self.report
                 .by_rule
-                .insert(self.rules.names[n].id.clone(), *count);
+                .insert(rules.names[n].id.clone(), *count);
             self.report.total += *count;
         }
     }
 
-    fn run(&mut self, eof: bool, out: &mut Vec<u8>) {
-        let rules = Arc::clone(&self.rules);
+    fn run(&mut self, rules: &Rules, eof: bool, out: &mut Vec<u8>) {
         let limit = if eof {
             self.buf.len()
         } else {
@@ -175,13 +182,13 @@ impl Engine {
         };
         loop {
             let stop = self.more.as_ref().map_or(limit, |m| m.0.min(limit));
-            if let Some(at) = self.next_anchor(&rules, stop, limit) {
-                self.anchor(&rules, at, eof, out);
+            if let Some(at) = self.next_anchor(rules, stop, limit) {
+                self.anchor(rules, at, eof, out);
                 continue;
             }
             self.scan = self.scan.max(stop);
             match self.more.take() {
-                Some((at, what)) if at < limit => self.resume(&rules, at, &what, eof, out),
+                Some((at, what)) if at < limit => self.resume(rules, at, &what, eof, out),
                 other => {
                     self.more = other;
                     break;
@@ -206,39 +213,63 @@ impl Engine {
         let byte = self
             .bytes
             .next(from, limit, |a, b| rules.bytes.next(buf, a, b));
-        let at = match (gram, byte) {
-            (Some(a), Some(b)) => a.min(b),
-            (a, b) => a.or(b)?,
+        let own = match &rules.own.patterns {
+            None => None,
+            Some(re) => self.own.next(from, limit, |a, b| {
+                let upto = buf.len().min(b + OWN_LONGEST);
+                re.find_at(&buf[..upto], a)
+                    .map(|m| m.start())
+                    .filter(|at| *at < b)
+            }),
         };
+        let at = [gram, byte, own].into_iter().flatten().min()?;
         (at < stop).then_some(at)
     }
 
     /// Runs the scanners of everything that stands at `at`.
     fn anchor(&mut self, rules: &Rules, at: usize, eof: bool, out: &mut Vec<u8>) {
         self.scan = at + 1;
+        self.found.clear();
+        if let Some(re) = rules
+            .own
+            .patterns
+            .as_ref()
+            .filter(|_| self.own.at == Some(at))
+        {
+            let upto = self.buf.len().min(at + OWN_LONGEST);
+            if let Some(m) = re
+                .find_at(&self.buf[..upto], at)
+                .filter(|m| m.start() == at)
+            {
+                self.found.mark(at, m.end(), rules.own.pattern_rule);
+            }
+        }
         if self.bytes.at == Some(at) && at >= self.settled {
-            let tag = Anchor::Byte(self.buf[at]);
-            if self.ask(rules, Hit { at, len: 1, tag }, eof, out) {
-                return;
+            self.ask(
+                rules,
+                Hit {
+                    at,
+                    len: 1,
+                    tag: Anchor::Byte(self.buf[at]),
+                },
+                eof,
+            );
+        }
+        if self.grams.at == Some(at) {
+            let mut skip = 0;
+            while let Some((next, hit)) = rules.filter.confirm(&self.buf, at, skip) {
+                skip = next;
+                if hit.at >= self.settled {
+                    self.ask(rules, hit, eof);
+                }
             }
         }
-        if self.grams.at != Some(at) {
-            return;
-        }
-        let mut skip = 0;
-        while let Some((next, hit)) = rules.filter.confirm(&self.buf, at, skip) {
-            skip = next;
-            if hit.at >= self.settled && self.ask(rules, hit, eof, out) {
-                return;
-            }
-        }
+        self.apply(rules, out);
     }
 
-    fn ask(&mut self, rules: &Rules, hit: Hit, eof: bool, out: &mut Vec<u8>) -> bool {
-        self.found.clear();
+    fn ask(&mut self, rules: &Rules, hit: Hit, eof: bool) {
         let view = View::new(&self.buf, hit.at, eof);
         scan::look(rules, &self.context, &view, hit, &mut self.found);
-        self.apply(rules, out)
     }
 
     fn resume(&mut self, rules: &Rules, at: usize, what: &Continue, eof: bool, out: &mut Vec<u8>) {
@@ -248,8 +279,11 @@ impl Engine {
         self.apply(rules, out);
     }
 
-    /// Writes the edits that a scanner has found; whether there was anything.
-    fn apply(&mut self, rules: &Rules, out: &mut Vec<u8>) -> bool {
+    /// Writes the edits that the scanners have found.
+    fn apply(&mut self, rules: &Rules, out: &mut Vec<u8>) {
+        if self.found.is_empty() {
+            return;
+        }
         let mut found = std::mem::take(&mut self.found);
         found.edits.sort_by_key(|e| e.start);
         for edit in &mut found.edits {
@@ -258,14 +292,13 @@ impl Engine {
                 self.write(rules, edit, out);
             }
         }
-        let any = !found.edits.is_empty() || found.more.is_some() || found.settled > self.scan;
         self.settled = self.settled.max(found.settled);
+        self.quiet = self.quiet.max(found.quiet);
         self.scan = self.scan.max(self.settled);
         if let Some(more) = found.more.take() {
             self.more = Some(more);
         }
         self.found = found;
-        any
     }
 
     fn write(&mut self, rules: &Rules, edit: &Edit, out: &mut Vec<u8>) {
@@ -274,7 +307,10 @@ impl Engine {
         let name = &rules.names[edit.rule as usize];
         match &edit.put {
             Put::Drop => {}
-            Put::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Put::Text(text) => {
+                out.extend_from_slice(text.as_bytes());
+                self.cache.note(&rules.keyed, value, text);
+            }
             Put::Mark | Put::QuotedMark => {
                 let quote: &[u8] = if edit.put == Put::QuotedMark {
                     b"\""
@@ -291,15 +327,15 @@ impl Engine {
         }
         self.flushed = edit.end;
         if edit.put != Put::Drop {
-            self.count(edit);
+            self.count(rules, edit);
         }
     }
 
-    fn count(&mut self, edit: &Edit) {
+    fn count(&mut self, rules: &Rules, edit: &Edit) {
         self.counts[edit.rule as usize] += 1;
         if self.report.places.len() < MAX_PLACES {
             self.count_lines(edit.start);
-            let rule = self.rules.names[edit.rule as usize].id.clone();
+            let rule = rules.names[edit.rule as usize].id.clone();
             self.report.places.push(Place {
                 line: self.line,
                 rule,
@@ -334,9 +370,11 @@ impl Engine {
         self.flushed -= by;
         self.scan -= by;
         self.settled = self.settled.saturating_sub(by);
+        self.quiet = self.quiet.saturating_sub(by);
         self.counted -= by;
         self.grams.shift(by);
         self.bytes.shift(by);
+        self.own.shift(by);
         if let Some(more) = &mut self.more {
             more.0 -= by;
         }

@@ -221,7 +221,7 @@ fn masked(v: &[u8]) -> bool {
 pub(crate) fn is_plain(v: &[u8]) -> bool {
     let v = v.trim_ascii();
     let digits = v.iter().filter(|b| b.is_ascii_digit()).count();
-    digits == v.len() && v.len() <= 6
+    digits == v.len() && v.len() <= 2
         || is_path(v)
         || is_call(v)
         || v.iter().all(|b| {
@@ -329,7 +329,7 @@ pub(crate) fn looks_random(v: &[u8]) -> bool {
     let allowed = |b: &u8| {
         b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-' | b'.' | b'~')
     };
-    if !v.iter().all(allowed) || is_path(v) || is_uuid(v) {
+    if !v.iter().all(allowed) || is_path(v) || is_uuid(v) || v.starts_with(b"0x") {
         return false;
     }
     let count = |f: fn(&u8) -> bool| v.iter().filter(|b| f(b)).count();
@@ -370,6 +370,42 @@ pub(crate) fn looks_random(v: &[u8]) -> bool {
         })
         .count();
     kinds >= 2 && changes * 8 >= v.len() && distinct * 4 >= v.len().min(40)
+}
+
+/// Base64 of `user:password`, as docker and HTTP keep it.
+pub(crate) fn is_basic(v: &[u8]) -> bool {
+    let digit = |b: u8| -> Option<u32> {
+        match b {
+            b'A'..=b'Z' => Some(u32::from(b - b'A')),
+            b'a'..=b'z' => Some(u32::from(b - b'a') + 26),
+            b'0'..=b'9' => Some(u32::from(b - b'0') + 52),
+            b'+' => Some(62),
+            b'/' => Some(63),
+            _ => None,
+        }
+    };
+    let body = v
+        .iter()
+        .rposition(|b| *b != b'=')
+        .map_or(&v[..0], |n| &v[..=n]);
+    if v.len() < 8 || v.len() > 1024 || v.len() % 4 != 0 {
+        return false;
+    }
+    let (mut acc, mut bits, mut colon) = (0u32, 0, false);
+    for b in body {
+        let Some(d) = digit(*b) else { return false };
+        acc = acc << 6 | d;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            let byte = (acc >> bits) as u8;
+            if !(0x20..0x7f).contains(&byte) {
+                return false;
+            }
+            colon |= byte == b':';
+        }
+    }
+    colon
 }
 
 /// `8-4-4-4-12` hex digits.

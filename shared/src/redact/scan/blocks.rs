@@ -253,39 +253,22 @@ pub(crate) fn element(_rules: &Rules, view: &View<'_>, key: &Key, found: &mut Fo
         }
         return;
     }
-    let mut at = key.end + close + 1;
-    let name = view.slice(key.start, key.end);
-    for _ in 0..256 {
-        let text = view.slice(at, view.hi);
-        let Some(n) = memchr::memchr(b'<', text) else {
-            return settle(view, key, at, view.line_end(at), false, found);
-        };
-        // Text, CDATA or a child.
-        let (from, to) = if view.has(at + n, b"<![CDATA[") {
-            let from = at + n + 9;
-            (
-                from,
-                memchr::memmem::find(view.slice(from, view.hi), b"]]>")
-                    .map_or(view.hi, |n| from + n),
-            )
-        } else {
-            (at, at + n)
-        };
-        let v = view.slice(from, to).trim_ascii();
-        if !v.is_empty() {
-            let start =
-                from + (view.slice(from, to).len() - view.slice(from, to).trim_ascii_start().len());
-            settle(view, key, start, start + v.len(), true, found);
-        }
-        let next = to + usize::from(from != at) * 3;
-        if view.has(next, b"</") && view.has(next + 2, name) {
-            return;
-        }
-        let Some(close) = memchr::memchr(b'>', view.slice(next, view.hi)) else {
-            return;
-        };
-        at = next + close + 1;
+    let at = key.end + close + 1;
+    let text = view.slice(at, view.hi);
+    if let Some(cdata) = text.strip_prefix(b"<![CDATA[") {
+        let len = memchr::memmem::find(cdata, b"]]>").unwrap_or(cdata.len());
+        return settle(view, key, at + 9, at + 9 + len, true, found);
     }
+    let len = memchr::memchr(b'<', text).unwrap_or_else(|| view.line_end(at) - at);
+    let lead = text[..len].len() - text[..len].trim_ascii_start().len();
+    settle(
+        view,
+        key,
+        at + lead,
+        at + text[..len].trim_ascii_end().len().max(lead),
+        true,
+        found,
+    );
 }
 
 /// `key="password" value="x"`, `"name": "PASSWORD", "value": "x"`, `<key>token</key><string>x`,
@@ -304,11 +287,14 @@ pub(crate) fn sibling(
         i
     };
     let next = gap(closed);
-    if view.before(key.start - 1) == Some(b'(') && view.at(view.skip_blanks(closed)) == Some(b',') {
-        if let Some((a, b)) = quoted(view, next) {
-            settle(view, key, a, b, true, found);
+    if view.at(view.skip_blanks(closed)) == Some(b',') {
+        let call = view.before(key.start - 1) == Some(b'(');
+        if let Some((a, b)) = quoted(view, next).filter(|_| call || key.first) {
+            let after = view.slice(b + 1, view.line_end(b)).trim_ascii();
+            if call || after.is_empty() {
+                return settle(view, key, a, b, true, found);
+            }
         }
-        return;
     }
     let word = next
         + view
@@ -340,5 +326,30 @@ pub(crate) fn sibling(
             }
             return;
         }
+    }
+}
+
+/// `<key>token</key><string>x</string>`: the text of one element names the next one's secret.
+pub(crate) fn element_sibling(view: &View<'_>, key: &Key, found: &mut Found) {
+    let Some(close) = memchr::memchr(b'>', view.slice(key.end, key.end + 64)) else {
+        return;
+    };
+    let mut at = key.end + close + 1;
+    while view.at(at).is_some_and(|b| b.is_ascii_whitespace()) {
+        at += 1;
+    }
+    let named = [
+        &b"<value>"[..],
+        b"<string>",
+        b"<val>",
+        b"<secret>",
+        b"<data>",
+    ]
+    .into_iter()
+    .find(|n| view.has(at, n));
+    let Some(open) = named else { return };
+    let from = at + open.len();
+    if let Some(len) = memchr::memchr(b'<', view.slice(from, view.hi)) {
+        settle(view, key, from, from + len, true, found);
     }
 }

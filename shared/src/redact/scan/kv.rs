@@ -5,6 +5,7 @@ use crate::redact::context::Context;
 use crate::redact::edit::{Found, Put};
 use crate::redact::filter::Hit;
 use crate::redact::key::{MAX_KEY, Verdict};
+use crate::redact::keyed::MARK;
 use crate::redact::redactor::Rules;
 use crate::redact::scan::Continue;
 use crate::redact::scan::blocks;
@@ -19,6 +20,8 @@ pub(crate) struct Key {
     /// The quote before it.
     pub quote: Option<u8>,
     pub verdict: Verdict,
+    /// It is of the kind of passwords, which may be short numbers.
+    pub pass: bool,
     /// It begins its line, after indentation and what may stand before a key.
     pub first: bool,
 }
@@ -94,15 +97,21 @@ pub(crate) fn look(rules: &Rules, ctx: &Context, view: &View<'_>, hit: Hit, foun
         .take_while(|b| matches!(b, b'.' | b'-'))
         .count();
     let end = end - trim.min(end - after);
-    let verdict = rules.keys.judge(view.slice(start, end));
+    let text = view.slice(start, end);
+    if text.starts_with(MARK.as_bytes()) {
+        return;
+    }
+    let verdict = rules.keys.judge(text);
     if verdict == Verdict::No {
         return;
     }
     let quote = view
         .before(start)
         .filter(|b| matches!(b, b'"' | b'\'' | b'`'));
+    let pass = matches!(verdict, Verdict::Secret(r) if r == rules.id("keys.password"));
     let key = Key {
         start,
+        pass,
         end,
         quote,
         verdict,
@@ -164,6 +173,9 @@ fn value_of(rules: &Rules, ctx: &Context, view: &View<'_>, key: &Key, found: &mu
     if view.before(key.start) == Some(b'<') && matches!(view.at(key.end), Some(b'>' | b' ' | b'\t'))
     {
         return blocks::element(rules, view, key, found);
+    }
+    if view.before(key.start) == Some(b'>') && view.has(key.end, b"</") {
+        return blocks::element_sibling(view, key, found);
     }
     let closed = skip_closing(view, key.end);
     if let Some(joined) = separator(view, closed) {
@@ -542,10 +554,16 @@ pub(crate) fn settle(
         }
     }
     let end = start + v.len();
-    if value::says_nothing(v) || value::is_plain(v) {
+    let few = v.len() <= if key.pass { 2 } else { 6 };
+    let number = few && v.iter().all(u8::is_ascii_digit);
+    // A key in a block of its own is for the scanner of blocks.
+    let block = v.starts_with(b"-----BEGIN");
+    let done = memchr::memmem::find(v, MARK.as_bytes()).is_some();
+    if value::says_nothing(v) || value::is_plain(v) || number || block || done {
         return;
     }
-    if matches!(key.verdict, Verdict::IfRandom(_)) && !value::looks_random(v) {
+    if matches!(key.verdict, Verdict::IfRandom(_)) && !value::looks_random(v) && !value::is_basic(v)
+    {
         return;
     }
     let json = !quoted

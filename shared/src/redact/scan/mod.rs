@@ -1,7 +1,10 @@
 //! The scanners: each owns some anchors and says which bytes round an anchor must go.
 
+pub(crate) mod addr;
 pub(crate) mod blocks;
+pub(crate) mod host;
 pub(crate) mod identity;
+pub(crate) mod k8s;
 pub(crate) mod kv;
 pub(crate) mod lines;
 pub(crate) mod own;
@@ -24,16 +27,26 @@ pub(crate) enum Continue {
     Pem,
     /// The rest of a value that is longer than the window, up to its quote or a blank.
     Rest { quote: Option<u8>, rule: u16 },
+    /// Entries of a Kubernetes secret.
+    Data {
+        indent: usize,
+        deeper: Option<usize>,
+    },
     /// Items below a key.
     Block(blocks::Block),
 }
 
 /// Literals that scanners look for by themselves, without a data file.
 pub(crate) fn literals() -> Vec<Literal> {
-    vec![
+    [
         literal("://", false, Anchor::Url),
         literal("-----begin", true, Anchor::Pem),
+        literal("data:", false, Anchor::Form(0)),
+        literal("data\"", false, Anchor::Form(0)),
+        literal("data\\\"", false, Anchor::Form(0)),
+        literal("stringdata", true, Anchor::Form(0)),
     ]
+    .to_vec()
 }
 
 /// Asks the scanner that owns the anchor.
@@ -41,11 +54,11 @@ pub(crate) fn look(rules: &Rules, ctx: &Context, view: &View<'_>, hit: Hit, foun
     match hit.tag {
         Anchor::Key => kv::look(rules, ctx, view, hit, found),
         Anchor::Url => url::look(rules, view, hit, found),
-        Anchor::Token(n) => token::look(rules, view, hit, n, found),
+        Anchor::Token(n) => token::look(rules, ctx, view, hit, n, found),
         Anchor::Pem => pem::look(rules, view, hit, found),
         Anchor::Name(n) => own::look(rules, view, hit, n, found),
         Anchor::Byte(b) => identity::look(rules, ctx, view, hit, b, found),
-        Anchor::Form(_) => {}
+        Anchor::Form(_) => k8s::look(rules, view, hit, found),
     }
 }
 
@@ -62,6 +75,7 @@ pub(crate) fn resume(
         Continue::Lines(kind) => lines::resume(rules, view, at, *kind, found),
         Continue::Pem => pem::resume(rules, view, at, found),
         Continue::Rest { quote, rule } => blocks::rest(view, at, *quote, *rule, found),
+        Continue::Data { indent, deeper } => k8s::entries(rules, view, at, *indent, *deeper, found),
         Continue::Block(block) => blocks::resume(rules, view, at, block, found),
     }
     if found.more.as_ref().is_some_and(|m| m.0 <= at) {

@@ -1,9 +1,13 @@
 //! Well-known token formats: a literal leads to it, an expression tells it.
 
-use crate::redact::edit::Found;
-use crate::redact::family::{Family, RuleError};
+use crate::redact::context::Context;
+use crate::redact::edit::{Found, Put};
+use crate::redact::family::{Family, RuleError, Token};
 use crate::redact::filter::{Anchor, Hit, Literal};
 use crate::redact::redactor::{RuleTable, Rules, literal};
+use crate::redact::scan::addr;
+use crate::redact::standin;
+use crate::redact::value;
 use crate::redact::window::View;
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -16,7 +20,91 @@ struct Format {
     back: Option<(Box<[bool; 256]>, usize, usize)>,
     glued: bool,
     mixed: bool,
+    random: bool,
+    network: bool,
+    stand: Stand,
     group: usize,
+}
+
+/// What stands in a token's place.
+#[derive(Clone, Copy)]
+enum Stand {
+    Mark,
+    User,
+    Card,
+    Serial,
+    DashedIp,
+}
+
+impl Stand {
+    fn of(token: &Token) -> Result<Self, RuleError> {
+        Ok(match token.stand.as_deref() {
+            None => Self::Mark,
+            Some("user") => Self::User,
+            Some("card") => Self::Card,
+            Some("serial") => Self::Serial,
+            Some("ip") => Self::DashedIp,
+            Some(other) => {
+                let message = format!("unknown stand-in '{other}'");
+                return Err(RuleError::Rule {
+                    rule: token.id.clone(),
+                    message,
+                });
+            }
+        })
+    }
+}
+
+/// Accounts that every host has; they are no persons.
+fn is_role(name: &[u8]) -> bool {
+    const ROLES: &[&str] = &[
+        "root",
+        "admin",
+        "administrator",
+        "nobody",
+        "daemon",
+        "bin",
+        "sys",
+        "sync",
+        "mail",
+        "news",
+        "www-data",
+        "messagebus",
+        "sshd",
+        "polkitd",
+        "ntp",
+        "chrony",
+        "dbus",
+        "unknown",
+        "user",
+        "none",
+        "null",
+        "invalid",
+        "syslog",
+        "systemd",
+        "systemd-network",
+        "systemd-resolve",
+        "lp",
+        "shared",
+        "public",
+        "authentication",
+        "password",
+        "the",
+        "a",
+        "is",
+        "name",
+        "id",
+        "default",
+        "linuxbrew",
+        "lost+found",
+    ];
+    name.iter().all(u8::is_ascii_digit)
+        || name.len() < 2
+        || name.starts_with(b"usr-")
+        || name.starts_with(b"systemd-")
+        || ROLES
+            .iter()
+            .any(|r| name.eq_ignore_ascii_case(r.as_bytes()))
 }
 
 /// The compiled token formats.
@@ -39,6 +127,7 @@ impl Tokens {
             let compile = |re: &str| {
                 RegexBuilder::new(re)
                     .unicode(false)
+                    .case_insensitive(token.fold)
                     .size_limit(1 << 20)
                     .build()
                     .map_err(pattern)
@@ -54,17 +143,22 @@ impl Tokens {
                     Some((set, b.min, b.max))
                 }
             };
-            literals.push(literal(
-                &token.lit,
-                false,
-                Anchor::Token(formats.len() as u16),
-            ));
+            let tag = Anchor::Token(formats.len() as u16);
+            let lit = if token.fold {
+                token.lit.to_ascii_lowercase()
+            } else {
+                token.lit.clone()
+            };
+            literals.push(literal(&lit, token.fold, tag));
             formats.push(Format {
                 rule: table.ids.get(&token.id).copied().unwrap_or_default(),
                 re: compile(&format!("^(?:{})", token.re))?,
                 back,
                 glued: token.glued,
                 mixed: token.mixed,
+                random: token.random,
+                network: token.only.is_some(),
+                stand: Stand::of(token)?,
                 group: token.group,
             });
         }
@@ -72,54 +166,76 @@ impl Tokens {
     }
 }
 
-pub(crate) fn look(rules: &Rules, view: &View<'_>, hit: Hit, n: u16, found: &mut Found) {
+pub(crate) fn look(
+    rules: &Rules,
+    ctx: &Context,
+    view: &View<'_>,
+    hit: Hit,
+    n: u16,
+    found: &mut Found,
+) {
     let Some(format) = rules.tokens.formats.get(n as usize) else {
         return;
     };
+    if format.network && !ctx.network {
+        return;
+    }
     let mut start = hit.at;
     if let Some((class, min, max)) = &format.back {
-        let run = (1..=*max + 1)
-            .take_while(|i| {
-                start
-                    .checked_sub(*i)
-                    .and_then(|p| view.at(p))
-                    .is_some_and(|b| class[b as usize])
-            })
-            .count();
+        let is = |i: &usize| {
+            start
+                .checked_sub(*i)
+                .and_then(|p| view.at(p))
+                .is_some_and(|b| class[b as usize])
+        };
+        let run = (1..=*max + 1).take_while(is).count();
         if run < *min || run > *max {
             return;
         }
         start -= run;
     }
-    if !format.glued
-        && view
-            .before(start)
-            .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-    {
+    let joins = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if !format.glued && view.before(start).is_some_and(joins) {
         return;
     }
     let text = view.slice(hit.at, hit.at + MAX_TOKEN);
-    let Some(caps) = format.re.captures(text) else {
+    if format.group > 0 {
+        let Some(caps) = format.re.captures(text) else {
+            return;
+        };
+        for m in caps.iter().skip(format.group).flatten() {
+            format.put(rules, view, hit.at + m.start(), hit.at + m.end(), found);
+        }
         return;
-    };
-    let Some(m) = caps.get(format.group) else {
+    }
+    let Some(m) = format.re.find(text) else {
         return;
     };
     let mut end = hit.at + m.end();
     if m.end() == text.len() {
-        end += view
-            .slice(end, view.hi)
-            .iter()
-            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
-            .count();
+        let goes_on = |b: &&u8| joins(**b) || **b == b'.';
+        end += view.slice(end, view.hi).iter().take_while(goes_on).count();
     }
-    if format.group > 0 {
-        start = hit.at + m.start();
+    format.put(rules, view, start, end, found);
+}
+
+impl Format {
+    fn put(&self, rules: &Rules, view: &View<'_>, start: usize, end: usize, found: &mut Found) {
+        let text = view.slice(start, end);
+        let fits = (!self.mixed || mixed(text)) && (!self.random || value::looks_random(text));
+        if !fits || end <= start || self.group > 0 && value::says_nothing(text) {
+            return;
+        }
+        let put = match self.stand {
+            Stand::Mark => Put::Mark,
+            Stand::User if is_role(text) => return,
+            Stand::User => Put::Text(standin::user(&rules.keyed, text)),
+            Stand::Card => Put::Text(standin::card(&rules.keyed, text)),
+            Stand::Serial => Put::Text(standin::serial(&rules.keyed, text)),
+            Stand::DashedIp => return addr::dashed_ip(rules, view, start, found),
+        };
+        found.push(start, end, self.rule, put);
     }
-    if format.mixed && !mixed(view.slice(start, end)) {
-        return;
-    }
-    found.mark(start, end, format.rule);
 }
 
 /// Digits and letters both occur.

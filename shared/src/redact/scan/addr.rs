@@ -1,0 +1,296 @@
+//! Addresses: IPv4, IPv6, hardware addresses in their spellings.
+
+use crate::redact::context::Context;
+use crate::redact::edit::{Found, Put};
+use crate::redact::redactor::Rules;
+use crate::redact::standin;
+use crate::redact::window::View;
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// A dot between digits: the first one of four numbers.
+pub(crate) fn dotted(rules: &Rules, ctx: &Context, view: &View<'_>, dot: usize, found: &mut Found) {
+    let back = view
+        .slice(dot.saturating_sub(4), dot)
+        .iter()
+        .rev()
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    let start = dot - back;
+    let text = view.slice(start, start + 16);
+    let len = text
+        .iter()
+        .take_while(|b| b.is_ascii_digit() || **b == b'.')
+        .count();
+    let run = view.slice(start, start + len);
+    let run = run.strip_suffix(b".").unwrap_or(run);
+    let end = start + run.len();
+    found.quiet = found.quiet.max(end);
+    let before = view.before(start);
+    if back == 0 || back > 3 || before == Some(b'.') || ctx.version || glued(view, start, end) {
+        return;
+    }
+    let Some(address) = std::str::from_utf8(run)
+        .ok()
+        .and_then(|s| s.parse::<Ipv4Addr>().ok())
+    else {
+        return;
+    };
+    if public_knowledge(address) || says_version(view, start) {
+        return;
+    }
+    let put = standin::ipv4(&rules.keyed, address, '.');
+    replace(rules, view, start, end, put, "ipv4", found);
+}
+
+/// `10-0-129-220`, as host names carry it.
+pub(crate) fn dashed_ip(rules: &Rules, view: &View<'_>, start: usize, found: &mut Found) {
+    let text = view.slice(start, start + 16);
+    let len = text
+        .iter()
+        .take_while(|b| b.is_ascii_digit() || **b == b'-')
+        .count();
+    let parts: Vec<&[u8]> = text[..len].split(|b| *b == b'-').take(4).collect();
+    if parts.len() < 4 {
+        return;
+    }
+    let mut octets = [0u8; 4];
+    for (o, p) in octets.iter_mut().zip(&parts) {
+        let Some(n) = std::str::from_utf8(p).ok().and_then(|s| s.parse().ok()) else {
+            return;
+        };
+        *o = n;
+    }
+    let end = start + parts.iter().map(|p| p.len()).sum::<usize>() + 3;
+    let put = standin::ipv4(&rules.keyed, Ipv4Addr::from(octets), '-');
+    found.push(start, end, rules.id("ipv4"), Put::Text(put));
+}
+
+/// Whether letters or further numbers hang on it: a version, an OID, a package.
+fn glued(view: &View<'_>, start: usize, end: usize) -> bool {
+    let word = |b: u8| b.is_ascii_alphabetic() || b == b'_';
+    match view.before(start) {
+        Some(b) if word(b) || b.is_ascii_digit() => return true,
+        Some(b'-')
+            if start > 1
+                && view
+                    .before(start - 1)
+                    .is_some_and(|b| b.is_ascii_alphabetic()) =>
+        {
+            return true;
+        }
+        _ => {}
+    }
+    match view.at(end) {
+        Some(b) if word(b) || matches!(b, b'+' | b'~') => true,
+        Some(b'.') => view.at(end + 1).is_some_and(|b| b.is_ascii_digit()),
+        Some(b'-') => {
+            let next = view.slice(end + 1, end + 5);
+            let digits = next.iter().take_while(|b| b.is_ascii_digit()).count();
+            next.first().is_some_and(u8::is_ascii_alphanumeric) && next.get(digits) != Some(&b'.')
+        }
+        _ => false,
+    }
+}
+
+/// Addresses that tell nothing about anybody: loopback, masks, broadcast, multicast, metadata, the
+/// well-known public resolvers.
+fn public_knowledge(a: Ipv4Addr) -> bool {
+    let o = a.octets();
+    let mask = u32::from(a).leading_ones() + u32::from(a).trailing_zeros() == 32 && o[0] >= 128;
+    matches!(
+        o,
+        [0 | 127 | 224..=255, ..]
+            | [169, 254, 169, 254]
+            | [8, 8, 8, 8]
+            | [8, 8, 4, 4]
+            | [1, 1, 1, 1]
+            | [1, 0, 0, 1]
+            | [9, 9, 9, 9]
+    ) || mask
+}
+
+/// Whether `version` or the like stands right before it.
+fn says_version(view: &View<'_>, start: usize) -> bool {
+    let head = view
+        .slice(start.saturating_sub(12), start)
+        .to_ascii_lowercase();
+    let head = head.trim_ascii_end();
+    let head = head
+        .strip_suffix(b":")
+        .or_else(|| head.strip_suffix(b"="))
+        .unwrap_or(head);
+    let head = head.strip_suffix(b"\"").unwrap_or(head).trim_ascii_end();
+    head.ends_with(b"version")
+        || head.ends_with(b"ver")
+        || head.ends_with(b"release")
+        || head.ends_with(b"oid")
+}
+
+/// A colon between hex digits: the first one of an IPv6 or hardware address.
+pub(crate) fn coloned(rules: &Rules, view: &View<'_>, colon: usize, found: &mut Found) {
+    let hex = |b: &&u8| b.is_ascii_hexdigit();
+    let back = view
+        .slice(colon.saturating_sub(5), colon)
+        .iter()
+        .rev()
+        .take_while(hex)
+        .count();
+    let start = colon - back;
+    let text = view.slice(start, start + 64);
+    let len = text
+        .iter()
+        .take_while(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'))
+        .count();
+    let mut run = &text[..len];
+    found.quiet = found
+        .quiet
+        .max(start + run.iter().rposition(|b| *b == b':').map_or(0, |n| n + 1));
+    while run.ends_with(b".") || run.ends_with(b":") && !run.ends_with(b"::") {
+        run = &run[..run.len() - 1];
+    }
+    let end = start + run.len();
+    let word =
+        |b: Option<u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':');
+    let tail = view
+        .at(end)
+        .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if back > 4
+        || word(view.before(start))
+        || tail
+        || run.contains(&b'.')
+        || view.before(start) == Some(b'-') && back == 0
+    {
+        return;
+    }
+    let groups = run.iter().filter(|b| **b == b':').count() + 1;
+    let pairs = run.split(|b| *b == b':').all(|g| g.len() == 2);
+    if pairs && (groups == 6 || groups == 8) {
+        return hardware(rules, view, start, end, b':', found);
+    }
+    if groups < 3 || !run.iter().any(u8::is_ascii_digit) && groups < 5 {
+        return;
+    }
+    let Some(address) = std::str::from_utf8(run)
+        .ok()
+        .and_then(|s| s.parse::<Ipv6Addr>().ok())
+    else {
+        return;
+    };
+    if address.is_loopback()
+        || address.is_unspecified()
+        || address.is_multicast()
+        || address.to_ipv4_mapped().is_some()
+    {
+        return;
+    }
+    let put = standin::ipv6(&rules.keyed, address);
+    replace(rules, view, start, end, put, "ipv6", found);
+}
+
+/// A dash between hex digits: `00-1A-2B-3C-4D-5E`.
+pub(crate) fn dashed(rules: &Rules, view: &View<'_>, dash: usize, found: &mut Found) {
+    let start = dash.saturating_sub(2);
+    let text = view.slice(start, start + 17);
+    let shaped = text.len() == 17
+        && text.iter().enumerate().all(|(i, b)| {
+            if i % 3 == 2 {
+                *b == b'-'
+            } else {
+                b.is_ascii_hexdigit()
+            }
+        });
+    let free =
+        |b: Option<u8>| !b.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if shaped && free(view.before(start)) && free(view.at(start + 17)) {
+        hardware(rules, view, start, start + 17, b'-', found);
+    }
+}
+
+/// A dot after four hex digits: `0012.3456.789A`.
+pub(crate) fn cisco(rules: &Rules, view: &View<'_>, dot: usize, found: &mut Found) -> bool {
+    let start = dot.saturating_sub(4);
+    let text = view.slice(start, start + 14);
+    let shaped = text.len() == 14
+        && text.iter().enumerate().all(|(i, b)| {
+            if i % 5 == 4 {
+                *b == b'.'
+            } else {
+                b.is_ascii_hexdigit()
+            }
+        });
+    let free = |b: Option<u8>| {
+        !b.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    };
+    let telling = text.iter().any(u8::is_ascii_alphabetic) || text.starts_with(b"00");
+    if shaped
+        && telling
+        && free(view.before(start))
+        && !view
+            .at(start + 14)
+            .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_')
+    {
+        hardware(rules, view, start, start + 14, b'.', found);
+        return true;
+    }
+    false
+}
+
+fn hardware(rules: &Rules, view: &View<'_>, start: usize, end: usize, sign: u8, found: &mut Found) {
+    found.quiet = found.quiet.max(end);
+    let digits: Vec<u8> = view
+        .slice(start, end)
+        .iter()
+        .filter(|b| b.is_ascii_hexdigit())
+        .map(u8::to_ascii_lowercase)
+        .collect();
+    let nobody = digits.iter().all(|b| *b == b'0') || digits.iter().all(|b| *b == b'f');
+    if nobody || digits.starts_with(b"01005e") || digits.starts_with(b"3333") {
+        return;
+    }
+    let n = standin::mac(&rules.keyed, &digits);
+    let mut put = String::with_capacity(24);
+    match sign {
+        b'.' => {
+            let _ = write!(
+                put,
+                "mm{:02x}.{:02x}{:02x}.{:02x}{:02x}",
+                n[1], n[2], n[3], n[4], n[5]
+            );
+        }
+        _ => {
+            let s = char::from(sign);
+            let _ = write!(
+                put,
+                "mm{s}{:02x}{s}{:02x}{s}{:02x}{s}{:02x}{s}{:02x}",
+                n[1], n[2], n[3], n[4], n[5]
+            );
+        }
+    }
+    replace(rules, view, start, end, put, "mac", found);
+}
+
+/// Replaces, and takes the growth out of the blanks that follow, so that columns stay.
+pub(crate) fn replace(
+    rules: &Rules,
+    view: &View<'_>,
+    start: usize,
+    end: usize,
+    mut put: String,
+    rule: &str,
+    found: &mut Found,
+) {
+    let grown = put.len().saturating_sub(end - start);
+    let blanks = view
+        .slice(end, end + 64)
+        .iter()
+        .take_while(|b| **b == b' ')
+        .count();
+    let mut stop = end;
+    if blanks >= 2 {
+        stop += grown.min(blanks - 1);
+        let shrunk = (end - start).saturating_sub(put.len());
+        put.extend(std::iter::repeat_n(' ', shrunk));
+    }
+    found.push(start, stop, rules.id(rule), Put::Text(put));
+}

@@ -1,0 +1,317 @@
+//! Host names, domains and mail addresses.
+
+use crate::redact::context::Context;
+use crate::redact::edit::{Found, Put};
+use crate::redact::redactor::Rules;
+use crate::redact::scan::addr::replace;
+use crate::redact::standin;
+use crate::redact::window::View;
+
+/// Last labels that make a dotted word a host name.
+const CLEAR: &[&str] = &[
+    "com",
+    "net",
+    "org",
+    "edu",
+    "gov",
+    "mil",
+    "local",
+    "internal",
+    "lan",
+    "corp",
+    "intra",
+    "intranet",
+    "localdomain",
+    "arpa",
+    "uk",
+    "de",
+    "fr",
+    "nl",
+    "es",
+    "eu",
+    "ru",
+    "cn",
+    "jp",
+    "kr",
+    "br",
+    "au",
+    "ca",
+    "ch",
+    "se",
+    "fi",
+    "dk",
+    "pl",
+    "cz",
+    "ie",
+    "pt",
+    "gr",
+    "hu",
+    "ro",
+    "tr",
+    "ua",
+    "il",
+    "mx",
+    "ar",
+    "cl",
+    "nz",
+    "za",
+    "sg",
+    "hk",
+    "tw",
+    "th",
+    "vn",
+    "asia",
+    "biz",
+    "xyz",
+    "cloud",
+    "online",
+    "us",
+    "tv",
+];
+/// Last labels that are also file extensions or members in code: only of three labels and more.
+const UNCLEAR: &[&str] = &[
+    "io", "co", "ai", "dev", "app", "me", "cc", "in", "it", "at", "be", "no", "my", "id", "info",
+    "tech", "site", "home", "int", "ph", "is", "ly", "to", "fm", "gg",
+];
+/// First labels of package names.
+const PACKAGE: &[&str] = &[
+    "com", "org", "net", "io", "edu", "java", "javax", "sun", "jdk", "kotlin", "android", "gov",
+    "de", "ch", "www-", "scala", "akka", "jakarta", "fr", "ru", "cn", "uk", "me", "dev", "app",
+    "info",
+];
+/// Sites that every host talks to; in a URL they tell nothing about anybody.
+const PUBLIC: &[&str] = &[
+    "elastic.co",
+    "github.com",
+    "githubusercontent.com",
+    "gitlab.com",
+    "w3.org",
+    "apache.org",
+    "kernel.org",
+    "gnu.org",
+    "debian.org",
+    "ubuntu.com",
+    "redhat.com",
+    "fedoraproject.org",
+    "centos.org",
+    "launchpad.net",
+    "freedesktop.org",
+    "json-schema.org",
+    "openxmlformats.org",
+    "xmlsoap.org",
+    "example.com",
+    "example.org",
+    "example.net",
+    "pypi.org",
+    "pythonhosted.org",
+    "npmjs.org",
+    "npmjs.com",
+    "rubygems.org",
+    "docker.com",
+    "docker.io",
+    "quay.io",
+    "gcr.io",
+    "googleapis.com",
+    "golang.org",
+    "python.org",
+    "oracle.com",
+    "mysql.com",
+    "postgresql.org",
+    "mozilla.org",
+    "microsoft.com",
+    "snapcraft.io",
+    "maven.org",
+    "suse.com",
+    "opensuse.org",
+    "kubernetes.io",
+    "k8s.io",
+    "systemd.io",
+    "nginx.org",
+    "openssl.org",
+    "mongodb.com",
+    "mongodb.org",
+    "datadoghq.com",
+    "hashicorp.com",
+    "puppet.com",
+    "archlinux.org",
+    "slf4j.org",
+    "springframework.org",
+    "sourceforge.net",
+    "readthedocs.io",
+    "man7.org",
+    "ietf.org",
+    "dochub.mongodb.org",
+    "bugzilla.redhat.com",
+    "fsf.org",
+    "schemas.android.com",
+];
+
+fn label(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')
+}
+
+/// A dot between letters: the first one of a dotted name.
+pub(crate) fn name(rules: &Rules, ctx: &Context, view: &View<'_>, dot: usize, found: &mut Found) {
+    let back = view
+        .slice(dot.saturating_sub(64), dot)
+        .iter()
+        .rev()
+        .take_while(|b| label(**b))
+        .count();
+    let start = dot - back;
+    let text = view.slice(start, start + 256);
+    let len = text
+        .iter()
+        .take_while(|b| label(**b) || **b == b'.')
+        .count();
+    let run = &text[..len];
+    let run = &run[..run.len()
+        - run
+            .iter()
+            .rev()
+            .take_while(|b| matches!(b, b'.' | b'-' | b'_'))
+            .count()];
+    let end = start + run.len();
+    found.quiet = found.quiet.max(end);
+    if back == 0
+        || back > 63
+        || matches!(view.before(start), Some(b'.' | b'$' | b'@' | b'\\'))
+        || view.at(end) == Some(b'@')
+        || view.at(end) == Some(b'(')
+    {
+        return;
+    }
+    if !is_host(run, view, start, end) || ctx.version {
+        return;
+    }
+    let put = standin::host(&rules.keyed, run);
+    replace(rules, view, start, end, put, "host", found);
+}
+
+/// Whether a dotted word is a host name rather than a file, a class or a property.
+fn is_host(run: &[u8], view: &View<'_>, start: usize, end: usize) -> bool {
+    let Some(cut) = memchr::memrchr(b'.', run) else {
+        return false;
+    };
+    let last = run[cut + 1..].to_ascii_lowercase();
+    let Ok(last) = std::str::from_utf8(&last) else {
+        return false;
+    };
+    let clear = CLEAR.contains(&last);
+    if !clear && !UNCLEAR.contains(&last) {
+        return false;
+    }
+    let lower = run.to_ascii_lowercase();
+    let labels: Vec<&[u8]> = lower.split(|b| *b == b'.').collect();
+    if labels
+        .iter()
+        .any(|l| l.is_empty() || l.len() > 63 || l.starts_with(b"_"))
+        || lower.ends_with(b".invalid")
+    {
+        return false;
+    }
+    let package = std::str::from_utf8(labels[0]).is_ok_and(|l| PACKAGE.contains(&l));
+    let humps = run
+        .windows(2)
+        .any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
+    let path = matches!(view.before(start), Some(b'/')) && view.before(start - 1) != Some(b'/');
+    let digits = labels[..labels.len() - 1]
+        .iter()
+        .all(|l| l.iter().all(u8::is_ascii_digit));
+    if package || humps || path && !clear || digits {
+        return false;
+    }
+    if !clear
+        && (labels.len() < 3
+            || matches!(view.at(end), Some(b'/' | b'=' | b':')) && view.before(start) != Some(b'/'))
+    {
+        return false;
+    }
+    // A key: `net.core.com = 1`.
+    if view.at(view.skip_blanks(end)) == Some(b'=') {
+        return false;
+    }
+    let in_url = view.before(start) == Some(b'/') || path;
+    let known = PUBLIC.iter().any(|p| {
+        lower.ends_with(p.as_bytes())
+            && (lower.len() == p.len() || lower[lower.len() - p.len() - 1] == b'.')
+    });
+    !(in_url && known)
+}
+
+/// An `@`: a mail address.
+pub(crate) fn mail(rules: &Rules, view: &View<'_>, at: usize, found: &mut Found) {
+    let local = |b: &&u8| {
+        b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-' | b'\'' | b'=')
+    };
+    let back = view
+        .slice(at.saturating_sub(64), at)
+        .iter()
+        .rev()
+        .take_while(local)
+        .count();
+    let mut start = at - back;
+    let name = view.slice(start, at);
+    let trim = name
+        .iter()
+        .take_while(|b| matches!(b, b'.' | b'-' | b'\'' | b'=' | b'%' | b'+'))
+        .count();
+    start += trim;
+    // `key=name@host`
+    if let Some(eq) = memchr::memrchr2(b'=', b'\'', view.slice(start, at)) {
+        start += eq + 1;
+    }
+    let text = view.slice(at + 1, at + 256);
+    let len = text
+        .iter()
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+        .count();
+    let domain = &text[..len];
+    let domain = &domain[..domain.len()
+        - domain
+            .iter()
+            .rev()
+            .take_while(|b| matches!(b, b'.' | b'-'))
+            .count()];
+    let Some(dot) = memchr::memrchr(b'.', domain) else {
+        return;
+    };
+    let last = &domain[dot + 1..];
+    let alphabetic =
+        last.len() >= 2 && (last.iter().all(u8::is_ascii_alphabetic) || last.starts_with(b"xn--"));
+    let unit = [
+        &b"service"[..],
+        b"socket",
+        b"timer",
+        b"target",
+        b"mount",
+        b"slice",
+        b"scope",
+        b"device",
+        b"path",
+        b"swap",
+        b"invalid",
+        b"conf",
+        b"json",
+        b"yaml",
+        b"so",
+        b"js",
+        b"py",
+        b"html",
+        b"tgz",
+        b"gz",
+        b"log",
+    ];
+    if start >= at
+        || !alphabetic
+        || unit.contains(&last)
+        || domain.starts_with(b".")
+        || domain.windows(2).any(|w| w == b"..")
+    {
+        return;
+    }
+    let end = at + 1 + domain.len();
+    let put = standin::mail(&rules.keyed, view.slice(start, at), domain);
+    found.quiet = found.quiet.max(end);
+    found.push(start, end, rules.id("mail"), Put::Text(put));
+}
