@@ -12,6 +12,7 @@ mod opened;
 mod plan;
 mod profiles;
 mod record;
+mod redact;
 mod result;
 mod run;
 mod send;
@@ -42,6 +43,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<send::Send>(),
     entry::<verify::Verify>(),
     entry::<check::Check>(),
+    entry::<redact::Redact>(),
     entry::<status::Status>(),
     entry::<record::Record>(),
     entry::<profiles::Profiles>(),

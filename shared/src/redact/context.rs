@@ -17,12 +17,8 @@ pub(crate) enum Lines {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Context {
     pub lines: Option<Lines>,
-    /// `ipsec.secrets`.
-    pub ipsec: bool,
     /// Running configuration of network gear.
     pub network: bool,
-    /// Kubernetes secrets by the path.
-    pub secrets: bool,
     /// Names a version file: dotted numbers are versions.
     pub version: bool,
     /// Prose by extension (`.md`, `.txt`, a log): bare words after a key word are text.
@@ -55,13 +51,11 @@ impl Context {
         let has = |w: &str| lower.contains(w);
         Self {
             lines,
-            ipsec: base.contains("ipsec") && base.contains("secrets"),
             network: has("network/") && !has("networking/")
                 || has("running-config")
                 || has("startup-config")
                 || has("junos")
                 || has("cisco"),
-            secrets: has("secrets/") || base.contains("secret"),
             version: base.contains("version"),
             prose: base.ends_with(".log") || has("var/log/") || base.ends_with(".md"),
         }

@@ -118,7 +118,7 @@ impl RedactorBuilder {
             tokens,
             own,
             map: Map::default(),
-            ids: names.ids,
+            ids: Ids::of(&names),
             names: names.names,
         };
         Ok(Redactor {
@@ -221,13 +221,42 @@ pub(crate) struct Rules {
     pub own: Names,
     pub map: Map,
     pub names: Vec<Name>,
-    ids: HashMap<String, u16>,
+    pub ids: Ids,
 }
 
-impl Rules {
-    /// The number of a rule that a scanner knows by name.
-    pub(crate) fn id(&self, id: &str) -> u16 {
-        self.ids.get(id).copied().unwrap_or_default()
+/// The numbers of the rules that scanners know by name.
+pub(crate) struct Ids {
+    pub password: u16,
+    pub url: u16,
+    pub pem: u16,
+    pub hash: u16,
+    pub k8s: u16,
+    pub ipv4: u16,
+    pub ipv6: u16,
+    pub mac: u16,
+    pub host: u16,
+    pub user: u16,
+    pub mail: u16,
+    pub serial: u16,
+}
+
+impl Ids {
+    fn of(table: &RuleTable) -> Self {
+        let id = |name: &str| table.ids.get(name).copied().unwrap_or_default();
+        Self {
+            password: id("keys.password"),
+            url: id("url"),
+            pem: id("pem"),
+            hash: id("hash"),
+            k8s: id("k8s"),
+            ipv4: id("ipv4"),
+            ipv6: id("ipv6"),
+            mac: id("mac"),
+            host: id("host"),
+            user: id("user"),
+            mail: id("mail"),
+            serial: id("serial"),
+        }
     }
 }
 

@@ -91,8 +91,20 @@ pub(crate) fn ipv4(keyed: &Keyed, address: Ipv4Addr, sign: char) -> String {
         [169, 254, ..] => 969,
         _ => 300 + u32::from(permuted(keyed, b"", o[0])),
     };
-    let rest = |n: usize| 300 + u32::from(permuted(keyed, &o[..n], o[n]));
-    format!("{first}{sign}{}{sign}{}{sign}{}", rest(1), rest(2), rest(3))
+    let mut out = String::with_capacity(15);
+    number(&mut out, first);
+    for n in 1..4 {
+        out.push(sign);
+        number(&mut out, 300 + u32::from(permuted(keyed, &o[..n], o[n])));
+    }
+    out
+}
+
+/// Three digits.
+fn number(out: &mut String, n: u32) {
+    for d in [n / 100 % 10, n / 10 % 10, n % 10] {
+        out.push(char::from(b'0' + d as u8));
+    }
 }
 
 /// Class, network and host of an address, each as one group.

@@ -62,6 +62,20 @@ impl<'a> View<'a> {
         memchr::memchr2(b'\n', b'\r', self.slice(at, self.hi)).map_or(self.hi, |i| at + i)
     }
 
+    /// End of the line that holds `at`, or `most` bytes on if that comes first.
+    pub(crate) fn line_end_within(&self, at: usize, most: usize) -> usize {
+        let part = self.slice(at, at + most);
+        memchr::memchr2(b'\n', b'\r', part).map_or(at + part.len(), |i| at + i)
+    }
+
+    /// Whether the same literal stands shortly before on the same line, so that what it leads to
+    /// has been looked at from there. Keeps repetitions from costing more than they are worth.
+    pub(crate) fn repeated(&self, at: usize, literal: &[u8]) -> bool {
+        let before = self.slice(at.saturating_sub(48), at);
+        let line = memchr::memrchr(b'\n', before).map_or(before, |n| &before[n + 1..]);
+        memchr::memmem::find(line, literal).is_some()
+    }
+
     /// Start of the next line after the line end at `end`; `None` at the view's end.
     pub(crate) fn next_line(&self, end: usize) -> Option<usize> {
         let mut i = end;

@@ -40,7 +40,7 @@ pub(crate) fn dotted(rules: &Rules, ctx: &Context, view: &View<'_>, dot: usize, 
         return;
     }
     let put = standin::ipv4(&rules.keyed, address, '.');
-    replace(rules, view, start, end, put, "ipv4", found);
+    replace(view, start, end, put, rules.ids.ipv4, found);
 }
 
 /// `10-0-129-220`, as host names carry it.
@@ -63,7 +63,7 @@ pub(crate) fn dashed_ip(rules: &Rules, view: &View<'_>, start: usize, found: &mu
     }
     let end = start + parts.iter().map(|p| p.len()).sum::<usize>() + 3;
     let put = standin::ipv4(&rules.keyed, Ipv4Addr::from(octets), '-');
-    found.push(start, end, rules.id("ipv4"), Put::Text(put));
+    found.push(start, end, rules.ids.ipv4, Put::Text(put));
 }
 
 /// Whether letters or further numbers hang on it: a version, an OID, a package.
@@ -185,7 +185,7 @@ pub(crate) fn coloned(rules: &Rules, view: &View<'_>, colon: usize, found: &mut 
         return;
     }
     let put = standin::ipv6(&rules.keyed, address);
-    replace(rules, view, start, end, put, "ipv6", found);
+    replace(view, start, end, put, rules.ids.ipv6, found);
 }
 
 /// A dash between hex digits: `00-1A-2B-3C-4D-5E`.
@@ -267,17 +267,16 @@ fn hardware(rules: &Rules, view: &View<'_>, start: usize, end: usize, sign: u8, 
             );
         }
     }
-    replace(rules, view, start, end, put, "mac", found);
+    replace(view, start, end, put, rules.ids.mac, found);
 }
 
 /// Replaces, and takes the growth out of the blanks that follow, so that columns stay.
 pub(crate) fn replace(
-    rules: &Rules,
     view: &View<'_>,
     start: usize,
     end: usize,
     mut put: String,
-    rule: &str,
+    rule: u16,
     found: &mut Found,
 ) {
     let grown = put.len().saturating_sub(end - start);
@@ -292,5 +291,5 @@ pub(crate) fn replace(
         let shrunk = (end - start).saturating_sub(put.len());
         put.extend(std::iter::repeat_n(' ', shrunk));
     }
-    found.push(start, stop, rules.id(rule), Put::Text(put));
+    found.push(start, stop, rule, Put::Text(put));
 }

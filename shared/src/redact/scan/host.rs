@@ -185,7 +185,7 @@ pub(crate) fn name(rules: &Rules, ctx: &Context, view: &View<'_>, dot: usize, fo
         return;
     }
     let put = standin::host(&rules.keyed, run);
-    replace(rules, view, start, end, put, "host", found);
+    replace(view, start, end, put, rules.ids.host, found);
 }
 
 /// Whether a dotted word is a host name rather than a file, a class or a property.
@@ -193,12 +193,12 @@ fn is_host(run: &[u8], view: &View<'_>, start: usize, end: usize) -> bool {
     let Some(cut) = memchr::memrchr(b'.', run) else {
         return false;
     };
-    let last = run[cut + 1..].to_ascii_lowercase();
-    let Ok(last) = std::str::from_utf8(&last) else {
-        return false;
-    };
-    let clear = CLEAR.contains(&last);
-    if !clear && !UNCLEAR.contains(&last) {
+    let last = &run[cut + 1..];
+    let one_of = |list: &[&str]| list.iter().any(|t| last.eq_ignore_ascii_case(t.as_bytes()));
+    let alphabetic =
+        last.len() >= 2 && last.len() <= 11 && last.iter().all(u8::is_ascii_alphabetic);
+    let clear = alphabetic && one_of(CLEAR);
+    if !clear && !(alphabetic && one_of(UNCLEAR)) {
         return false;
     }
     let lower = run.to_ascii_lowercase();
@@ -313,5 +313,5 @@ pub(crate) fn mail(rules: &Rules, view: &View<'_>, at: usize, found: &mut Found)
     let end = at + 1 + domain.len();
     let put = standin::mail(&rules.keyed, view.slice(start, at), domain);
     found.quiet = found.quiet.max(end);
-    found.push(start, end, rules.id("mail"), Put::Text(put));
+    found.push(start, end, rules.ids.mail, Put::Text(put));
 }

@@ -95,6 +95,6 @@ fn bare(rules: &Rules, view: &View<'_>, at: usize, found: &mut Found) {
         && !secret.is_empty()
         && !value::says_nothing(secret)
     {
-        found.mark(at - secret.len(), at, rules.id("url"));
+        found.mark(at - secret.len(), at, rules.ids.url);
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn look(rules: &Rules, view: &View<'_>, hit: Hit, found: &mut Found) 
         return;
     }
     let sign = view.skip_blanks(skip_closing(view, end));
-    if view.at(sign) != Some(b':') {
+    if view.at(sign) != Some(b':') || view.repeated(name_at, b"data") {
         return;
     }
     let next = view.skip_blanks(sign + 1);
@@ -117,7 +117,7 @@ fn kind_near(view: &View<'_>, at: usize) -> bool {
 
 /// The members of a JSON object from behind its brace.
 fn object(rules: &Rules, view: &View<'_>, mut i: usize, found: &mut Found) {
-    let rule = rules.id("k8s");
+    let rule = rules.ids.k8s;
     loop {
         while matches!(view.at(i), Some(b' ' | b'\t' | b'\n' | b'\r' | b',')) {
             i += 1;
@@ -157,7 +157,7 @@ pub(crate) fn entries(
     mut deeper: Option<usize>,
     found: &mut Found,
 ) {
-    let rule = rules.id("k8s");
+    let rule = rules.ids.k8s;
     let mut line = at;
     loop {
         let end = view.line_end(line);

@@ -12,6 +12,9 @@ use crate::redact::scan::blocks;
 use crate::redact::value;
 use crate::redact::window::{View, is_word};
 
+/// Bytes of a value without quotes that are looked at for its end.
+const MAX_BARE: usize = 4096;
+
 /// A key and how it is written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Key {
@@ -108,7 +111,7 @@ pub(crate) fn look(rules: &Rules, ctx: &Context, view: &View<'_>, hit: Hit, foun
     let quote = view
         .before(start)
         .filter(|b| matches!(b, b'"' | b'\'' | b'`'));
-    let pass = matches!(verdict, Verdict::Secret(r) if r == rules.id("keys.password"));
+    let pass = matches!(verdict, Verdict::Secret(r) if r == rules.ids.password);
     let key = Key {
         start,
         pass,
@@ -268,7 +271,7 @@ fn separator(view: &View<'_>, from: usize) -> Option<Joined> {
 /// A value inside the quotes that opened before the key: `"DB_PASSWORD=x"`.
 fn inner(view: &View<'_>, key: &Key, at: usize, found: &mut Found) {
     let start = view.skip_blanks(at);
-    let line = view.slice(start, view.line_end(start));
+    let line = view.slice(start, view.line_end_within(start, MAX_BARE));
     let quote = key.quote.unwrap_or(b'"');
     let stop = line
         .iter()
@@ -323,7 +326,7 @@ fn at_value(
                 return settle(view, key, from, to, true, found);
             }
             let to = bare_end(ctx, view, key, joined, start, blank);
-            let long = to == view.hi && !view.ends;
+            let long = to >= start + MAX_BARE || to == view.hi && !view.ends;
             if long {
                 found.more = Some((
                     to,
@@ -370,9 +373,11 @@ pub(crate) fn quoted(view: &View<'_>, i: usize) -> Option<(usize, usize)> {
             .map_or(view.hi, |n| from + n);
         return Some((from, to));
     }
-    let line_end = view.line_end(from);
-    let text = view.slice(from, line_end);
-    for at in memchr::memchr_iter(quote, text) {
+    let text = view.slice(from, view.hi);
+    for at in memchr::memchr3_iter(quote, b'\n', b'\r', text) {
+        if text[at] != quote {
+            return Some((from, from + at));
+        }
         let before = text[..at].iter().rev().take_while(|b| **b == b'\\').count();
         // Doubled quotes and escaped ones belong to the value.
         if before <= slashes && (slashes > 0 || before % 2 == 0) {
@@ -382,7 +387,7 @@ pub(crate) fn quoted(view: &View<'_>, i: usize) -> Option<(usize, usize)> {
             return Some((from, from + at - before.min(slashes)));
         }
     }
-    Some((from, line_end))
+    Some((from, view.hi))
 }
 
 /// The end of a bare value.
@@ -394,8 +399,7 @@ fn bare_end(
     start: usize,
     blank: bool,
 ) -> usize {
-    let line_end = view.line_end(start);
-    let line = view.slice(start, line_end);
+    let line = view.slice(start, view.line_end_within(start, MAX_BARE));
     let nul = memchr::memchr(0, line).unwrap_or(line.len());
     let line = &line[..nul];
     let query = matches!(view.before(key.start), Some(b'?' | b'&' | b';'))
@@ -482,7 +486,7 @@ fn words(ctx: &Context, view: &View<'_>, key: &Key, found: &mut Found) {
     let flag = view.at(key.start) == Some(b'-');
     let mut start = key.end + 1;
     start = view.skip_blanks(start);
-    let line = view.slice(start, view.line_end(start));
+    let line = view.slice(start, view.line_end_within(start, MAX_BARE));
     if let Some((from, to)) = quoted(view, start) {
         if flag || key.first || ctx.network {
             settle(view, key, from, to, true, found);

@@ -21,7 +21,7 @@ pub(crate) fn resume(rules: &Rules, view: &View<'_>, at: usize, kind: Lines, fou
         let v = &line[a..b];
         let locked = v.iter().all(|b| matches!(b, b'*' | b'!' | b'x'));
         if !v.is_empty() && !locked && !value::says_nothing(v) {
-            found.mark(at + a, at + b, rules.id("hash"));
+            found.mark(at + a, at + b, rules.ids.hash);
         }
     }
     if let Some(next) = view.next_line(end) {

@@ -21,9 +21,9 @@ pub(crate) fn look(rules: &Rules, view: &View<'_>, hit: Hit, n: u32, found: &mut
     }
     let name = view.slice(hit.at, end);
     let (rule, put) = match kind {
-        Kind::User => ("user", standin::user(&rules.keyed, name)),
-        Kind::Host => ("host", standin::host(&rules.keyed, name)),
-        _ => ("serial", standin::serial(&rules.keyed, name)),
+        Kind::User => (rules.ids.user, standin::user(&rules.keyed, name)),
+        Kind::Host => (rules.ids.host, standin::host(&rules.keyed, name)),
+        _ => (rules.ids.serial, standin::serial(&rules.keyed, name)),
     };
-    found.push(hit.at, end, rules.id(rule), Put::Text(put));
+    found.push(hit.at, end, rule, Put::Text(put));
 }

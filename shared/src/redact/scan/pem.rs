@@ -25,17 +25,20 @@ pub(crate) fn look(rules: &Rules, view: &View<'_>, hit: Hit, found: &mut Found) 
     }
     let start = label + dashes + 5;
     let rest = view.slice(start, start + MAX_BLOCK);
+    // Another block ends this one, cut or not.
+    let next = memchr::memmem::find(rest, b"-----BEGIN").unwrap_or(rest.len());
+    let rest = &rest[..next];
     let end =
         memchr::memmem::find(rest, b"-----END").or_else(|| memchr::memmem::find(rest, b"-----end"));
     match end {
         Some(end) => body(rules, view, start, start + end, found),
-        None => cut(rules, view, start, found),
+        None => cut(rules, view, start, start + rest.len(), found),
     }
 }
 
 /// Goes on in a block whose end is not in sight.
 pub(crate) fn resume(rules: &Rules, view: &View<'_>, at: usize, found: &mut Found) {
-    cut(rules, view, at, found);
+    cut(rules, view, at, at + MAX_BLOCK / 2, found);
 }
 
 fn contains(text: &[u8], what: &[u8]) -> bool {
@@ -44,27 +47,24 @@ fn contains(text: &[u8], what: &[u8]) -> bool {
 }
 
 /// The block has no end in sight: lines go as long as they hold key material.
-fn cut(rules: &Rules, view: &View<'_>, start: usize, found: &mut Found) {
+fn cut(rules: &Rules, view: &View<'_>, start: usize, stop: usize, found: &mut Found) {
     let mut at = start;
-    let mut first = true;
     loop {
-        let end = view.line_end(at);
+        let end = view.line_end_within(at, stop.saturating_sub(at));
         let line = view.slice(at, end);
-        let ended = contains(line, b"-----END");
-        if !ended {
-            body(rules, view, at, end, found);
-        }
         let material = line
             .split(|b| !is_material(*b))
-            .any(|run| run.len() >= LONG)
-            || line.trim_ascii().is_empty()
-            || contains(line, b": ");
-        if ended || !material && !first {
+            .any(|run| run.len() >= LONG);
+        let header = line.trim_ascii().is_empty() || memchr::memmem::find(line, b": ").is_some();
+        if contains(line, b"-----END") || !material && !header {
             return;
         }
-        first = false;
+        if material {
+            body(rules, view, at, end, found);
+        }
         match view.next_line(end) {
-            Some(next) if next < start + MAX_BLOCK / 2 => at = next,
+            Some(next) if next < stop.min(start + MAX_BLOCK / 2) => at = next,
+            Some(next) if next >= stop && stop < start + MAX_BLOCK / 2 => return,
             Some(next) => {
                 found.more = Some((next, Continue::Pem));
                 return;
@@ -80,7 +80,7 @@ fn is_material(b: u8) -> bool {
 
 /// Replaces the runs of key material in `from..to`: the first by a marker, the others by nothing.
 fn body(rules: &Rules, view: &View<'_>, from: usize, to: usize, found: &mut Found) {
-    let rule = rules.id("pem");
+    let rule = rules.ids.pem;
     let text = view.slice(from, to);
     if text.windows(MARK.len()).any(|w| w == MARK.as_bytes()) {
         found.settled = found.settled.max(to);

@@ -23,6 +23,8 @@ struct Format {
     random: bool,
     network: bool,
     stand: Stand,
+    /// The literal, when the expression searches on from it.
+    searches: Option<Vec<u8>>,
     group: usize,
 }
 
@@ -159,6 +161,10 @@ impl Tokens {
                 random: token.random,
                 network: token.only.is_some(),
                 stand: Stand::of(token)?,
+                searches: token
+                    .re
+                    .contains("{0,")
+                    .then(|| token.lit.clone().into_bytes()),
                 group: token.group,
             });
         }
@@ -200,6 +206,14 @@ pub(crate) fn look(
     }
     let text = view.slice(hit.at, hit.at + MAX_TOKEN);
     if format.group > 0 {
+        if !format.re.is_match(text)
+            || format
+                .searches
+                .as_ref()
+                .is_some_and(|l| view.repeated(hit.at, l))
+        {
+            return;
+        }
         let Some(caps) = format.re.captures(text) else {
             return;
         };

@@ -7,12 +7,15 @@ use crate::redact::value;
 use crate::redact::window::View;
 
 /// Longest user information part.
-const MAX_USERINFO: usize = 2048;
+const MAX_USERINFO: usize = 512;
 
 pub(crate) fn look(rules: &Rules, view: &View<'_>, hit: Hit, found: &mut Found) {
     let start = hit.at + hit.len;
     // The quick way out: most URLs have no `@` before the first blank or quote.
     let text = view.slice(start, start + MAX_USERINFO);
+    if memchr::memchr(b'@', text).is_none() {
+        return;
+    }
     let stop = text
         .iter()
         .position(|b| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'<' | b'>' | b'`' | 0))
@@ -23,13 +26,13 @@ pub(crate) fn look(rules: &Rules, view: &View<'_>, hit: Hit, found: &mut Found) 
     let Some(colon) = memchr::memchr(b':', info) else {
         // Only a name, unless it is a key, as error trackers and git hosts take it.
         if value::looks_random(info) {
-            found.mark(start, start + at, rules.id("url"));
+            found.mark(start, start + at, rules.ids.url);
         }
         return;
     };
     let secret = &info[colon + 1..];
     if !value::says_nothing(secret) && !secret.iter().all(|b| *b == b'x') {
-        found.mark(start + colon + 1, start + at, rules.id("url"));
+        found.mark(start + colon + 1, start + at, rules.ids.url);
     }
 }
 
