@@ -1,110 +1,26 @@
 //! Plan, collect, redact, analyse, seal: from a request to a draft that can be shown.
 
-use super::draft::{Draft, Occasion, Parts};
+use super::draft::{Draft, Parts};
 use super::recorder::{Recorded, Recorder};
+use super::request::Request;
 use super::spool::{Spool, StateDir};
 use super::{meta, readme, seal_failure};
 use crate::analysis::Analysis;
-use crate::cli::{App, Choice, Span};
+use crate::cli::App;
 use crate::collect::{self, Cancel, Host, Miss, Params, Read, RunSummary};
-use crate::config::Origin;
 use crate::consent::glob;
 use crate::error::{Exit, Failure};
 use crate::plan::{self, Plan};
-use crate::profile::{self, Profile};
+use crate::profile::Profile;
 use crate::ui::Progress;
 use serde_json::{Value, json};
 use sitrep_shared::bundle::layout;
 use sitrep_shared::bundle::manifest::{AgentRef, Cost, Item, Kind, Manifest, ProfileRef, SCHEMA};
 use sitrep_shared::bundle::{BundleWriter, Reserved, WriterOptions};
-use sitrep_shared::protocol::CodeInfo;
 use sitrep_shared::redact::{FileContext, Redactor};
 use sitrep_shared::size::format_bytes;
 use sitrep_shared::time::UtcMs;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-/// What is asked for.
-#[derive(Debug)]
-pub struct Request {
-    /// Profile name or file.
-    pub profile: String,
-    /// Span of time.
-    pub span: Span,
-    /// Its beginning as a person wrote it.
-    pub since: Option<String>,
-    /// Items to add.
-    pub include: Vec<String>,
-    /// Items to leave out.
-    pub exclude: Vec<String>,
-    /// Another root than `/`.
-    pub root: Option<PathBuf>,
-    /// Words that must not appear anywhere, such as the upload code.
-    pub secrets: Vec<String>,
-    /// Ticket.
-    pub ticket: Option<String>,
-    /// Line for support.
-    pub note: Option<String>,
-    /// `interactive` or `policy`.
-    pub basis: &'static str,
-    /// What the README says beyond the manifest.
-    pub occasion: Occasion,
-}
-
-impl Request {
-    /// What flags, settings and the ticket together ask for.
-    pub fn of(
-        app: &App,
-        choice: &Choice,
-        target: Option<(&str, &CodeInfo)>,
-    ) -> Result<Self, Failure> {
-        let info = target.map(|(_, info)| info);
-        // A flag of this call wins over what the ticket asks for, the ticket over the files.
-        let by_flag = app
-            .config
-            .setting("profile")
-            .is_some_and(|setting| matches!(setting.origin, Origin::Flag(_)));
-        let profile = match info {
-            Some(info) if !by_flag && !info.profile.is_empty() => asked_profile(&info.profile)?,
-            _ => app
-                .config
-                .text("profile")
-                .unwrap_or(profile::DEFAULT)
-                .to_owned(),
-        };
-        Ok(Self {
-            profile,
-            since: choice
-                .since
-                .clone()
-                .or_else(|| info.and_then(|info| info.since.clone())),
-            span: choice.span(app, info.and_then(|info| info.since.as_deref()))?,
-            include: choice.include.clone(),
-            exclude: choice.exclude.clone(),
-            root: choice.root.clone(),
-            secrets: Vec::new(),
-            ticket: info.map(|info| info.ticket.key.clone()),
-            note: None,
-            basis: "policy",
-            occasion: Occasion {
-                title: info.map(|info| info.ticket.title.clone()),
-                requested_by: info.and_then(|info| info.requested_by.clone()),
-                host: target.map(|(host, _)| host.to_owned()),
-            },
-        })
-    }
-}
-
-/// A collector may name a built-in profile, never a file of this host.
-fn asked_profile(name: &str) -> Result<String, Failure> {
-    if name.contains('/') || name.contains('\\') || name.ends_with(".toml") {
-        return Err(Failure::usage(format!(
-            "the collector asks for a profile by path: {name:?}"
-        ))
-        .hint("choose one yourself: --profile standard"));
-    }
-    Ok(name.to_owned())
-}
 
 /// A host and what would be read from it.
 pub struct Prepared {
@@ -130,6 +46,8 @@ pub fn prepare(app: &App, request: &Request) -> Result<Prepared, Failure> {
         now_ms: (app.ui.io.now)().0,
         include: request.include.clone(),
         exclude: request.exclude.clone(),
+        // Lets a test see that a panic of a source is an outcome; ignored in release builds.
+        fault_panic_in: app.ui.io.var("SITREP_FAULT_PANIC_IN").map(str::to_owned),
         ..Params::default()
     };
     if let Some(bytes) = app.config.bytes("limits.max_size") {

@@ -9,12 +9,14 @@ mod recorder;
 #[cfg(test)]
 mod recorder_tests;
 mod redactor;
+mod request;
 #[cfg(test)]
 pub mod sample;
 mod spool;
 
 pub use draft::{Draft, Occasion, Parts};
-pub use gather::{Prepared, Request, gather, prepare};
+pub use gather::{Prepared, gather, prepare};
+pub use request::Request;
 pub use spool::{Spool, SpoolError, StateDir};
 
 use crate::error::{Exit, Failure};

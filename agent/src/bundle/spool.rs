@@ -1,6 +1,7 @@
 //! The agent's own directory and the spool file in it: private, never guessed, never overwritten.
 //!
-//! Root works in `/var/lib/sitrep`, everyone else below `$XDG_STATE_HOME`; never in /tmp. A directory
+//! Root works in `/var/lib/sitrep`, everyone else below `~/.local/state`, both below
+//! `$XDG_STATE_HOME` where it is set; never in /tmp. A directory
 //! that is not ours, or that others may enter, is refused.
 
 use crate::config::Config;
@@ -93,11 +94,10 @@ impl StateDir {
         if let Some(path) = config.text("state_dir") {
             return Ok(PathBuf::from(path));
         }
-        if rustix::process::geteuid().is_root() {
-            return Ok(PathBuf::from("/var/lib/sitrep"));
-        }
+        // An explicit place counts for root, too; `open` refuses one that is not root's own.
         let base = match (io.var("XDG_STATE_HOME"), io.var("HOME")) {
             (Some(base), _) => PathBuf::from(base),
+            _ if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib"),
             (None, Some(home)) => PathBuf::from(home).join(".local/state"),
             (None, None) => return Err(SpoolError::NoHome),
         };

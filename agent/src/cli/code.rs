@@ -84,10 +84,7 @@ impl App {
             .interrupt
             .signal()
             .map_or(crate::error::Exit::Interrupted, |s| s.exit());
-        Failure::new(
-            exit,
-            format!("{}; nothing was sent and nothing is kept", exit.word()),
-        )
+        Failure::new(exit, format!("{}; nothing was sent", exit.word()))
     }
 }
 

@@ -5,12 +5,13 @@ use super::sending::{self, Parcel};
 use super::{App, Command};
 use crate::bundle::StateDir;
 use crate::error::{Exit, Failure};
-use crate::ui::Line;
-use crate::upload::{Destination, Record, Records};
+use crate::ui::{Answer, Line, Tone};
+use crate::upload::{Collector, Destination, Record, Records};
 use clap::Args;
 use serde_json::json;
 use sitrep_shared::hash::Sha256;
 use sitrep_shared::ids::UploadTarget;
+use sitrep_shared::size::format_bytes;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,9 @@ pub struct Send {
     pub file: PathBuf,
     #[command(flatten)]
     code: CodeArgs,
+    /// Do not ask again
+    #[arg(short, long)]
+    yes: bool,
 }
 
 impl Command for Send {
@@ -44,6 +48,8 @@ impl Command for Send {
             return already(app, record);
         }
         let unfinished = known.filter(|record| !record.complete);
+        // What was begun has been agreed to.
+        let begun = unfinished.is_some();
         let resumes = unfinished
             .as_ref()
             .is_some_and(|record| record.upload_url.is_some());
@@ -58,7 +64,12 @@ impl Command for Send {
             let info = sending::ask(app, &collector)?;
             too_large(length, info.max_bytes)?;
         }
-        let basis = if app.no_input {
+        if !begun && !self.agreed(app, &collector, length, &sha256)? {
+            let text = app.ui.say("nothing_sent", &[]);
+            app.ui.status(&Line::of(text));
+            return Ok(Exit::Declined);
+        }
+        let basis = if self.yes || app.no_input {
             "policy"
         } else {
             "interactive"
@@ -82,9 +93,49 @@ impl Command for Send {
     }
 }
 
+impl Send {
+    /// A bundle that was kept has not been agreed to; one whose sending was begun has.
+    fn agreed(
+        &self,
+        app: &mut App,
+        collector: &Collector,
+        length: u64,
+        sha256: &str,
+    ) -> Result<bool, Failure> {
+        if self.yes {
+            return Ok(true);
+        }
+        if app.no_input {
+            return Err(
+                Failure::usage("cannot ask for consent: standard input is not a terminal")
+                    .hint("add --yes to send without asking"),
+            );
+        }
+        let host = collector.destination().host().to_owned();
+        let (size, sha) = (format_bytes(length), sending::short(sha256));
+        let question = app.ui.say(
+            "question_send",
+            &[("size", &size), ("sha", &sha), ("host", &host)],
+        );
+        let choices = app.ui.say("choices_again", &[]);
+        loop {
+            app.ui.always(&Line::new().tone(Tone::Strong, &question));
+            app.ui.ask(&Line::new().text("  ").text(&choices));
+            match app.ui.answer() {
+                Answer::Line(line) => match line.trim().to_lowercase().as_str() {
+                    "s" | "send" => return Ok(true),
+                    "q" | "quit" => return Ok(false),
+                    _ => {}
+                },
+                Answer::End => return Ok(false),
+                Answer::Interrupted | Answer::TimedOut => return Err(app.interrupted()),
+            }
+        }
+    }
+}
+
 /// Refuses before the first byte what the collector will not take.
 pub fn too_large(length: u64, max_bytes: u64) -> Result<(), Failure> {
-    use sitrep_shared::size::format_bytes;
     if max_bytes == 0 || length <= max_bytes {
         return Ok(());
     }

@@ -204,6 +204,7 @@ pub fn as_json(sent: &Sent) -> Value {
     json!({
         "state": "complete",
         "sha256_confirmed": sent.confirmed,
+        "resumed_from": sent.resumed_from,
         "seconds": (sent.seconds * 10.0).round() / 10.0,
         "verdict": status.and_then(|status| status.verdict).map(verdict_word),
         "reason": status.and_then(|status| status.reason.clone()),

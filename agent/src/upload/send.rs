@@ -42,6 +42,8 @@ pub struct Sent {
     pub status: Option<UploadStatus>,
     /// The collector confirmed the digest.
     pub confirmed: bool,
+    /// Where an upload that was begun before went on; none when it began now.
+    pub resumed_from: Option<u64>,
     /// Time of sending.
     pub seconds: f64,
 }
@@ -57,7 +59,7 @@ impl Collector {
         let began = Instant::now();
         out.records.save(record)?;
         self.runtime.block_on(async {
-            self.transfer(ui, out, record).await?;
+            let resumed_from = self.transfer(ui, out, record).await?;
             let seconds = began.elapsed().as_secs_f64();
             let status = self.verdict(ui, out, record).await?;
             let confirmed = status
@@ -68,6 +70,7 @@ impl Collector {
             Ok(Sent {
                 status,
                 confirmed,
+                resumed_from,
                 seconds,
             })
         })
@@ -78,12 +81,13 @@ impl Collector {
         ui: &mut Ui,
         out: &Outgoing<'_>,
         record: &mut Record,
-    ) -> Result<(), UploadError> {
+    ) -> Result<Option<u64>, UploadError> {
         let mut tries = 0;
+        let mut resumed_from = None;
         loop {
             let before = record.offset;
-            let error = match self.attempt(ui, out, record).await {
-                Ok(()) => return Ok(()),
+            let error = match self.attempt(ui, out, record, &mut resumed_from).await {
+                Ok(()) => return Ok(resumed_from),
                 Err(error) => error,
             };
             if record.offset > before {
@@ -123,10 +127,12 @@ impl Collector {
         ui: &mut Ui,
         out: &Outgoing<'_>,
         record: &mut Record,
+        resumed_from: &mut Option<u64>,
     ) -> Result<(), UploadError> {
         let url = match record.upload_url.clone() {
             Some(url) => {
                 record.offset = tus::offset(self, &url).await?;
+                resumed_from.get_or_insert(record.offset);
                 let (done, total) = (format_bytes(record.offset), format_bytes(out.length));
                 let text = ui.say("resuming", &[("done", &done), ("total", &total)]);
                 ui.status(&Line::of(text));

@@ -1,0 +1,91 @@
+//! What a run is asked to do, from flags, settings and the ticket.
+
+use super::draft::Occasion;
+use crate::cli::{App, Choice, Span};
+use crate::config::Origin;
+use crate::error::Failure;
+use crate::profile;
+use sitrep_shared::protocol::CodeInfo;
+use std::path::PathBuf;
+
+/// What is asked for.
+#[derive(Debug)]
+pub struct Request {
+    /// Profile name or file.
+    pub profile: String,
+    /// Span of time.
+    pub span: Span,
+    /// Its beginning as a person wrote it.
+    pub since: Option<String>,
+    /// Items to add.
+    pub include: Vec<String>,
+    /// Items to leave out.
+    pub exclude: Vec<String>,
+    /// Another root than `/`.
+    pub root: Option<PathBuf>,
+    /// Words that must not appear anywhere, such as the upload code.
+    pub secrets: Vec<String>,
+    /// Ticket.
+    pub ticket: Option<String>,
+    /// Line for support.
+    pub note: Option<String>,
+    /// `interactive` or `policy`.
+    pub basis: &'static str,
+    /// What the README says beyond the manifest.
+    pub occasion: Occasion,
+}
+
+impl Request {
+    /// What flags, settings and the ticket together ask for.
+    pub fn of(
+        app: &App,
+        choice: &Choice,
+        target: Option<(&str, &CodeInfo)>,
+    ) -> Result<Self, Failure> {
+        let info = target.map(|(_, info)| info);
+        // A flag of this call wins over what the ticket asks for, the ticket over the files.
+        let by_flag = app
+            .config
+            .setting("profile")
+            .is_some_and(|setting| matches!(setting.origin, Origin::Flag(_)));
+        let profile = match info {
+            Some(info) if !by_flag && !info.profile.is_empty() => asked_profile(&info.profile)?,
+            _ => app
+                .config
+                .text("profile")
+                .unwrap_or(profile::DEFAULT)
+                .to_owned(),
+        };
+        Ok(Self {
+            profile,
+            since: choice
+                .since
+                .clone()
+                .or_else(|| info.and_then(|info| info.since.clone())),
+            span: choice.span(app, info.and_then(|info| info.since.as_deref()))?,
+            include: choice.include.clone(),
+            exclude: choice.exclude.clone(),
+            root: choice.root.clone(),
+            secrets: Vec::new(),
+            ticket: info.map(|info| info.ticket.key.clone()),
+            note: None,
+            basis: "policy",
+            occasion: Occasion {
+                title: info.map(|info| info.ticket.title.clone()),
+                requested_by: info.and_then(|info| info.requested_by.clone()),
+                host: target.map(|(host, _)| host.to_owned()),
+            },
+        })
+    }
+}
+
+/// A collector may name a built-in profile, never a file of this host.
+fn asked_profile(name: &str) -> Result<String, Failure> {
+    if name.contains('/') || name.contains('\\') || name.ends_with(".toml") {
+        return Err(Failure::usage(format!(
+            "the collector asks for a profile by path: {name:?}"
+        ))
+        .hint("choose one yourself: --profile standard"));
+    }
+    Ok(name.to_owned())
+}
