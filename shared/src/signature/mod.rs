@@ -34,6 +34,8 @@ pub mod model;
 mod parse;
 mod pattern;
 mod prefilter;
+#[cfg(test)]
+mod redacted;
 mod rule;
 mod run;
 mod scan;
