@@ -28,7 +28,6 @@ pub(super) fn is_zero(record: &[u8; RECORD]) -> bool {
 /// Whether a record has a tar checksum, of signed or unsigned bytes.
 pub(in super::super) fn looks_like(record: &[u8]) -> bool {
     record.len() == RECORD
-        && record[0] != 0
         && octal(&record[148..156])
             .is_some_and(|sum| sum == sums(record).0 || sum == sums(record).1)
 }
