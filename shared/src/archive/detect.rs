@@ -55,7 +55,7 @@ const FOREIGN: [&[u8]; 16] = [
 pub(super) fn outer(head: &[u8]) -> Result<Shape, Reject> {
     let shape = magic(head);
     let record = head.get(..tar::RECORD);
-    let could_be_tar = record.is_some_and(|record| tar::looks_like(record));
+    let could_be_tar = record.is_some_and(tar::looks_like);
     if could_be_tar && shape.is_some() {
         return Err(Reject::new(
             Reason::AmbiguousEntry,

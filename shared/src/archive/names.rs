@@ -138,12 +138,15 @@ pub(super) fn escapes(link: &str, target: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    /// A name, and its safe form with what is odd, or the reject.
+    type Case<'a> = (&'a [u8], Result<(&'a str, Option<Reason>), Reason>);
+
     #[test]
     fn names_are_judged() {
         let long = [b'a'; 256];
         let deep = [&b"d/"[..]; 65].concat();
         let huge = [&b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/"[..]; 129].concat();
-        let cases: [(&[u8], Result<(&str, Option<Reason>), Reason>); 24] = [
+        let cases: [Case<'_>; 24] = [
             (b"etc/fstab", Ok(("etc/fstab", None))),
             (b"./a//b/./c", Ok(("a/b/c", None))),
             (b"./", Ok(("", None))),
