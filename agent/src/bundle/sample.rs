@@ -53,13 +53,7 @@ pub fn draft(dir: &Path) -> Draft {
         writer.add(path, &meta::document(value)).expect("added");
         items.push(item(path, path, Kind::Meta));
     }
-    items.push(Item {
-        outcome: Outcome::Denied,
-        reason: Some("permission denied".to_owned()),
-        needs: Some("root".to_owned()),
-        path: None,
-        ..item("security/shadow", "", Kind::File)
-    });
+    items.push(denied());
     let mut manifest = Manifest {
         schema: SCHEMA.to_owned(),
         format: 1,
@@ -104,6 +98,16 @@ fn documents() -> [serde_json::Value; 3] {
     let facts =
         json!({"schema": "sitrep.facts/1", "os": {"id": "debian", "item": "sos/etc/hosts"}});
     [findings, redaction, facts]
+}
+
+fn denied() -> Item {
+    Item {
+        outcome: Outcome::Denied,
+        reason: Some("permission denied".to_owned()),
+        needs: Some("root".to_owned()),
+        path: None,
+        ..item("security/shadow", "", Kind::File)
+    }
 }
 
 fn item(id: &str, path: &str, kind: Kind) -> Item {
