@@ -6,7 +6,7 @@
 use super::miss::Miss;
 use super::mounts::{self, Mount};
 use super::open::{self, Meta};
-use super::{deny, glob};
+use super::{deny, glob, sys};
 use rustix::fs::{Dir, OFlags};
 use std::fs::File;
 use std::io::Read as _;
@@ -108,16 +108,21 @@ impl Host {
     }
 
     /// Refuses what lies on a file system that can hang, and what is on the deny list.
+    ///
+    /// # Errors
+    /// A miss: refused or skipped.
     pub fn check(&self, path: &str) -> Result<(), Miss> {
         if let Some(reason) = deny::reason(path) {
             return Err(Miss::refused(reason));
         }
+        self.check_mount(path)
+    }
+
+    /// Refuses what lies on a file system that can hang.
+    fn check_mount(&self, path: &str) -> Result<(), Miss> {
         match mounts::of_path(&self.0.mounts, path) {
             Some(m) if self.0.live && m.can_hang() && m.target != "/" => {
-                Err(Miss::skipped(format!(
-                    "lies on {} mounted at {}, which may hang",
-                    m.fstype, m.target
-                )))
+                Err(Miss::skipped(format!("lies on {} mounted at {}, which may hang", m.fstype, m.target)))
             }
             _ => Ok(()),
         }
@@ -129,7 +134,15 @@ impl Host {
     /// A miss: absent, denied, refused, skipped.
     pub fn open(&self, path: &str) -> Result<(File, Meta), Miss> {
         self.check(path)?;
-        open::open_file(self.0.fd.as_fd(), path)
+        let open = || open::open_file(self.0.fd.as_fd(), path);
+        // What users can write to is opened with the rights of the file's owner, not with root's.
+        let users = ["/home/", "/tmp/", "/var/tmp/"].iter().any(|p| path.starts_with(p));
+        match open::lstat(self.0.fd.as_fd(), path) {
+            Ok(meta) if users && self.0.live && self.is_root() && meta.uid != 0 => {
+                sys::with_file_rights_of(meta.uid, meta.gid, open)
+            }
+            _ => open(),
+        }
     }
 
     /// Reads a file up to `cap` bytes; more is cut off.
@@ -162,13 +175,25 @@ impl Host {
 
     /// `lstat`, or none when it does not exist or must not be touched.
     pub fn stat(&self, path: &str) -> Option<Meta> {
-        self.check(path).ok()?;
+        self.check_mount(path).ok()?;
         open::lstat(self.0.fd.as_fd(), path).ok()
     }
 
     /// The text of a symbolic link.
     pub fn read_link(&self, path: &str) -> Option<String> {
         open::read_link(self.0.fd.as_fd(), path).ok()
+    }
+
+    /// `stat` of what an open descriptor (`/proc/PID/fd/N`) refers to. Only for targets that cannot hang.
+    pub fn stat_descriptor(&self, path: &str) -> Option<Meta> {
+        let at = rustix::fs::AtFlags::empty();
+        let stat = rustix::fs::statat(&self.0.fd, path.trim_start_matches('/'), at).ok()?;
+        self.0.live.then(|| Meta::of(&stat))
+    }
+
+    /// Major and minor number of a device node.
+    pub fn device_of(&self, path: &str) -> Option<(u32, u32)> {
+        open::device(self.0.fd.as_fd(), path).ok()
     }
 
     /// The path behind all links of `path`, when each hop is allowed.
@@ -202,7 +227,7 @@ impl Host {
     }
 
     fn names_unsorted(&self, dir: &str) -> Vec<String> {
-        if self.check(dir).is_err() {
+        if self.check_mount(dir).is_err() {
             return Vec::new();
         }
         let root = self.0.fd.as_fd();

@@ -6,6 +6,7 @@
 //! missing right, a hung mount or a panic in a source are outcomes.
 
 pub mod cancel;
+pub mod certificate;
 pub mod command;
 pub mod cost;
 pub mod deny;

@@ -102,6 +102,14 @@ pub fn lstat(root: BorrowedFd<'_>, path: &str) -> std::io::Result<Meta> {
     )?))
 }
 
+/// Major and minor number of a device node.
+#[allow(clippy::useless_conversion)] // the type differs between architectures
+pub fn device(root: BorrowedFd<'_>, path: &str) -> std::io::Result<(u32, u32)> {
+    let stat = rustix::fs::statat(root, relative(path), AtFlags::SYMLINK_NOFOLLOW)?;
+    let device = stat.st_rdev.into();
+    Ok((rustix::fs::major(device), rustix::fs::minor(device)))
+}
+
 /// The text of a symbolic link.
 pub fn read_link(root: BorrowedFd<'_>, path: &str) -> std::io::Result<String> {
     let text = rustix::fs::readlinkat(root, relative(path), Vec::new())?;
