@@ -26,14 +26,22 @@ pub fn read_all(bytes: &[u8]) -> Vec<Certificate> {
         return parse(bytes).into_iter().collect();
     }
     let text = String::from_utf8_lossy(bytes);
-    let blocks = text.split(BEGIN).skip(1).filter_map(|rest| rest.split_once(END));
-    blocks.filter_map(|(body, _)| parse(&base64(body)?)).collect()
+    let blocks = text
+        .split(BEGIN)
+        .skip(1)
+        .filter_map(|rest| rest.split_once(END));
+    blocks
+        .filter_map(|(body, _)| parse(&base64(body)?))
+        .collect()
 }
 
 fn base64(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut count) = (0_u32, 0);
-    for byte in text.bytes().filter(|b| !b.is_ascii_whitespace() && *b != b'=') {
+    for byte in text
+        .bytes()
+        .filter(|b| !b.is_ascii_whitespace() && *b != b'=')
+    {
         let value = match byte {
             b'A'..=b'Z' => byte - b'A',
             b'a'..=b'z' => byte - b'a' + 26,
@@ -63,15 +71,22 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         if count == 0 || count > 4 {
             return None;
         }
-        let length = rest.get(..count)?.iter().fold(0_usize, |n, b| n << 8 | usize::from(*b));
+        let length = rest
+            .get(..count)?
+            .iter()
+            .fold(0_usize, |n, b| n << 8 | usize::from(*b));
         (length, &rest[count..])
     };
     Some((tag, rest.get(..length)?, &rest[length..]))
 }
 
 fn parse(der: &[u8]) -> Option<Certificate> {
-    let (0x30, whole, _) = element(der)? else { return None };
-    let (0x30, body, _) = element(whole)? else { return None };
+    let (0x30, whole, _) = element(der)? else {
+        return None;
+    };
+    let (0x30, body, _) = element(whole)? else {
+        return None;
+    };
     let mut rest = body;
     // The version is optional and explicit.
     if body.first() == Some(&0xa0) {
@@ -106,9 +121,15 @@ fn name(mut rest: &[u8]) -> String {
     let mut parts = Vec::new();
     while let Some((_, set, next)) = element(rest) {
         rest = next;
-        let Some((_, pair, _)) = element(set) else { continue };
-        let Some((0x06, id, value)) = element(pair) else { continue };
-        let Some((_, value, _)) = element(value) else { continue };
+        let Some((_, pair, _)) = element(set) else {
+            continue;
+        };
+        let Some((0x06, id, value)) = element(pair) else {
+            continue;
+        };
+        let Some((_, value, _)) = element(value) else {
+            continue;
+        };
         let key = match id {
             [0x55, 4, 3] => "CN",
             [0x55, 4, 6] => "C",
@@ -118,7 +139,10 @@ fn name(mut rest: &[u8]) -> String {
             [0x55, 4, 11] => "OU",
             _ => continue,
         };
-        let value: String = String::from_utf8_lossy(value).chars().filter(|c| !c.is_control()).collect();
+        let value: String = String::from_utf8_lossy(value)
+            .chars()
+            .filter(|c| !c.is_control())
+            .collect();
         parts.push(format!("{key}={value}"));
     }
     parts.join(", ")
@@ -126,10 +150,18 @@ fn name(mut rest: &[u8]) -> String {
 
 /// `YYMMDDHHMMSSZ` (tag 23) or `YYYYMMDDHHMMSSZ` (tag 24).
 fn time(tag: u8, text: &[u8]) -> Option<i64> {
-    let digits: Vec<i64> = text.iter().take_while(|b| b.is_ascii_digit()).map(|b| i64::from(b - b'0')).collect();
-    let number = |at: usize, len: usize| Some(digits.get(at..at + len)?.iter().fold(0, |n, d| n * 10 + d));
+    let digits: Vec<i64> = text
+        .iter()
+        .take_while(|b| b.is_ascii_digit())
+        .map(|b| i64::from(b - b'0'))
+        .collect();
+    let number =
+        |at: usize, len: usize| Some(digits.get(at..at + len)?.iter().fold(0, |n, d| n * 10 + d));
     let (year, at) = match tag {
-        23 => (number(0, 2).map(|y| if y < 50 { y + 2000 } else { y + 1900 })?, 2),
+        23 => (
+            number(0, 2).map(|y| if y < 50 { y + 2000 } else { y + 1900 })?,
+            2,
+        ),
         24 => (number(0, 4)?, 4),
         _ => return None,
     };
@@ -143,7 +175,9 @@ fn alternative_names(extensions: &[u8]) -> Option<Vec<String>> {
     let (_, mut rest, _) = element(extensions)?;
     while let Some((_, extension, next)) = element(rest) {
         rest = next;
-        let (0x06, id, mut value) = element(extension)? else { continue };
+        let (0x06, id, mut value) = element(extension)? else {
+            continue;
+        };
         if id != [0x55, 0x1d, 0x11] {
             continue;
         }
@@ -176,7 +210,9 @@ mod tests {
     fn damaged_certificates_give_nothing() {
         assert!(read_all(b"").is_empty());
         assert!(read_all(b"\x30\x84\xff\xff\xff\xff").is_empty());
-        assert!(read_all(b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----").is_empty());
+        assert!(
+            read_all(b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----").is_empty()
+        );
         assert_eq!(time(23, b"261124140102Z"), Some(1_795_528_862_000));
         assert_eq!(time(24, b"20261124140102Z"), Some(1_795_528_862_000));
         assert_eq!(base64("aGVsbG8=").as_deref(), Some(&b"hello"[..]));

@@ -122,7 +122,10 @@ impl Host {
     fn check_mount(&self, path: &str) -> Result<(), Miss> {
         match mounts::of_path(&self.0.mounts, path) {
             Some(m) if self.0.live && m.can_hang() && m.target != "/" => {
-                Err(Miss::skipped(format!("lies on {} mounted at {}, which may hang", m.fstype, m.target)))
+                Err(Miss::skipped(format!(
+                    "lies on {} mounted at {}, which may hang",
+                    m.fstype, m.target
+                )))
             }
             _ => Ok(()),
         }
@@ -136,7 +139,9 @@ impl Host {
         self.check(path)?;
         let open = || open::open_file(self.0.fd.as_fd(), path);
         // What users can write to is opened with the rights of the file's owner, not with root's.
-        let users = ["/home/", "/tmp/", "/var/tmp/"].iter().any(|p| path.starts_with(p));
+        let users = ["/home/", "/tmp/", "/var/tmp/"]
+            .iter()
+            .any(|p| path.starts_with(p));
         match open::lstat(self.0.fd.as_fd(), path) {
             Ok(meta) if users && self.0.live && self.is_root() && meta.uid != 0 => {
                 sys::with_file_rights_of(meta.uid, meta.gid, open)

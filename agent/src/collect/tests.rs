@@ -23,10 +23,17 @@ impl Sink for Memory {
         start.origin.clone_into(&mut self.at);
     }
     fn data(&mut self, bytes: &[u8]) {
-        self.data.entry(self.at.clone()).or_default().extend_from_slice(bytes);
+        self.data
+            .entry(self.at.clone())
+            .or_default()
+            .extend_from_slice(bytes);
     }
     fn end(&mut self, end: &ItemEnd) {
-        assert!(self.ends.insert(self.at.clone(), end.clone()).is_none(), "{} ended twice", self.at);
+        assert!(
+            self.ends.insert(self.at.clone(), end.clone()).is_none(),
+            "{} ended twice",
+            self.at
+        );
     }
     fn link(&mut self, path: &str, _target: &str, relative: &str) {
         self.links.push((path.to_owned(), relative.to_owned()));
@@ -35,7 +42,10 @@ impl Sink for Memory {
 
 impl Memory {
     fn outcome(&self, origin: &str) -> (Outcome, &str) {
-        let end = self.ends.get(origin).unwrap_or_else(|| panic!("{origin} was not reported: {:?}", self.ends.keys()));
+        let end = self
+            .ends
+            .get(origin)
+            .unwrap_or_else(|| panic!("{origin} was not reported: {:?}", self.ends.keys()));
         (end.outcome, end.reason.as_deref().unwrap_or(""))
     }
     fn text(&self, origin: &str) -> String {
@@ -64,7 +74,12 @@ impl Source for Given {
     }
 }
 
-fn go(host: &Host, params: Params, cancel: &Cancel, plan: impl FnOnce(&mut Planner<'_>)) -> (Memory, RunSummary) {
+fn go(
+    host: &Host,
+    params: Params,
+    cancel: &Cancel,
+    plan: impl FnOnce(&mut Planner<'_>),
+) -> (Memory, RunSummary) {
     let mut planner = Planner::new("given", "?", host, &params);
     plan(&mut planner);
     let mut steps: Vec<Step> = Vec::new();
@@ -72,10 +87,19 @@ fn go(host: &Host, params: Params, cancel: &Cancel, plan: impl FnOnce(&mut Plann
     for tier in [Tier::Must, Tier::Normal, Tier::Logs] {
         let of: VecDeque<PlannedItem> = items.iter().filter(|i| i.tier == tier).cloned().collect();
         if !of.is_empty() {
-            steps.push(Step { source: &Given, tier, items: of });
+            steps.push(Step {
+                source: &Given,
+                tier,
+                items: of,
+            });
         }
     }
-    let plan = Plan { profile: "test".to_owned(), version: "1".to_owned(), params, steps };
+    let plan = Plan {
+        profile: "test".to_owned(),
+        version: "1".to_owned(),
+        params,
+        steps,
+    };
     let mut memory = Memory::default();
     let summary = run(host, &plan, &mut memory, cancel);
     (memory, summary)
@@ -101,10 +125,15 @@ fn a_panic_costs_one_item_only() {
             n.out.write_all(b"before")?;
             panic!("on purpose");
         });
-        p.native("x", "after", |n: &mut Native<'_>| Ok(n.out.write_all(b"fine")?));
+        p.native("x", "after", |n: &mut Native<'_>| {
+            Ok(n.out.write_all(b"fine")?)
+        });
     });
     assert_eq!(memory.outcome("/etc/a").0, Outcome::Collected);
-    assert_eq!(memory.outcome("boom"), (Outcome::Failed, "its source panicked: on purpose"));
+    assert_eq!(
+        memory.outcome("boom"),
+        (Outcome::Failed, "its source panicked: on purpose")
+    );
     assert_eq!(memory.text("after"), "fine");
     assert_eq!(memory.links, [("sos/a".to_owned(), "etc/a".to_owned())]);
     assert_eq!(summary.items, 4);
@@ -114,12 +143,18 @@ fn a_panic_costs_one_item_only() {
 #[test]
 fn a_source_that_panics_at_once_is_reported_whole() {
     let (_dir, host) = fixture(&[("/etc/a", b"a"), ("/etc/b", b"b")]);
-    let params = Params { fault_panic_in: Some("given".to_owned()), ..Params::default() };
+    let params = Params {
+        fault_panic_in: Some("given".to_owned()),
+        ..Params::default()
+    };
     let (memory, _) = go(&host, params, &Cancel::new(), |p| {
         p.files(&["/etc/a", "/etc/b"], 10);
     });
     for origin in ["/etc/a", "/etc/b"] {
-        assert_eq!(memory.outcome(origin), (Outcome::Failed, "its source panicked: fault on request"));
+        assert_eq!(
+            memory.outcome(origin),
+            (Outcome::Failed, "its source panicked: fault on request")
+        );
     }
 }
 
@@ -140,7 +175,11 @@ fn a_reader_that_never_answers_is_left_behind() {
         p.file("/etc/a", 10);
     });
     assert_eq!(memory.outcome("stuck").0, Outcome::TimedOut);
-    assert_eq!(memory.text("/etc/a"), "a", "what came after is still collected");
+    assert_eq!(
+        memory.text("/etc/a"),
+        "a",
+        "what came after is still collected"
+    );
     assert!(began.elapsed() < Duration::from_secs(30));
 }
 
@@ -151,10 +190,18 @@ fn limits_cut_at_line_ends_and_say_so() {
     let (memory, _) = go(&host, Params::default(), &Cancel::new(), |p| {
         p.file("/var/log/x", 50);
         p.file("/etc/empty", 50);
-        let log = logs::LogItem { group: "x".to_owned(), group_bytes: 50, gzip: false };
+        let log = logs::LogItem {
+            group: "x".to_owned(),
+            group_bytes: 50,
+            gzip: false,
+        };
         p.log("/var/log/../log/x", "/var/log/x2", log);
     });
-    assert_eq!(memory.text("/var/log/x"), lines[..45], "the beginning, whole lines");
+    assert_eq!(
+        memory.text("/var/log/x"),
+        lines[..45],
+        "the beginning, whole lines"
+    );
     assert_eq!(memory.outcome("/var/log/x").0, Outcome::Partial);
     assert_eq!(memory.outcome("/etc/empty").0, Outcome::Collected);
     let tail = memory.text("/var/log/../log/x");
@@ -163,8 +210,15 @@ fn limits_cut_at_line_ends_and_say_so() {
 
 #[test]
 fn budgets_skip_what_does_not_fit_but_never_the_must_tier() {
-    let (_dir, host) = fixture(&[("/etc/a", &[b'a'; 1000]), ("/etc/b", b"b\n"), ("/etc/must", b"must\n")]);
-    let params = Params { max_bytes: 1000, ..Params::default() };
+    let (_dir, host) = fixture(&[
+        ("/etc/a", &[b'a'; 1000]),
+        ("/etc/b", b"b\n"),
+        ("/etc/must", b"must\n"),
+    ]);
+    let params = Params {
+        max_bytes: 1000,
+        ..Params::default()
+    };
     let (memory, _) = go(&host, params, &Cancel::new(), |p| {
         p.file("/etc/a", 5000);
         p.file("/etc/b", 5000);
@@ -194,22 +248,57 @@ fn cancelling_reports_the_rest_as_skipped() {
 
 #[test]
 fn odd_files_are_outcomes_and_nothing_hangs() {
-    let (dir, host) = fixture(&[("/etc/real", b"real\n"), ("/home/u/secret", b"secret\n"), ("/etc/shadow", b"root:x\n")]);
+    let (dir, host) = fixture(&[
+        ("/etc/real", b"real\n"),
+        ("/home/u/secret", b"secret\n"),
+        ("/etc/shadow", b"root:x\n"),
+    ]);
     let etc = dir.path().join("etc");
     symlink("real", etc.join("link")).expect("link");
     symlink("/home/u/secret", etc.join("swapped")).expect("link");
     symlink("shadow", etc.join("to-shadow")).expect("link");
     symlink("loop", etc.join("loop")).expect("link");
-    rustix::fs::mknodat(rustix::fs::CWD, etc.join("fifo"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
-        .expect("fifo");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        etc.join("fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .expect("fifo");
     std::fs::create_dir(etc.join("dir")).expect("folder");
-    let all = ["/etc/link", "/etc/swapped", "/etc/to-shadow", "/etc/loop", "/etc/fifo", "/etc/dir", "/etc/shadow", "/etc/none"];
+    let all = [
+        "/etc/link",
+        "/etc/swapped",
+        "/etc/to-shadow",
+        "/etc/loop",
+        "/etc/fifo",
+        "/etc/dir",
+        "/etc/shadow",
+        "/etc/none",
+    ];
     let (memory, _) = go(&host, Params::default(), &Cancel::new(), |p| {
         p.files(&all, 100);
     });
-    assert_eq!(memory.text("/etc/link"), "real\n", "a link that stays below /etc is resolved");
-    for refused in ["/etc/swapped", "/etc/to-shadow", "/etc/loop", "/etc/fifo", "/etc/dir", "/etc/shadow"] {
-        assert_eq!(memory.outcome(refused).0, Outcome::Refused, "{refused}: {}", memory.outcome(refused).1);
+    assert_eq!(
+        memory.text("/etc/link"),
+        "real\n",
+        "a link that stays below /etc is resolved"
+    );
+    for refused in [
+        "/etc/swapped",
+        "/etc/to-shadow",
+        "/etc/loop",
+        "/etc/fifo",
+        "/etc/dir",
+        "/etc/shadow",
+    ] {
+        assert_eq!(
+            memory.outcome(refused).0,
+            Outcome::Refused,
+            "{refused}: {}",
+            memory.outcome(refused).1
+        );
         assert_eq!(memory.text(refused), "");
     }
     assert_eq!(memory.outcome("/etc/none").0, Outcome::Absent);
@@ -223,17 +312,32 @@ fn a_time_window_is_by_the_lines_in_plain_and_compressed_logs() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(old.as_bytes()).expect("packed");
     let packed = packed.finish().expect("packed");
-    let (_dir, host) = fixture(&[("/var/log/app", new.as_bytes()), ("/var/log/app.1.gz", &packed)]);
+    let (_dir, host) = fixture(&[
+        ("/var/log/app", new.as_bytes()),
+        ("/var/log/app.1.gz", &packed),
+    ]);
     let at = |h: i64, m: i64| (logtime::days(2026, 11, 24) * 1440 + h * 60 + m) * 60_000;
-    let params =
-        Params { since_ms: Some(at(11, 30)), until_ms: Some(at(12, 29)), now_ms: at(23, 59), ..Params::default() };
+    let params = Params {
+        since_ms: Some(at(11, 30)),
+        until_ms: Some(at(12, 29)),
+        now_ms: at(23, 59),
+        ..Params::default()
+    };
     let (memory, _) = go(&host, params, &Cancel::new(), |p| {
         for (path, gzip) in [("/var/log/app", false), ("/var/log/app.1.gz", true)] {
-            let log = logs::LogItem { group: "app".to_owned(), group_bytes: 1 << 20, gzip };
-            p.log(path, path.trim_end_matches(".gz"), log).tier(Tier::Logs);
+            let log = logs::LogItem {
+                group: "app".to_owned(),
+                group_bytes: 1 << 20,
+                gzip,
+            };
+            p.log(path, path.trim_end_matches(".gz"), log)
+                .tier(Tier::Logs);
         }
     });
-    let (plain, unpacked) = (memory.text("/var/log/app"), memory.text("/var/log/app.1.gz"));
+    let (plain, unpacked) = (
+        memory.text("/var/log/app"),
+        memory.text("/var/log/app.1.gz"),
+    );
     assert_eq!((plain.lines().count(), unpacked.lines().count()), (30, 30));
     assert!(plain.starts_with(&line(12, 0)) && plain.ends_with(&line(12, 29)));
     assert!(unpacked.starts_with(&line(11, 30)) && unpacked.ends_with(&line(11, 59)));
@@ -244,11 +348,30 @@ fn commands_that_are_missing_or_late_are_outcomes() {
     let host = Host::live().expect("host");
     let (memory, summary) = go(&host, Params::default(), &Cancel::new(), |p| {
         p.command("x", "no-such-program-here --version");
-        p.argv("x", "late", ["sh", "-c", "echo early; sleep 60"].map(str::to_owned).to_vec()).seconds(1);
-        p.argv("x", "bad", ["sh", "-c", "echo wrong >&2; exit 4"].map(str::to_owned).to_vec());
+        p.argv(
+            "x",
+            "late",
+            ["sh", "-c", "echo early; sleep 60"]
+                .map(str::to_owned)
+                .to_vec(),
+        )
+        .seconds(1);
+        p.argv(
+            "x",
+            "bad",
+            ["sh", "-c", "echo wrong >&2; exit 4"]
+                .map(str::to_owned)
+                .to_vec(),
+        );
     });
-    assert_eq!(memory.outcome("no-such-program-here --version").0, Outcome::Absent);
-    assert_eq!((memory.outcome("late").0, memory.text("late").as_str()), (Outcome::TimedOut, "early\n"));
+    assert_eq!(
+        memory.outcome("no-such-program-here --version").0,
+        Outcome::Absent
+    );
+    assert_eq!(
+        (memory.outcome("late").0, memory.text("late").as_str()),
+        (Outcome::TimedOut, "early\n")
+    );
     assert_eq!(memory.outcome("bad"), (Outcome::Failed, "wrong"));
     assert_eq!(memory.ends["bad"].exit_code, Some(4));
     assert_eq!(summary.commands, 2, "what is not installed is not started");

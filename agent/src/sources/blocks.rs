@@ -28,8 +28,12 @@ fn value(host: &Host, path: &str) -> String {
 
 /// What udev knows of a device.
 fn udev(host: &Host, dev: &str) -> BTreeMap<String, String> {
-    let text = host.text(&format!("/run/udev/data/b{dev}")).unwrap_or_default();
-    let rows = text.lines().filter_map(|l| l.strip_prefix("E:")?.split_once('='));
+    let text = host
+        .text(&format!("/run/udev/data/b{dev}"))
+        .unwrap_or_default();
+    let rows = text
+        .lines()
+        .filter_map(|l| l.strip_prefix("E:")?.split_once('='));
     rows.map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
 }
 
@@ -38,7 +42,8 @@ fn kind(name: &str, dir: &str, host: &Host) -> &'static str {
         n if n.starts_with("loop") => "loop",
         n if n.starts_with("sr") => "rom",
         n if n.starts_with("md") => "raid",
-        n if n.starts_with("dm-") => match value(host, &format!("{dir}/dm/uuid")).split('-').next() {
+        n if n.starts_with("dm-") => match value(host, &format!("{dir}/dm/uuid")).split('-').next()
+        {
             Some("LVM") => "lvm",
             Some("CRYPT") => "crypt",
             Some("mpath") => "mpath",
@@ -50,15 +55,26 @@ fn kind(name: &str, dir: &str, host: &Host) -> &'static str {
 
 fn block(host: &Host, name: &str, dir: &str, partition: bool, depth: usize) -> Block {
     let dev = value(host, &format!("{dir}/dev"));
-    let number = |file: &str| value(host, &format!("{dir}/{file}")).parse::<u64>().unwrap_or(0);
-    let mounts = host.mounts().iter().filter(|m| m.dev == dev && !dev.is_empty());
+    let number = |file: &str| {
+        value(host, &format!("{dir}/{file}"))
+            .parse::<u64>()
+            .unwrap_or(0)
+    };
+    let mounts = host
+        .mounts()
+        .iter()
+        .filter(|m| m.dev == dev && !dev.is_empty());
     let mut block = Block {
         mounts: mounts.map(|m| m.target.clone()).collect(),
         // The kernel counts in sectors of 512 bytes whatever the device's are.
         bytes: number("size") * 512,
         removable: number("removable") == 1,
         read_only: number("ro") == 1,
-        kind: if partition { "part" } else { kind(name, dir, host) },
+        kind: if partition {
+            "part"
+        } else {
+            kind(name, dir, host)
+        },
         udev: udev(host, &dev),
         name: match host.value(&format!("{dir}/dm/name")) {
             Some(mapped) if !mapped.is_empty() => mapped,
@@ -71,11 +87,23 @@ fn block(host: &Host, name: &str, dir: &str, partition: bool, depth: usize) -> B
     if depth < 6 {
         if !partition {
             for child in host.names(dir).into_iter().filter(|c| c.starts_with(name)) {
-                block.children.push(self::block(host, &child, &format!("{dir}/{child}"), true, depth + 1));
+                block.children.push(self::block(
+                    host,
+                    &child,
+                    &format!("{dir}/{child}"),
+                    true,
+                    depth + 1,
+                ));
             }
         }
         for holder in host.names(&format!("{dir}/holders")) {
-            block.children.push(self::block(host, &holder, &format!("/sys/block/{holder}"), false, depth + 1));
+            block.children.push(self::block(
+                host,
+                &holder,
+                &format!("/sys/block/{holder}"),
+                false,
+                depth + 1,
+            ));
         }
     }
     block
@@ -120,11 +148,20 @@ pub(super) fn tree(n: &mut Native<'_>) -> Result<(), Miss> {
         rows.push((root.name.clone(), root));
         tree_rows(&mut rows, root, "");
     }
-    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(4);
+    let width = rows
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or(4);
     for (name, b) in rows {
         let (rm, ro) = (u8::from(b.removable), u8::from(b.read_only));
         let mount = b.mounts.first().map_or("", String::as_str);
-        let line = format!("{name:<width$} {:>7} {rm:>2} {:>6} {ro:>2} {:<4} {mount}", b.dev, human(b.bytes), b.kind);
+        let line = format!(
+            "{name:<width$} {:>7} {rm:>2} {:>6} {ro:>2} {:<4} {mount}",
+            b.dev,
+            human(b.bytes),
+            b.kind
+        );
         writeln!(n.out, "{}", line.trim_end())?;
     }
     Ok(())
@@ -133,12 +170,23 @@ pub(super) fn tree(n: &mut Native<'_>) -> Result<(), Miss> {
 fn tree_rows<'b>(rows: &mut Vec<(String, &'b Block)>, of: &'b Block, indent: &str) {
     for (at, child) in of.children.iter().enumerate() {
         let last = at + 1 == of.children.len();
-        rows.push((format!("{indent}{}{}", if last { "└─" } else { "├─" }, child.name), child));
-        tree_rows(rows, child, &format!("{indent}{}", if last { "  " } else { "│ " }));
+        rows.push((
+            format!("{indent}{}{}", if last { "└─" } else { "├─" }, child.name),
+            child,
+        ));
+        tree_rows(
+            rows,
+            child,
+            &format!("{indent}{}", if last { "  " } else { "│ " }),
+        );
     }
 }
 
-fn flat<'b>(roots: &'b [Block], out: &mut Vec<(&'b Block, Option<&'b Block>)>, parent: Option<&'b Block>) {
+fn flat<'b>(
+    roots: &'b [Block],
+    out: &mut Vec<(&'b Block, Option<&'b Block>)>,
+    parent: Option<&'b Block>,
+) {
     for block in roots {
         out.push((block, parent));
         flat(&block.children, out, Some(block));
@@ -154,7 +202,12 @@ pub(super) fn pairs(n: &mut Native<'_>) -> Result<(), Miss> {
     let mut all = Vec::new();
     flat(&roots, &mut all, None);
     for (b, parent) in all {
-        let queue = |name: &str| value(n.host, &format!("{}/queue/{name}", parent.map_or(&b.dir, |p| &p.dir)));
+        let queue = |name: &str| {
+            value(
+                n.host,
+                &format!("{}/queue/{name}", parent.map_or(&b.dir, |p| &p.dir)),
+            )
+        };
         let udev = |key: &str| b.udev.get(key).cloned().unwrap_or_default();
         let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
         let columns = [
@@ -172,7 +225,10 @@ pub(super) fn pairs(n: &mut Native<'_>) -> Result<(), Miss> {
             ("MODEL", value(n.host, &format!("{}/device/model", b.dir))),
             ("SIZE", human(b.bytes)),
             ("STATE", value(n.host, &format!("{}/device/state", b.dir))),
-            ("ALIGNMENT", value(n.host, &format!("{}/alignment_offset", b.dir))),
+            (
+                "ALIGNMENT",
+                value(n.host, &format!("{}/alignment_offset", b.dir)),
+            ),
             ("MIN-IO", queue("minimum_io_size")),
             ("OPT-IO", queue("optimal_io_size")),
             ("PHY-SEC", queue("physical_block_size")),
@@ -183,10 +239,16 @@ pub(super) fn pairs(n: &mut Native<'_>) -> Result<(), Miss> {
             ("TYPE", b.kind.to_owned()),
             ("DISC-GRAN", queue("discard_granularity")),
             ("DISC-MAX", queue("discard_max_bytes")),
-            ("PKNAME", parent.map_or_else(String::new, |p| p.name.clone())),
+            (
+                "PKNAME",
+                parent.map_or_else(String::new, |p| p.name.clone()),
+            ),
             ("VENDOR", value(n.host, &format!("{}/device/vendor", b.dir))),
         ];
-        let line: Vec<String> = columns.iter().map(|(k, v)| format!("{k}=\"{}\"", v.replace('"', "'"))).collect();
+        let line: Vec<String> = columns
+            .iter()
+            .map(|(k, v)| format!("{k}=\"{}\"", v.replace('"', "'")))
+            .collect();
         writeln!(n.out, "{}", line.join(" "))?;
     }
     Ok(())
@@ -194,7 +256,9 @@ pub(super) fn pairs(n: &mut Native<'_>) -> Result<(), Miss> {
 
 /// The word in brackets: `none [mq-deadline] kyber`.
 fn chosen(text: &str) -> String {
-    let inside = text.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+    let inside = text
+        .split_once('[')
+        .and_then(|(_, rest)| rest.split_once(']'));
     inside.map_or(text, |(word, _)| word).to_owned()
 }
 
@@ -206,11 +270,19 @@ pub(super) fn file_systems(n: &mut Native<'_>) -> Result<(), Miss> {
     let roots = roots(n.host, true)?;
     let mut all = Vec::new();
     flat(&roots, &mut all, None);
-    writeln!(n.out, "{:<16} {:<12} {:<16} {:<36} MOUNTPOINT", "NAME", "FSTYPE", "LABEL", "UUID")?;
+    writeln!(
+        n.out,
+        "{:<16} {:<12} {:<16} {:<36} MOUNTPOINT",
+        "NAME", "FSTYPE", "LABEL", "UUID"
+    )?;
     for (b, _) in all {
         let udev = |key: &str| b.udev.get(key).map_or("", String::as_str);
         let (kind, label, uuid) = (udev("ID_FS_TYPE"), udev("ID_FS_LABEL"), udev("ID_FS_UUID"));
-        let line = format!("{:<16} {kind:<12} {label:<16} {uuid:<36} {}", b.name, b.mounts.join(" "));
+        let line = format!(
+            "{:<16} {kind:<12} {label:<16} {uuid:<36} {}",
+            b.name,
+            b.mounts.join(" ")
+        );
         writeln!(n.out, "{}", line.trim_end())?;
     }
     Ok(())
@@ -222,15 +294,26 @@ pub(super) fn file_systems(n: &mut Native<'_>) -> Result<(), Miss> {
 /// Absent without /sys/block.
 pub(super) fn topology(n: &mut Native<'_>) -> Result<(), Miss> {
     let roots = roots(n.host, false)?;
-    writeln!(n.out, "NAME         ALIGNMENT MIN-IO OPT-IO PHY-SEC LOG-SEC ROTA SCHED       RQ-SIZE   RA")?;
+    writeln!(
+        n.out,
+        "NAME         ALIGNMENT MIN-IO OPT-IO PHY-SEC LOG-SEC ROTA SCHED       RQ-SIZE   RA"
+    )?;
     for b in &roots {
         let queue = |name: &str| value(n.host, &format!("{}/queue/{name}", b.dir));
         let alignment = value(n.host, &format!("{}/alignment_offset", b.dir));
         let (minimum, optimal) = (queue("minimum_io_size"), queue("optimal_io_size"));
         let (physical, logical) = (queue("physical_block_size"), queue("logical_block_size"));
-        let (rota, sched, rq) = (queue("rotational"), chosen(&queue("scheduler")), queue("nr_requests"));
+        let (rota, sched, rq) = (
+            queue("rotational"),
+            chosen(&queue("scheduler")),
+            queue("nr_requests"),
+        );
         let ahead = queue("read_ahead_kb");
-        write!(n.out, "{:<12} {alignment:>9} {minimum:>6} {optimal:>6} {physical:>7} {logical:>7} ", b.name)?;
+        write!(
+            n.out,
+            "{:<12} {alignment:>9} {minimum:>6} {optimal:>6} {physical:>7} {logical:>7} ",
+            b.name
+        )?;
         writeln!(n.out, "{rota:>4} {sched:<11} {rq:>7} {ahead:>4}")?;
     }
     Ok(())
@@ -261,10 +344,16 @@ pub(super) fn blkid(n: &mut Native<'_>) -> Result<(), Miss> {
             ("PARTLABEL", "ID_PART_ENTRY_NAME"),
             ("PARTUUID", "ID_PART_ENTRY_UUID"),
         ];
-        let known = columns.iter().filter_map(|(k, from)| Some(format!("{k}=\"{}\"", b.udev.get(*from)?)));
+        let known = columns
+            .iter()
+            .filter_map(|(k, from)| Some(format!("{k}=\"{}\"", b.udev.get(*from)?)));
         let line: Vec<String> = known.collect();
         if !line.is_empty() {
-            let folder = if matches!(b.kind, "lvm" | "crypt" | "mpath" | "dm") { "/dev/mapper" } else { "/dev" };
+            let folder = if matches!(b.kind, "lvm" | "crypt" | "mpath" | "dm") {
+                "/dev/mapper"
+            } else {
+                "/dev"
+            };
             writeln!(n.out, "{folder}/{}: {}", b.name, line.join(" "))?;
         }
     }
@@ -272,10 +361,19 @@ pub(super) fn blkid(n: &mut Native<'_>) -> Result<(), Miss> {
         return Ok(());
     }
     // Without udev (containers, small systems) only the mounted types are known.
-    for m in n.host.mounts().iter().filter(|m| m.device.starts_with("/dev/")) {
+    for m in n
+        .host
+        .mounts()
+        .iter()
+        .filter(|m| m.device.starts_with("/dev/"))
+    {
         writeln!(n.out, "{}: TYPE=\"{}\"", m.device, m.fstype)?;
     }
-    if n.out.is_empty() { Err(Miss::absent("no udev database and no mounted device")) } else { Ok(()) }
+    if n.out.is_empty() {
+        Err(Miss::absent("no udev database and no mounted device"))
+    } else {
+        Ok(())
+    }
 }
 
 /// `lsscsi` from /sys/bus/scsi.
@@ -284,7 +382,12 @@ pub(super) fn blkid(n: &mut Native<'_>) -> Result<(), Miss> {
 /// Absent without SCSI devices.
 pub(super) fn lsscsi(n: &mut Native<'_>) -> Result<(), Miss> {
     let base = "/sys/bus/scsi/devices";
-    for address in n.host.names(base).iter().filter(|a| a.matches(':').count() == 3) {
+    for address in n
+        .host
+        .names(base)
+        .iter()
+        .filter(|a| a.matches(':').count() == 3)
+    {
         let get = |name: &str| value(n.host, &format!("{base}/{address}/{name}"));
         let kind = match get("type").as_str() {
             "0" => "disk",
@@ -292,11 +395,25 @@ pub(super) fn lsscsi(n: &mut Native<'_>) -> Result<(), Miss> {
             "5" => "cd/dvd",
             _ => "other",
         };
-        let node = n.host.names(&format!("{base}/{address}/block")).into_iter().next();
+        let node = n
+            .host
+            .names(&format!("{base}/{address}/block"))
+            .into_iter()
+            .next();
         let node = node.map_or_else(|| "-".to_owned(), |b| format!("/dev/{b}"));
-        writeln!(n.out, "[{address}]    {kind:<7} {:<8} {:<16} {:<5} {node}", get("vendor"), get("model"), get("rev"))?;
+        writeln!(
+            n.out,
+            "[{address}]    {kind:<7} {:<8} {:<16} {:<5} {node}",
+            get("vendor"),
+            get("model"),
+            get("rev")
+        )?;
     }
-    if n.out.is_empty() { Err(Miss::absent("no SCSI device")) } else { Ok(()) }
+    if n.out.is_empty() {
+        Err(Miss::absent("no SCSI device"))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -305,7 +422,13 @@ mod tests {
 
     #[test]
     fn sizes_are_written_as_lsblk_does() {
-        for (bytes, text) in [(0, "0B"), (512, "512B"), (1 << 20, "1M"), (274_877_906_944, "256G"), (1_610_612_736, "1.5G")] {
+        for (bytes, text) in [
+            (0, "0B"),
+            (512, "512B"),
+            (1 << 20, "1M"),
+            (274_877_906_944, "256G"),
+            (1_610_612_736, "1.5G"),
+        ] {
             assert_eq!(human(bytes), text);
         }
         assert_eq!(chosen("none [mq-deadline] kyber"), "mq-deadline");

@@ -5,7 +5,13 @@ use super::declare;
 use crate::collect::logs::LogItem;
 use crate::collect::{self, Miss, Params, PlannedItem, Planner, Source, Tier};
 
-declare!(Custom, "custom", "Application", "What does the application say that the request is about?", ["base", "custom"]);
+declare!(
+    Custom,
+    "custom",
+    "Application",
+    "What does the application say that the request is about?",
+    ["base", "custom"]
+);
 
 const LIMIT: u64 = 5 << 20;
 
@@ -15,7 +21,10 @@ fn plan(p: &mut Planner<'_>) {
         let limit = add.limit.unwrap_or(LIMIT);
         if let Some(argv) = &add.command {
             let line = argv.join(" ");
-            p.argv("custom", &line, argv.clone()).row(130).limit(limit).seconds(add.seconds.unwrap_or(10));
+            p.argv("custom", &line, argv.clone())
+                .row(130)
+                .limit(limit)
+                .seconds(add.seconds.unwrap_or(10));
         }
         let Some(pattern) = &add.file else { continue };
         if !add.log {
@@ -25,19 +34,37 @@ fn plan(p: &mut Planner<'_>) {
             }
             continue;
         }
-        let mut files: Vec<(i64, String, u64)> =
-            p.host.glob(pattern).into_iter().filter_map(|f| p.host.stat(&f).map(|m| (m.mtime, f, m.size))).collect();
+        let mut files: Vec<(i64, String, u64)> = p
+            .host
+            .glob(pattern)
+            .into_iter()
+            .filter_map(|f| p.host.stat(&f).map(|m| (m.mtime, f, m.size)))
+            .collect();
         files.sort_unstable_by(|a, b| b.cmp(a));
         if files.is_empty() {
             p.file(pattern, limit).row(130);
         }
         for (_, path, size) in files {
-            let log = LogItem { group: format!("custom {index}"), group_bytes: limit, gzip: path.ends_with(".gz") };
+            let log = LogItem {
+                group: format!("custom {index}"),
+                group_bytes: limit,
+                gzip: path.ends_with(".gz"),
+            };
             let stored = path.strip_suffix(".gz").unwrap_or(&path).to_owned();
-            p.log(&path, &stored, log).row(130).tier(Tier::Logs).limit(limit).seconds(60).estimate(size.min(limit));
+            p.log(&path, &stored, log)
+                .row(130)
+                .tier(Tier::Logs)
+                .limit(limit)
+                .seconds(60)
+                .estimate(size.min(limit));
         }
     }
     if additions.is_empty() {
-        p.nothing("custom", "application", Miss::skipped("the profile adds nothing")).row(130);
+        p.nothing(
+            "custom",
+            "application",
+            Miss::skipped("the profile adds nothing"),
+        )
+        .row(130);
     }
 }

@@ -3,7 +3,13 @@
 use super::declare;
 use crate::collect::{self, Params, PlannedItem, Planner, Source, Tier};
 
-declare!(Journald, "journald", "Journal", "What did the system and its services say, and when?", ["base", "logs"]);
+declare!(
+    Journald,
+    "journald",
+    "Journal",
+    "What did the system and its services say, and when?",
+    ["base", "logs"]
+);
 
 const K: u64 = 1 << 10;
 const M: u64 = 1 << 20;
@@ -12,16 +18,28 @@ const LINE_BYTES: u64 = 160;
 
 fn plan(p: &mut Planner<'_>) {
     let files = p.host.glob("/var/log/journal/*/*.journal*");
-    let files = if files.is_empty() { p.host.glob("/run/log/journal/*/*.journal*") } else { files };
+    let files = if files.is_empty() {
+        p.host.glob("/run/log/journal/*/*.journal*")
+    } else {
+        files
+    };
     let none = files.is_empty().then_some("no journal on this host");
-    let size: u64 = files.iter().filter_map(|f| p.host.stat(f)).map(|m| m.size).sum();
+    let size: u64 = files
+        .iter()
+        .filter_map(|f| p.host.stat(f))
+        .map(|m| m.size)
+        .sum();
     let window = window(p.params);
-    p.command_if("systemd", "journalctl --list-boots --no-pager", none).row(54).limit(64 * K);
+    p.command_if("systemd", "journalctl --list-boots --no-pager", none)
+        .row(54)
+        .limit(64 * K);
     let budget = p.params.log_group_bytes;
     let boot = "journalctl --no-pager --boot";
     let lines = budget / LINE_BYTES;
     let argv = |extra: &[&str], lines: u64| -> Vec<String> {
-        let mut argv: Vec<String> = ["journalctl", "--no-pager", "-q"].map(str::to_owned).to_vec();
+        let mut argv: Vec<String> = ["journalctl", "--no-pager", "-q"]
+            .map(str::to_owned)
+            .to_vec();
         argv.extend(extra.iter().map(|e| (*e).to_owned()));
         argv.extend(window.clone());
         argv.push(format!("--lines={lines}"));
@@ -29,13 +47,37 @@ fn plan(p: &mut Planner<'_>) {
     };
     type Row<'a> = (u16, &'a str, &'a [&'a str], u64);
     // A window of time may reach back before this boot.
-    let this: &[&str] = if window.is_empty() { &["--boot", "-o", "short-iso-precise"] } else { &["-o", "short-iso-precise"] };
+    let this: &[&str] = if window.is_empty() {
+        &["--boot", "-o", "short-iso-precise"]
+    } else {
+        &["-o", "short-iso-precise"]
+    };
     let rows: [Row<'_>; 5] = [
         (55, boot, this, lines),
-        (56, "journalctl --no-pager --boot -1", &["--boot=-1", "-o", "short-iso-precise"], 10_000),
-        (56, "journalctl --no-pager -k --boot", &["-k", "--boot", "-o", "short-iso-precise"], 20_000),
-        (56, "journalctl --no-pager -k --boot -1", &["-k", "--boot=-1", "-o", "short-iso-precise"], 10_000),
-        (57, "journalctl --no-pager -p err -o json", &["-p", "err", "-o", "json", "--since=-7d"], 10_000),
+        (
+            56,
+            "journalctl --no-pager --boot -1",
+            &["--boot=-1", "-o", "short-iso-precise"],
+            10_000,
+        ),
+        (
+            56,
+            "journalctl --no-pager -k --boot",
+            &["-k", "--boot", "-o", "short-iso-precise"],
+            20_000,
+        ),
+        (
+            56,
+            "journalctl --no-pager -k --boot -1",
+            &["-k", "--boot=-1", "-o", "short-iso-precise"],
+            10_000,
+        ),
+        (
+            57,
+            "journalctl --no-pager -p err -o json",
+            &["-p", "err", "-o", "json", "--since=-7d"],
+            10_000,
+        ),
     ];
     for (row, line, extra, lines) in rows {
         match none {
@@ -49,12 +91,25 @@ fn plan(p: &mut Planner<'_>) {
         .estimate(if row == 55 { size.min(budget) } else { 0 })
         .root();
     }
-    p.command_if("logs", "journalctl --disk-usage", none).row(58).limit(64 * K);
-    p.files(&["/etc/systemd/journald.conf", "/etc/systemd/journald.conf.d/*"], 64 * K).row(58);
+    p.command_if("logs", "journalctl --disk-usage", none)
+        .row(58)
+        .limit(64 * K);
+    p.files(
+        &[
+            "/etc/systemd/journald.conf",
+            "/etc/systemd/journald.conf.d/*",
+        ],
+        64 * K,
+    )
+    .row(58);
 }
 
 /// The time window as journalctl takes it.
 fn window(params: &Params) -> Vec<String> {
-    let at = |name: &str, ms: Option<i64>| ms.map(|ms| format!("--{name}=@{}", ms.div_euclid(1000)));
-    [at("since", params.since_ms), at("until", params.until_ms)].into_iter().flatten().collect()
+    let at =
+        |name: &str, ms: Option<i64>| ms.map(|ms| format!("--{name}=@{}", ms.div_euclid(1000)));
+    [at("since", params.since_ms), at("until", params.until_ms)]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -16,86 +16,239 @@ const K: u64 = 1 << 10;
 const M: u64 = 1 << 20;
 
 fn plan(p: &mut Planner<'_>) {
-    p.native("kernel", "uname -a", uname).row(2).must().link("uname");
-    p.files(&["/proc/cmdline", "/proc/version", "/proc/sys/kernel/tainted"], 64 * K).row(12).must();
+    p.native("kernel", "uname -a", uname)
+        .row(2)
+        .must()
+        .link("uname");
+    p.files(
+        &["/proc/cmdline", "/proc/version", "/proc/sys/kernel/tainted"],
+        64 * K,
+    )
+    .row(12)
+    .must();
     p.native("kernel", "tainted", tainted).row(12).must();
-    p.live("kernel", "dmesg", dmesg).row(13).must().limit(2 * M).root().link("dmesg");
-    p.native("kernel", "lsmod", lsmod).row(14).must().link("lsmod");
-    p.native("kernel", "module parameters", module_parameters).row(14).limit(2 * M);
-    p.files(&["/sys/module/dm_mod/parameters/use_blk_mq", "/sys/module/scsi_mod/parameters/use_blk_mq"], K).row(14);
+    p.live("kernel", "dmesg", dmesg)
+        .row(13)
+        .must()
+        .limit(2 * M)
+        .root()
+        .link("dmesg");
+    p.native("kernel", "lsmod", lsmod)
+        .row(14)
+        .must()
+        .link("lsmod");
+    p.native("kernel", "module parameters", module_parameters)
+        .row(14)
+        .limit(2 * M);
+    p.files(
+        &[
+            "/sys/module/dm_mod/parameters/use_blk_mq",
+            "/sys/module/scsi_mod/parameters/use_blk_mq",
+        ],
+        K,
+    )
+    .row(14);
     p.file("/proc/modules", M).row(14);
     p.native("kernel", "sysctl -a", sysctl).row(15).must();
-    p.files(&["/proc/sys/net/ipv4/tcp_rmem", "/proc/sys/net/ipv4/tcp_wmem", "/proc/sys/kernel/sched_rt_runtime_us"], K)
-        .row(15);
-    p.files(&["/proc/sys/vm/overcommit_memory", "/proc/sys/vm/overcommit_ratio", "/proc/sys/vm/swappiness"], K).row(34);
-    let sysctls = ["/etc/sysctl.conf", "/etc/sysctl.d/*", "/usr/lib/sysctl.d/*", "/run/sysctl.d/*"];
+    p.files(
+        &[
+            "/proc/sys/net/ipv4/tcp_rmem",
+            "/proc/sys/net/ipv4/tcp_wmem",
+            "/proc/sys/kernel/sched_rt_runtime_us",
+        ],
+        K,
+    )
+    .row(15);
+    p.files(
+        &[
+            "/proc/sys/vm/overcommit_memory",
+            "/proc/sys/vm/overcommit_ratio",
+            "/proc/sys/vm/swappiness",
+        ],
+        K,
+    )
+    .row(34);
+    let sysctls = [
+        "/etc/sysctl.conf",
+        "/etc/sysctl.d/*",
+        "/usr/lib/sysctl.d/*",
+        "/run/sysctl.d/*",
+    ];
     p.files(&sysctls, 256 * K).row(16);
-    p.files(&["/etc/modprobe.d/*", "/etc/modules-load.d/*", "/etc/modules"], 256 * K).row(17);
+    p.files(
+        &["/etc/modprobe.d/*", "/etc/modules-load.d/*", "/etc/modules"],
+        256 * K,
+    )
+    .row(17);
     for name in [
-        "interrupts", "softirqs", "stat", "locks", "misc", "devices", "filesystems", "iomem", "ioports", "dma", "fb",
-        "crypto", "consoles", "key-users",
+        "interrupts",
+        "softirqs",
+        "stat",
+        "locks",
+        "misc",
+        "devices",
+        "filesystems",
+        "iomem",
+        "ioports",
+        "dma",
+        "fb",
+        "crypto",
+        "consoles",
+        "key-users",
     ] {
         p.file(&format!("/proc/{name}"), M).row(18);
     }
-    p.files(&["/proc/pressure/cpu", "/proc/pressure/memory", "/proc/pressure/io", "/proc/pressure/irq"], 4 * K)
-        .row(19)
-        .must();
-    p.files(&["/sys/devices/system/cpu/vulnerabilities/*", "/sys/devices/system/cpu/smt/*"], 64 * K).row(20);
-    p.file("/sys/devices/system/clocksource/clocksource0/*_clocksource", 4 * K).row(21);
-    p.files(&["/sys/kernel/oops_count", "/sys/kernel/warn_count"], 4 * K).row(22);
-    p.files(&["/sys/fs/pstore/*", "/var/lib/systemd/pstore/**"], 5 * M).row(22).root();
+    p.files(
+        &[
+            "/proc/pressure/cpu",
+            "/proc/pressure/memory",
+            "/proc/pressure/io",
+            "/proc/pressure/irq",
+        ],
+        4 * K,
+    )
+    .row(19)
+    .must();
+    p.files(
+        &[
+            "/sys/devices/system/cpu/vulnerabilities/*",
+            "/sys/devices/system/cpu/smt/*",
+        ],
+        64 * K,
+    )
+    .row(20);
+    p.file(
+        "/sys/devices/system/clocksource/clocksource0/*_clocksource",
+        4 * K,
+    )
+    .row(21);
+    p.files(&["/sys/kernel/oops_count", "/sys/kernel/warn_count"], 4 * K)
+        .row(22);
+    p.files(&["/sys/fs/pstore/*", "/var/lib/systemd/pstore/**"], 5 * M)
+        .row(22)
+        .root();
     plan_crash_and_boot(p);
 }
 
 fn plan_crash_and_boot(p: &mut Planner<'_>) {
-    let kdump = ["/etc/kdump.conf", "/etc/default/kdump-tools", "/sys/kernel/kexec_crash_loaded"];
+    let kdump = [
+        "/etc/kdump.conf",
+        "/etc/default/kdump-tools",
+        "/sys/kernel/kexec_crash_loaded",
+    ];
     p.files(&kdump, 64 * K).row(23);
-    p.files(&["/sys/kernel/kexec_crash_size", "/var/crash/*/vmcore-dmesg.txt", "/var/crash/*/dmesg.*"], 5 * M).row(23);
-    p.native("kdump", "ls -alhR /var/crash", |n| listing::recursive(n, "/var/crash", 4)).row(23);
+    p.files(
+        &[
+            "/sys/kernel/kexec_crash_size",
+            "/var/crash/*/vmcore-dmesg.txt",
+            "/var/crash/*/dmesg.*",
+        ],
+        5 * M,
+    )
+    .row(23);
+    p.native("kdump", "ls -alhR /var/crash", |n| {
+        listing::recursive(n, "/var/crash", 4)
+    })
+    .row(23);
     if let Some(release) = p.host.value("/proc/sys/kernel/osrelease") {
         p.file(&format!("/boot/config-{release}"), 512 * K).row(24);
     } else {
         p.file("/boot/config-*", 512 * K).row(24);
     }
-    p.native("boot", "ls -lanR /boot", |n| listing::recursive(n, "/boot", 4)).row(24).limit(512 * K);
-    p.native("boot", "ls -lanR /sys/firmware", |n| listing::recursive(n, "/sys/firmware", 2)).row(24).limit(512 * K);
-    p.native("kernel", "ls /lib/modules", |n| listing::names(n, &["/lib/modules", "/usr/lib/modules"])).row(24);
-    p.files(&["/etc/default/grub", "/boot/grub*/grub.cfg", "/boot/loader/entries/*", "/boot/grub2/grubenv"], 512 * K)
-        .row(25)
-        .root();
+    p.native("boot", "ls -lanR /boot", |n| {
+        listing::recursive(n, "/boot", 4)
+    })
+    .row(24)
+    .limit(512 * K);
+    p.native("boot", "ls -lanR /sys/firmware", |n| {
+        listing::recursive(n, "/sys/firmware", 2)
+    })
+    .row(24)
+    .limit(512 * K);
+    p.native("kernel", "ls /lib/modules", |n| {
+        listing::names(n, &["/lib/modules", "/usr/lib/modules"])
+    })
+    .row(24);
+    p.files(
+        &[
+            "/etc/default/grub",
+            "/boot/grub*/grub.cfg",
+            "/boot/loader/entries/*",
+            "/boot/grub2/grubenv",
+        ],
+        512 * K,
+    )
+    .row(25)
+    .root();
     p.file("/proc/bootconfig", 64 * K).row(25);
     p.native("boot", "secure boot", secure_boot).row(26);
     let efi = (!p.host.exists("/sys/firmware/efi")).then_some("not booted by EFI");
-    p.command_if("boot", "efibootmgr -v", efi).row(26).limit(64 * K);
-    p.command_if("boot", "mokutil --sb-state", efi).row(26).limit(64 * K);
+    p.command_if("boot", "efibootmgr -v", efi)
+        .row(26)
+        .limit(64 * K);
+    p.command_if("boot", "mokutil --sb-state", efi)
+        .row(26)
+        .limit(64 * K);
     p.file("/sys/kernel/livepatch/*/enabled", 64 * K).row(27);
 }
 
 fn uname(n: &mut Native<'_>) -> Result<(), Miss> {
     let value = |name: &str| n.host.value(&format!("/proc/sys/kernel/{name}"));
     let (Some(name), Some(release)) = (value("hostname"), value("osrelease")) else {
-        return Err(Miss::absent("the kernel's names are in /proc, which is not here"));
+        return Err(Miss::absent(
+            "the kernel's names are in /proc, which is not here",
+        ));
     };
     let version = value("version").unwrap_or_default();
     let machine = if n.host.is_live() {
-        rustix::system::uname().machine().to_string_lossy().into_owned()
+        rustix::system::uname()
+            .machine()
+            .to_string_lossy()
+            .into_owned()
     } else {
         "x86_64".to_owned()
     };
-    writeln!(n.out, "Linux {name} {release} {version} {machine} GNU/Linux")?;
+    writeln!(
+        n.out,
+        "Linux {name} {release} {version} {machine} GNU/Linux"
+    )?;
     Ok(())
 }
 
 fn tainted(n: &mut Native<'_>) -> Result<(), Miss> {
     const BITS: &[&str] = &[
-        "proprietary module", "module force loaded", "out-of-spec system", "module force unloaded", "machine check",
-        "bad page", "user request", "died (oops)", "ACPI table overridden", "warning", "staging driver",
-        "firmware workaround", "out-of-tree module", "unsigned module", "soft lockup", "live patch", "auxiliary",
-        "struct randomisation", "in-kernel test",
+        "proprietary module",
+        "module force loaded",
+        "out-of-spec system",
+        "module force unloaded",
+        "machine check",
+        "bad page",
+        "user request",
+        "died (oops)",
+        "ACPI table overridden",
+        "warning",
+        "staging driver",
+        "firmware workaround",
+        "out-of-tree module",
+        "unsigned module",
+        "soft lockup",
+        "live patch",
+        "auxiliary",
+        "struct randomisation",
+        "in-kernel test",
     ];
-    let value: u64 = n.host.text("/proc/sys/kernel/tainted")?.trim().parse().unwrap_or(0);
+    let value: u64 = n
+        .host
+        .text("/proc/sys/kernel/tainted")?
+        .trim()
+        .parse()
+        .unwrap_or(0);
     writeln!(n.out, "{value}")?;
-    for (bit, name) in BITS.iter().enumerate().filter(|(bit, _)| value >> bit & 1 == 1) {
+    for (bit, name) in BITS
+        .iter()
+        .enumerate()
+        .filter(|(bit, _)| value >> bit & 1 == 1)
+    {
         writeln!(n.out, "bit {bit}: {name}")?;
     }
     Ok(())
@@ -106,7 +259,9 @@ fn dmesg(n: &mut Native<'_>) -> Result<(), Miss> {
     use rustix::fs::{Mode, OFlags};
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let fd = rustix::fs::open("/dev/kmsg", flags, Mode::empty()).map_err(|e| match e {
-        rustix::io::Errno::PERM | rustix::io::Errno::ACCESS => Miss::denied("the kernel log is restricted to root"),
+        rustix::io::Errno::PERM | rustix::io::Errno::ACCESS => {
+            Miss::denied("the kernel log is restricted to root")
+        }
         other => Miss::from(std::io::Error::from(other)),
     })?;
     let mut file = std::fs::File::from(fd);
@@ -133,11 +288,26 @@ fn render_record(record: &[u8], line: &mut String) {
     use std::fmt::Write as _;
     line.clear();
     let text = String::from_utf8_lossy(record);
-    let Some((head, rest)) = text.split_once(';') else { return };
-    let micros: u64 = head.split(',').nth(2).and_then(|v| v.parse().ok()).unwrap_or(0);
-    let body = rest.split("\n ").next().unwrap_or(rest).trim_end_matches('\n');
+    let Some((head, rest)) = text.split_once(';') else {
+        return;
+    };
+    let micros: u64 = head
+        .split(',')
+        .nth(2)
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(0);
+    let body = rest
+        .split("\n ")
+        .next()
+        .unwrap_or(rest)
+        .trim_end_matches('\n');
     for part in unescape(body).split('\n') {
-        let _ = writeln!(line, "[{:5}.{:06}] {part}", micros / 1_000_000, micros % 1_000_000);
+        let _ = writeln!(
+            line,
+            "[{:5}.{:06}] {part}",
+            micros / 1_000_000,
+            micros % 1_000_000
+        );
     }
 }
 
@@ -150,7 +320,9 @@ fn unescape(text: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find("\\x") {
         out.push_str(&rest[..at]);
-        let code = rest.get(at + 2..at + 4).and_then(|h| u8::from_str_radix(h, 16).ok());
+        let code = rest
+            .get(at + 2..at + 4)
+            .and_then(|h| u8::from_str_radix(h, 16).ok());
         match code {
             Some(code @ (b'\n' | b'\t' | 0x20..=0x7e)) => out.push(char::from(code)),
             _ => out.push_str(rest.get(at..at + 4).unwrap_or(&rest[at..])),
@@ -166,8 +338,14 @@ fn lsmod(n: &mut Native<'_>) -> Result<(), Miss> {
     writeln!(n.out, "Module                  Size  Used by")?;
     for line in text.lines() {
         let words: Vec<&str> = line.split(' ').collect();
-        let [name, size, used, by, ..] = words[..] else { continue };
-        let by = if by == "-" { "" } else { by.trim_end_matches(',') };
+        let [name, size, used, by, ..] = words[..] else {
+            continue;
+        };
+        let by = if by == "-" {
+            ""
+        } else {
+            by.trim_end_matches(',')
+        };
         let gap = if by.is_empty() { "" } else { " " };
         writeln!(n.out, "{name:<19} {size:>8}  {used}{gap}{by}")?;
     }
@@ -182,7 +360,10 @@ fn module_parameters(n: &mut Native<'_>) -> Result<(), Miss> {
         }
         for parameter in n.host.names(&format!("{base}/parameters")) {
             // Keys and pass phrases can be parameters.
-            if ["key", "pass", "secret", "token"].iter().any(|w| parameter.contains(w)) {
+            if ["key", "pass", "secret", "token"]
+                .iter()
+                .any(|w| parameter.contains(w))
+            {
                 continue;
             }
             let path = format!("{base}/parameters/{parameter}");
@@ -194,12 +375,20 @@ fn module_parameters(n: &mut Native<'_>) -> Result<(), Miss> {
             break;
         }
     }
-    if n.out.is_empty() { Err(Miss::absent("no /sys/module")) } else { Ok(()) }
+    if n.out.is_empty() {
+        Err(Miss::absent("no /sys/module"))
+    } else {
+        Ok(())
+    }
 }
 
 fn sysctl(n: &mut Native<'_>) -> Result<(), Miss> {
     walk(n, "/proc/sys", &mut String::new(), 0)?;
-    if n.out.is_empty() { Err(Miss::absent("no /proc/sys")) } else { Ok(()) }
+    if n.out.is_empty() {
+        Err(Miss::absent("no /proc/sys"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Prints every readable variable below `dir`; `key` is its dotted name so far.
@@ -209,7 +398,9 @@ fn walk(n: &mut Native<'_>, dir: &str, key: &mut String, depth: usize) -> Result
             return Ok(());
         }
         let path = format!("{dir}/{name}");
-        let Some(meta) = n.host.stat(&path) else { continue };
+        let Some(meta) = n.host.stat(&path) else {
+            continue;
+        };
         let length = key.len();
         if !key.is_empty() {
             key.push('.');
@@ -235,11 +426,19 @@ fn walk(n: &mut Native<'_>, dir: &str, key: &mut String, depth: usize) -> Result
 }
 
 fn secure_boot(n: &mut Native<'_>) -> Result<(), Miss> {
-    let path = n.host.glob("/sys/firmware/efi/efivars/SecureBoot-*").into_iter().next();
+    let path = n
+        .host
+        .glob("/sys/firmware/efi/efivars/SecureBoot-*")
+        .into_iter()
+        .next();
     let path = path.ok_or_else(|| Miss::absent("no EFI variable SecureBoot"))?;
     let bytes = n.host.read(&path, 16)?;
     let on = bytes.get(4).is_some_and(|b| *b == 1);
-    writeln!(n.out, "SecureBoot {}", if on { "enabled" } else { "disabled" })?;
+    writeln!(
+        n.out,
+        "SecureBoot {}",
+        if on { "enabled" } else { "disabled" }
+    )?;
     Ok(())
 }
 
@@ -250,7 +449,10 @@ mod tests {
     #[test]
     fn records_are_rendered_as_dmesg_does() {
         let mut line = String::new();
-        render_record(b"6,339,5140900,-;NET: Registered\n SUBSYSTEM=acpi\n DEVICE=+acpi:PNP0A03:00\n", &mut line);
+        render_record(
+            b"6,339,5140900,-;NET: Registered\n SUBSYSTEM=acpi\n DEVICE=+acpi:PNP0A03:00\n",
+            &mut line,
+        );
         assert_eq!(line, "[    5.140900] NET: Registered\n");
         render_record(b"4,1,1,-;a\\x0ab\\x5c", &mut line);
         assert_eq!(line, "[    0.000001] a\n[    0.000001] b\\\n");

@@ -34,7 +34,11 @@ fn level(n: &mut Native<'_>, dir: &str, depth: usize, left: &mut usize) -> Resul
             Some((name, meta))
         })
         .collect();
-    let blocks: u64 = entries.iter().filter(|(name, _)| !name.starts_with('.')).map(|(_, m)| m.size.div_ceil(4096) * 4).sum();
+    let blocks: u64 = entries
+        .iter()
+        .filter(|(name, _)| !name.starts_with('.'))
+        .map(|(_, m)| m.size.div_ceil(4096) * 4)
+        .sum();
     let _ = writeln!(text, "total {blocks}");
     for (name, meta) in &entries {
         *left = left.saturating_sub(1);
@@ -55,7 +59,13 @@ fn level(n: &mut Native<'_>, dir: &str, depth: usize, left: &mut usize) -> Resul
 }
 
 fn line(n: &Native<'_>, text: &mut String, dir: &str, name: &str, meta: &Meta) {
-    let Meta { nlink, uid, gid, size, .. } = meta;
+    let Meta {
+        nlink,
+        uid,
+        gid,
+        size,
+        ..
+    } = meta;
     let _ = write!(text, "{} {nlink:>2} {uid:>5} {gid:>5} ", mode(meta));
     if matches!(meta.kind, FileType::BlockDevice | FileType::CharacterDevice) {
         let device = n.host.device_of(&format!("{dir}/{name}")).unwrap_or((0, 0));
@@ -76,7 +86,8 @@ fn line(n: &Native<'_>, text: &mut String, dir: &str, name: &str, meta: &Meta) {
 pub(super) fn time(seconds: i64, now_ms: i64) -> String {
     let at = super::host::local(seconds.saturating_mul(1000));
     let recent = (now_ms / 1000 - seconds).abs() < 15_778_476;
-    at.strftime(if recent { "%b %e %H:%M" } else { "%b %e  %Y" }).to_string()
+    at.strftime(if recent { "%b %e %H:%M" } else { "%b %e  %Y" })
+        .to_string()
 }
 
 /// `drwxr-xr-x`.
@@ -91,7 +102,11 @@ pub(super) fn mode(meta: &Meta) -> String {
         FileType::Socket => 's',
         _ => '-',
     });
-    for (shift, special, set, unset) in [(6, 0o4000, 's', 'S'), (3, 0o2000, 's', 'S'), (0, 0o1000, 't', 'T')] {
+    for (shift, special, set, unset) in [
+        (6, 0o4000, 's', 'S'),
+        (3, 0o2000, 's', 'S'),
+        (0, 0o1000, 't', 'T'),
+    ] {
         let bits = meta.mode >> shift;
         out.push(if bits & 4 != 0 { 'r' } else { '-' });
         out.push(if bits & 2 != 0 { 'w' } else { '-' });
@@ -110,7 +125,9 @@ pub(super) fn mode(meta: &Meta) -> String {
 /// # Errors
 /// Absent when none exists.
 pub(super) fn names(n: &mut Native<'_>, dirs: &[&str]) -> Result<(), Miss> {
-    let dir = dirs.iter().find(|d| n.host.stat_followed(d).is_some_and(|m| m.is_dir()));
+    let dir = dirs
+        .iter()
+        .find(|d| n.host.stat_followed(d).is_some_and(|m| m.is_dir()));
     let dir = dir.ok_or_else(|| Miss::absent("no such directory"))?;
     for name in n.host.names(dir) {
         writeln!(n.out, "{name}")?;

@@ -7,7 +7,13 @@ use crate::collect::{self, Miss, Params, PlannedItem, Planner, Source, Tier, sou
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-declare!(Logfiles, "logfiles", "Log files", "What was logged around the time of the trouble?", ["base", "logs"]);
+declare!(
+    Logfiles,
+    "logfiles",
+    "Log files",
+    "What was logged around the time of the trouble?",
+    ["base", "logs"]
+);
 
 const K: u64 = 1 << 10;
 const M: u64 = 1 << 20;
@@ -20,18 +26,51 @@ const MAX_DEPTH: usize = 4;
 
 /// Known logs: profile row, limit of the group, names below /var/log.
 const KNOWN: &[(u16, u64, &[&str])] = &[
-    (59, 25 * M, &["messages", "syslog", "kern.log", "daemon.log", "user.log", "boot.log", "debug", "dmesg"]),
+    (
+        59,
+        25 * M,
+        &[
+            "messages",
+            "syslog",
+            "kern.log",
+            "daemon.log",
+            "user.log",
+            "boot.log",
+            "debug",
+            "dmesg",
+        ],
+    ),
     (60, 10 * M, &["auth.log", "secure"]),
     (61, 10 * M, &["audit/audit.log"]),
     (
         62,
         5 * M,
         &[
-            "dpkg.log", "alternatives.log", "apt/history.log", "apt/term.log", "dnf.log", "dnf.rpm.log", "yum.log",
-            "zypper.log", "zypp/history", "pacman.log", "up2date",
+            "dpkg.log",
+            "alternatives.log",
+            "apt/history.log",
+            "apt/term.log",
+            "dnf.log",
+            "dnf.rpm.log",
+            "yum.log",
+            "zypper.log",
+            "zypp/history",
+            "pacman.log",
+            "up2date",
         ],
     ),
-    (63, 5 * M, &["cron", "cron.log", "maillog", "mail.log", "mail.err", "mail.warn"]),
+    (
+        63,
+        5 * M,
+        &[
+            "cron",
+            "cron.log",
+            "maillog",
+            "mail.log",
+            "mail.err",
+            "mail.warn",
+        ],
+    ),
     (9, 5 * M, &["cloud-init.log", "cloud-init-output.log"]),
 ];
 
@@ -61,7 +100,9 @@ fn plan(p: &mut Planner<'_>) {
         }
         if !any {
             let miss = Miss::absent("none of these logs is on this host");
-            p.nothing("logs", &names.join(" "), miss).row(*row).tier(Tier::Logs);
+            p.nothing("logs", &names.join(" "), miss)
+                .row(*row)
+                .tier(Tier::Logs);
         }
     }
     let mut others: Vec<(String, Vec<Member>)> = found.into_iter().collect();
@@ -69,14 +110,26 @@ fn plan(p: &mut Planner<'_>) {
     for (group, members) in others.into_iter().take(MAX_OTHERS) {
         add(p, 0, &group, 5 * M, members);
     }
-    p.native("logs", "ls -alZRs /var/log", |n| listing::recursive(n, "/var/log", MAX_DEPTH)).row(64).limit(2 * M);
+    p.native("logs", "ls -alZRs /var/log", |n| {
+        listing::recursive(n, "/var/log", MAX_DEPTH)
+    })
+    .row(64)
+    .limit(2 * M);
     p.native("logs", "largest logs", largest).row(64);
     let configuration = [
-        "/etc/rsyslog.conf", "/etc/rsyslog.d/*", "/etc/syslog-ng/*", "/etc/logrotate.conf", "/etc/logrotate.d/*",
+        "/etc/rsyslog.conf",
+        "/etc/rsyslog.d/*",
+        "/etc/syslog-ng/*",
+        "/etc/logrotate.conf",
+        "/etc/logrotate.d/*",
     ];
     p.files(&configuration, 512 * K).row(65);
-    p.nothing("logs", "signatures", Miss::skipped("every line is matched while it is collected; see meta/findings.json"))
-        .row(66);
+    p.nothing(
+        "logs",
+        "signatures",
+        Miss::skipped("every line is matched while it is collected; see meta/findings.json"),
+    )
+    .row(66);
 }
 
 fn add(p: &mut Planner<'_>, row: u16, group: &str, limit: u64, mut members: Vec<Member>) {
@@ -84,8 +137,18 @@ fn add(p: &mut Planner<'_>, row: u16, group: &str, limit: u64, mut members: Vec<
     members.sort_by_key(|m| (m.path != group, std::cmp::Reverse(m.mtime), m.path.clone()));
     let limit = limit.min(p.params.log_group_bytes);
     for member in members.into_iter().take(MAX_MEMBERS) {
-        let Member { path, stored_as, packing, size, .. } = member;
-        let log = LogItem { group: group.to_owned(), group_bytes: limit, gzip: packing == "gz" };
+        let Member {
+            path,
+            stored_as,
+            packing,
+            size,
+            ..
+        } = member;
+        let log = LogItem {
+            group: group.to_owned(),
+            group_bytes: limit,
+            gzip: packing == "gz",
+        };
         let estimate = if packing.is_empty() { size } else { size * 7 };
         let unpacker = match packing {
             "xz" => Some("xz"),
@@ -97,7 +160,8 @@ fn add(p: &mut Planner<'_>, row: u16, group: &str, limit: u64, mut members: Vec<
             None => p.log(&path, &stored_as, log),
             Some(program) => {
                 let argv = [program, "-dc", "--", &path].map(str::to_owned).to_vec();
-                p.argv("logs", &format!("{program} -dc -- {path}"), argv).at(&format!("sos{stored_as}"))
+                p.argv("logs", &format!("{program} -dc -- {path}"), argv)
+                    .at(&format!("sos{stored_as}"))
             }
         }
         .row(row)
@@ -112,7 +176,9 @@ fn add(p: &mut Planner<'_>, row: u16, group: &str, limit: u64, mut members: Vec<
 fn walk(p: &Planner<'_>, dir: &str, depth: usize, found: &mut BTreeMap<String, Vec<Member>>) {
     for name in p.host.names(dir) {
         let path = format!("{dir}/{name}");
-        let Some(meta) = p.host.stat(&path) else { continue };
+        let Some(meta) = p.host.stat(&path) else {
+            continue;
+        };
         if meta.is_dir() {
             if depth < MAX_DEPTH && !skipped_folder(&path) {
                 walk(p, &path, depth + 1, found);
@@ -123,28 +189,55 @@ fn walk(p: &Planner<'_>, dir: &str, depth: usize, found: &mut BTreeMap<String, V
             continue;
         }
         let (base, stored, packing) = group_of(&name);
-        let member =
-            Member { stored_as: format!("{dir}/{stored}"), packing, size: meta.size, mtime: meta.mtime, path };
-        found.entry(format!("{dir}/{base}")).or_default().push(member);
+        let member = Member {
+            stored_as: format!("{dir}/{stored}"),
+            packing,
+            size: meta.size,
+            mtime: meta.mtime,
+            path,
+        };
+        found
+            .entry(format!("{dir}/{base}"))
+            .or_default()
+            .push(member);
     }
 }
 
 /// Folders with their own items or without text.
 fn skipped_folder(path: &str) -> bool {
-    ["/var/log/journal", "/var/log/sa", "/var/log/sysstat", "/var/log/pods", "/var/log/containers"].contains(&path)
+    [
+        "/var/log/journal",
+        "/var/log/sa",
+        "/var/log/sysstat",
+        "/var/log/pods",
+        "/var/log/containers",
+    ]
+    .contains(&path)
 }
 
 fn is_binary(name: &str) -> bool {
     let stem = name.split(['.', '-']).next().unwrap_or(name);
-    BINARY.contains(&stem) || name.ends_with(".journal") || name.ends_with(".db") || name.ends_with(".swp")
+    BINARY.contains(&stem)
+        || name.ends_with(".journal")
+        || name.ends_with(".db")
+        || name.ends_with(".swp")
 }
 
 /// `syslog.2.gz` is a member of `syslog`, stored as `syslog.2`, packed with gz. Dates and numbers that
 /// logrotate adds are taken off.
 fn group_of(name: &str) -> (String, String, &'static str) {
     let packings = ["gz", "xz", "zst", "bz2"];
-    let packing = packings.into_iter().find(|p| name.ends_with(&format!(".{p}"))).unwrap_or("");
-    let stored = name.strip_suffix(packing).map_or(name, |n| if packing.is_empty() { n } else { n.trim_end_matches('.') });
+    let packing = packings
+        .into_iter()
+        .find(|p| name.ends_with(&format!(".{p}")))
+        .unwrap_or("");
+    let stored = name.strip_suffix(packing).map_or(name, |n| {
+        if packing.is_empty() {
+            n
+        } else {
+            n.trim_end_matches('.')
+        }
+    });
     let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
     let mut base = stored;
     if let Some((rest, last)) = base.rsplit_once('.')
@@ -159,7 +252,10 @@ fn group_of(name: &str) -> (String, String, &'static str) {
         base = rest;
     }
     // `name-20261124.log` keeps its ending.
-    let dated = base.strip_suffix(".log").and_then(|b| b.rsplit_once('-')).filter(|(_, d)| digits(d) && d.len() >= 8);
+    let dated = base
+        .strip_suffix(".log")
+        .and_then(|b| b.rsplit_once('-'))
+        .filter(|(_, d)| digits(d) && d.len() >= 8);
     let base = dated.map_or_else(|| base.to_owned(), |(rest, _)| format!("{rest}.log"));
     (base, stored.to_owned(), packing)
 }
@@ -176,7 +272,11 @@ fn largest(n: &mut Native<'_>) -> Result<(), Miss> {
     for (size, path) in files.iter().take(50) {
         writeln!(n.out, "{size:>14} {path}")?;
     }
-    if files.is_empty() { Err(Miss::absent("nothing in /var/log")) } else { Ok(()) }
+    if files.is_empty() {
+        Err(Miss::absent("nothing in /var/log"))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -190,13 +290,20 @@ mod tests {
             ("syslog.1", ("syslog", "syslog.1", "")),
             ("syslog.2.gz", ("syslog", "syslog.2", "gz")),
             ("messages-20261101", ("messages", "messages-20261101", "")),
-            ("messages-20261101.xz", ("messages", "messages-20261101", "xz")),
+            (
+                "messages-20261101.xz",
+                ("messages", "messages-20261101", "xz"),
+            ),
             ("access.log.10.gz", ("access.log", "access.log.10", "gz")),
             ("app-20261101.log", ("app.log", "app-20261101.log", "")),
             ("Xorg.0.log", ("Xorg.0.log", "Xorg.0.log", "")),
         ] {
             let (base, stored, packing) = group_of(name);
-            assert_eq!((base.as_str(), stored.as_str(), packing), expected, "{name}");
+            assert_eq!(
+                (base.as_str(), stored.as_str(), packing),
+                expected,
+                "{name}"
+            );
         }
         assert!(is_binary("wtmp.1") && is_binary("btmp") && !is_binary("syslog"));
     }

@@ -17,17 +17,40 @@ declare!(
 const K: u64 = 1 << 10;
 const M: u64 = 1 << 20;
 /// Files whose change over time tells what the host is doing.
-const SERIES: &[&str] = &["/proc/stat", "/proc/vmstat", "/proc/diskstats", "/proc/net/dev", "/proc/schedstat"];
+const SERIES: &[&str] = &[
+    "/proc/stat",
+    "/proc/vmstat",
+    "/proc/diskstats",
+    "/proc/net/dev",
+    "/proc/schedstat",
+];
 
 fn plan(p: &mut Planner<'_>) {
     p.file("/proc/cpuinfo", M).row(28).must();
     p.native("processor", "lscpu", lscpu).row(28).must();
-    p.file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_*", 4 * K).row(28);
-    p.files(&["/sys/devices/system/cpu/online", "/sys/devices/system/cpu/offline"], 4 * K).row(28);
-    p.files(&["/proc/meminfo", "/proc/vmstat", "/proc/swaps"], M).row(29).must();
-    p.files(&["/proc/buddyinfo", "/proc/zoneinfo", "/proc/pagetypeinfo"], M).row(29);
+    p.file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_*", 4 * K)
+        .row(28);
+    p.files(
+        &[
+            "/sys/devices/system/cpu/online",
+            "/sys/devices/system/cpu/offline",
+        ],
+        4 * K,
+    )
+    .row(28);
+    p.files(&["/proc/meminfo", "/proc/vmstat", "/proc/swaps"], M)
+        .row(29)
+        .must();
+    p.files(
+        &["/proc/buddyinfo", "/proc/zoneinfo", "/proc/pagetypeinfo"],
+        M,
+    )
+    .row(29);
     p.native("memory", "free", free).row(29).must().link("free");
-    p.native("memory", "slabinfo top", slabinfo).row(30).limit(512 * K).root();
+    p.native("memory", "slabinfo top", slabinfo)
+        .row(30)
+        .limit(512 * K)
+        .root();
     let pages = [
         "/sys/kernel/mm/transparent_hugepage/*",
         "/sys/kernel/mm/hugepages/*/*",
@@ -37,13 +60,27 @@ fn plan(p: &mut Planner<'_>) {
     ];
     p.files(&pages, 4 * K).row(31);
     for name in ["meminfo", "numastat", "distance", "cpulist"] {
-        p.file(&format!("/sys/devices/system/node/node*/{name}"), 64 * K).row(32);
+        p.file(&format!("/sys/devices/system/node/node*/{name}"), 64 * K)
+            .row(32);
     }
-    p.files(&["/sys/devices/system/edac/mc/mc*/ce_count", "/sys/devices/system/edac/mc/mc*/ue_count"], 4 * K).row(33);
-    let edac = (!p.host.exists("/sys/devices/system/edac/mc/mc0")).then_some("no memory controller reports errors here");
-    p.command_if("hardware", "ras-mc-ctl --summary", edac).row(33).limit(64 * K);
+    p.files(
+        &[
+            "/sys/devices/system/edac/mc/mc*/ce_count",
+            "/sys/devices/system/edac/mc/mc*/ue_count",
+        ],
+        4 * K,
+    )
+    .row(33);
+    let edac = (!p.host.exists("/sys/devices/system/edac/mc/mc0"))
+        .then_some("no memory controller reports errors here");
+    p.command_if("hardware", "ras-mc-ctl --summary", edac)
+        .row(33)
+        .limit(64 * K);
     if p.params.opted_in("slow") {
-        p.live("memory", "rates over 5 s", series).row(35).limit(2 * M).seconds(15);
+        p.live("memory", "rates over 5 s", series)
+            .row(35)
+            .limit(2 * M)
+            .seconds(15);
     } else {
         let miss = Miss::skipped("takes 5 s; profile full has it");
         p.nothing("memory", "rates over 5 s", miss).row(35);
@@ -51,8 +88,12 @@ fn plan(p: &mut Planner<'_>) {
 }
 
 fn number(text: &str, key: &str) -> u64 {
-    let line = text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':'));
-    line.and_then(|l| l.split_whitespace().next()).and_then(|v| v.parse().ok()).unwrap_or(0)
+    let line = text
+        .lines()
+        .find_map(|l| l.strip_prefix(key)?.strip_prefix(':'));
+    line.and_then(|l| l.split_whitespace().next())
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(0)
 }
 
 fn free(n: &mut Native<'_>) -> Result<(), Miss> {
@@ -61,11 +102,21 @@ fn free(n: &mut Native<'_>) -> Result<(), Miss> {
     let (total, free, available) = (get("MemTotal"), get("MemFree"), get("MemAvailable"));
     let cache = get("Buffers") + get("Cached") + get("SReclaimable");
     let used = total.saturating_sub(available);
-    writeln!(n.out, "               total        used        free      shared  buff/cache   available")?;
+    writeln!(
+        n.out,
+        "               total        used        free      shared  buff/cache   available"
+    )?;
     let shared = get("Shmem");
-    writeln!(n.out, "Mem:    {total:>12}{used:>12}{free:>12}{shared:>12}{cache:>12}{available:>12}")?;
+    writeln!(
+        n.out,
+        "Mem:    {total:>12}{used:>12}{free:>12}{shared:>12}{cache:>12}{available:>12}"
+    )?;
     let (swap, swap_free) = (get("SwapTotal"), get("SwapFree"));
-    writeln!(n.out, "Swap:   {swap:>12}{:>12}{swap_free:>12}", swap.saturating_sub(swap_free))?;
+    writeln!(
+        n.out,
+        "Swap:   {swap:>12}{:>12}{swap_free:>12}",
+        swap.saturating_sub(swap_free)
+    )?;
     Ok(())
 }
 
@@ -76,7 +127,12 @@ fn slabinfo(n: &mut Native<'_>) -> Result<(), Miss> {
         writeln!(n.out, "{line}")?;
     }
     let bytes = |line: &str| {
-        let words: Vec<u64> = line.split_whitespace().skip(2).take(2).filter_map(|w| w.parse().ok()).collect();
+        let words: Vec<u64> = line
+            .split_whitespace()
+            .skip(2)
+            .take(2)
+            .filter_map(|w| w.parse().ok())
+            .collect();
         words.first().copied().unwrap_or(0) * words.get(1).copied().unwrap_or(0)
     };
     let mut rows: Vec<&str> = lines.collect();
@@ -90,33 +146,68 @@ fn slabinfo(n: &mut Native<'_>) -> Result<(), Miss> {
 fn lscpu(n: &mut Native<'_>) -> Result<(), Miss> {
     let info = n.host.text("/proc/cpuinfo")?;
     let value = |key: &str| {
-        let line = info.lines().find(|l| l.split(':').next().is_some_and(|k| k.trim() == key));
-        line.and_then(|l| l.split_once(':')).map(|(_, v)| v.trim().to_owned())
+        let line = info
+            .lines()
+            .find(|l| l.split(':').next().is_some_and(|k| k.trim() == key));
+        line.and_then(|l| l.split_once(':'))
+            .map(|(_, v)| v.trim().to_owned())
     };
     let cpu = "/sys/devices/system/cpu";
-    let logical = info.lines().filter(|l| l.starts_with("processor")).count().max(1);
+    let logical = info
+        .lines()
+        .filter(|l| l.starts_with("processor"))
+        .count()
+        .max(1);
     let mut cores = BTreeSet::new();
     let mut sockets = BTreeSet::new();
     for index in 0..logical.min(4096) {
-        let topology = |name: &str| n.host.value(&format!("{cpu}/cpu{index}/topology/{name}")).unwrap_or_default();
+        let topology = |name: &str| {
+            n.host
+                .value(&format!("{cpu}/cpu{index}/topology/{name}"))
+                .unwrap_or_default()
+        };
         let socket = topology("physical_package_id");
         cores.insert((socket.clone(), topology("core_id")));
         sockets.insert(socket);
     }
     let machine = if n.host.is_live() {
-        rustix::system::uname().machine().to_string_lossy().into_owned()
+        rustix::system::uname()
+            .machine()
+            .to_string_lossy()
+            .into_owned()
     } else {
         "x86_64".to_owned()
     };
     let mut row = |key: &str, value: &str| writeln!(n.out, "{:<33}{value}", format!("{key}:"));
     row("Architecture", &machine)?;
-    row("Byte Order", if cfg!(target_endian = "big") { "Big Endian" } else { "Little Endian" })?;
+    row(
+        "Byte Order",
+        if cfg!(target_endian = "big") {
+            "Big Endian"
+        } else {
+            "Little Endian"
+        },
+    )?;
     row("CPU(s)", &logical.to_string())?;
-    row("On-line CPU(s) list", &n.host.value(&format!("{cpu}/online")).unwrap_or_default())?;
-    row("Thread(s) per core", &(logical / cores.len().max(1)).max(1).to_string())?;
-    row("Core(s) per socket", &(cores.len() / sockets.len().max(1)).max(1).to_string())?;
+    row(
+        "On-line CPU(s) list",
+        &n.host.value(&format!("{cpu}/online")).unwrap_or_default(),
+    )?;
+    row(
+        "Thread(s) per core",
+        &(logical / cores.len().max(1)).max(1).to_string(),
+    )?;
+    row(
+        "Core(s) per socket",
+        &(cores.len() / sockets.len().max(1)).max(1).to_string(),
+    )?;
     row("Socket(s)", &sockets.len().to_string())?;
-    let nodes = n.host.names("/sys/devices/system/node").iter().filter(|d| d.starts_with("node")).count();
+    let nodes = n
+        .host
+        .names("/sys/devices/system/node")
+        .iter()
+        .filter(|d| d.starts_with("node"))
+        .count();
     row("NUMA node(s)", &nodes.max(1).to_string())?;
     for (key, from) in [
         ("Vendor ID", "vendor_id"),
@@ -135,8 +226,16 @@ fn lscpu(n: &mut Native<'_>) -> Result<(), Miss> {
     if info.contains(" hypervisor") {
         row("Virtualization type", "full")?;
     }
-    for node in n.host.names("/sys/devices/system/node").iter().filter(|d| d.starts_with("node")) {
-        let list = n.host.value(&format!("/sys/devices/system/node/{node}/cpulist")).unwrap_or_default();
+    for node in n
+        .host
+        .names("/sys/devices/system/node")
+        .iter()
+        .filter(|d| d.starts_with("node"))
+    {
+        let list = n
+            .host
+            .value(&format!("/sys/devices/system/node/{node}/cpulist"))
+            .unwrap_or_default();
         row(&format!("NUMA {node} CPU(s)"), &list)?;
     }
     if let Some(flags) = value("flags") {
@@ -147,7 +246,12 @@ fn lscpu(n: &mut Native<'_>) -> Result<(), Miss> {
 
 /// The same counters twice, and the rates of those that are plain `name value` pairs.
 fn series(n: &mut Native<'_>) -> Result<(), Miss> {
-    let read = |n: &Native<'_>| SERIES.iter().map(|p| n.host.text(p).unwrap_or_default()).collect::<Vec<_>>();
+    let read = |n: &Native<'_>| {
+        SERIES
+            .iter()
+            .map(|p| n.host.text(p).unwrap_or_default())
+            .collect::<Vec<_>>()
+    };
     let before = read(n);
     for _ in 0..50 {
         if n.cancel.is_cancelled() || !n.out.check() {
@@ -156,19 +260,41 @@ fn series(n: &mut Native<'_>) -> Result<(), Miss> {
         std::thread::sleep(Duration::from_millis(100));
     }
     let after = read(n);
-    writeln!(n.out, "# changes per second over 5 s, from /proc/vmstat and the cpu line of /proc/stat")?;
+    writeln!(
+        n.out,
+        "# changes per second over 5 s, from /proc/vmstat and the cpu line of /proc/stat"
+    )?;
     let cpu = |text: &str| -> Vec<u64> {
-        text.lines().next().unwrap_or("").split_whitespace().skip(1).filter_map(|v| v.parse().ok()).collect()
+        text.lines()
+            .next()
+            .unwrap_or("")
+            .split_whitespace()
+            .skip(1)
+            .filter_map(|v| v.parse().ok())
+            .collect()
     };
     let (from, to) = (cpu(&before[0]), cpu(&after[0]));
-    let deltas: Vec<u64> = from.iter().zip(&to).map(|(a, b)| b.saturating_sub(*a)).collect();
+    let deltas: Vec<u64> = from
+        .iter()
+        .zip(&to)
+        .map(|(a, b)| b.saturating_sub(*a))
+        .collect();
     let total: u64 = deltas.iter().take(8).sum::<u64>().max(1);
-    let names = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"];
+    let names = [
+        "user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal",
+    ];
     for (name, delta) in names.iter().zip(&deltas) {
-        writeln!(n.out, "cpu_{name}_pct {:.1}", *delta as f64 * 100.0 / total as f64)?;
+        writeln!(
+            n.out,
+            "cpu_{name}_pct {:.1}",
+            *delta as f64 * 100.0 / total as f64
+        )?;
     }
     for (old, new) in before[1].lines().zip(after[1].lines()) {
-        let pair = |l: &str| l.split_once(' ').and_then(|(k, v)| Some((k.to_owned(), v.parse::<u64>().ok()?)));
+        let pair = |l: &str| {
+            l.split_once(' ')
+                .and_then(|(k, v)| Some((k.to_owned(), v.parse::<u64>().ok()?)))
+        };
         if let (Some((key, a)), Some((other, b))) = (pair(old), pair(new))
             && key == other
             && b > a

@@ -35,7 +35,10 @@ pub(super) fn summary(n: &mut Native<'_>) -> Result<(), Miss> {
     if pids.is_empty() {
         return Err(Miss::absent("no process in /proc"));
     }
-    writeln!(n.out, "    PID COMMAND          total   file socket   pipe   anon device  other")?;
+    writeln!(
+        n.out,
+        "    PID COMMAND          total   file socket   pipe   anon device  other"
+    )?;
     let mut hidden = 0;
     let mut deleted = Vec::new();
     for pid in pids {
@@ -45,11 +48,15 @@ pub(super) fn summary(n: &mut Native<'_>) -> Result<(), Miss> {
         let mut seen = 0;
         for fd in fds.iter().take(MAX_FDS) {
             let path = format!("{dir}/{fd}");
-            let Some(target) = n.host.read_link(&path) else { continue };
+            let Some(target) = n.host.read_link(&path) else {
+                continue;
+            };
             seen += 1;
             *counts.entry(kind(&target)).or_default() += 1;
             if let Some(file) = target.strip_suffix(" (deleted)") {
-                deleted.extend(deleted_size(n.host, &path, file).map(|size| (size, pid, file.to_owned())));
+                deleted.extend(
+                    deleted_size(n.host, &path, file).map(|size| (size, pid, file.to_owned())),
+                );
             }
         }
         hidden += usize::from(fds.is_empty() && !n.host.is_root());
@@ -70,14 +77,18 @@ pub(super) fn summary(n: &mut Native<'_>) -> Result<(), Miss> {
         writeln!(n.out, "{size:>14} {pid:>7} {file}")?;
     }
     if hidden > 0 {
-        return Err(Miss::denied(format!("descriptors of {hidden} processes of other users")));
+        return Err(Miss::denied(format!(
+            "descriptors of {hidden} processes of other users"
+        )));
     }
     Ok(())
 }
 
 /// The size of a deleted file of 1 MiB or more, unless it lies on a mount that can hang.
 fn deleted_size(host: &Host, fd: &str, file: &str) -> Option<u64> {
-    if !file.starts_with('/') || mounts::of_path(host.mounts(), file).is_some_and(mounts::Mount::can_hang) {
+    if !file.starts_with('/')
+        || mounts::of_path(host.mounts(), file).is_some_and(mounts::Mount::can_hang)
+    {
         return None;
     }
     let size = host.stat_descriptor(fd)?.size;
@@ -91,9 +102,14 @@ fn deleted_size(host: &Host, fd: &str, file: &str) -> Option<u64> {
 pub(super) fn deleted_libraries(n: &mut Native<'_>) -> Result<(), Miss> {
     let mut found = false;
     for pid in n.host.pids().into_iter().take(MAX_MAPS) {
-        let Ok(maps) = n.host.text(&format!("/proc/{pid}/maps")) else { continue };
+        let Ok(maps) = n.host.text(&format!("/proc/{pid}/maps")) else {
+            continue;
+        };
         let mut last = "";
-        for line in maps.lines().filter(|l| l.ends_with(" (deleted)") && l.contains(".so")) {
+        for line in maps
+            .lines()
+            .filter(|l| l.ends_with(" (deleted)") && l.contains(".so"))
+        {
             let Some(at) = line.find('/') else { continue };
             let file = line[at..].trim_end_matches(" (deleted)");
             if file != last && !file.starts_with("/memfd:") {
@@ -119,11 +135,17 @@ pub(super) fn socket_owners(n: &mut Native<'_>) -> HashMap<u64, (u32, String)> {
         let dir = format!("/proc/{pid}/fd");
         let mut program = None;
         for fd in n.host.names(&dir).iter().take(MAX_FDS) {
-            let Some(target) = n.host.read_link(&format!("{dir}/{fd}")) else { continue };
-            let inode = target.strip_prefix("socket:[").and_then(|t| t.strip_suffix(']')?.parse::<u64>().ok());
+            let Some(target) = n.host.read_link(&format!("{dir}/{fd}")) else {
+                continue;
+            };
+            let inode = target
+                .strip_prefix("socket:[")
+                .and_then(|t| t.strip_suffix(']')?.parse::<u64>().ok());
             if let Some(inode) = inode {
                 let program = program.get_or_insert_with(|| name(n.host, pid));
-                owners.entry(inode).or_insert_with(|| (pid, program.clone()));
+                owners
+                    .entry(inode)
+                    .or_insert_with(|| (pid, program.clone()));
             }
         }
         if !n.out.check() {

@@ -4,7 +4,13 @@ use super::declare;
 use crate::collect::{self, Miss, Params, PlannedItem, Planner, Source, source::Native};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 
-declare!(Packages, "packages", "Packages", "Which versions are installed, and what changed lately?", ["base", "packages"]);
+declare!(
+    Packages,
+    "packages",
+    "Packages",
+    "Which versions are installed, and what changed lately?",
+    ["base", "packages"]
+);
 
 const K: u64 = 1 << 10;
 const M: u64 = 1 << 20;
@@ -12,18 +18,43 @@ const STATUS: &str = "/var/lib/dpkg/status";
 
 fn plan(p: &mut Planner<'_>) {
     let size = p.host.stat(STATUS).map_or(0, |m| m.size / 8);
-    p.native("dpkg", "dpkg -l", dpkg).row(110).must().limit(2 * M).estimate(size).link("installed-debs");
-    let databases = ["/var/lib/rpm/rpmdb.sqlite", "/var/lib/rpm/Packages", "/var/lib/rpm/Packages.db"];
-    let more = ["/usr/lib/sysimage/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/Packages.db"];
-    let rpm = databases.iter().chain(&more).any(|d| p.host.stat(d).is_some_and(|m| m.size > 0));
+    p.native("dpkg", "dpkg -l", dpkg)
+        .row(110)
+        .must()
+        .limit(2 * M)
+        .estimate(size)
+        .link("installed-debs");
+    let databases = [
+        "/var/lib/rpm/rpmdb.sqlite",
+        "/var/lib/rpm/Packages",
+        "/var/lib/rpm/Packages.db",
+    ];
+    let more = [
+        "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+        "/usr/lib/sysimage/rpm/Packages.db",
+    ];
+    let rpm = databases
+        .iter()
+        .chain(&more)
+        .any(|d| p.host.stat(d).is_some_and(|m| m.size > 0));
     let line = "rpm --nodigest -qa --qf=%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}";
     let path = "sos/sos_commands/rpm/rpm_-qa";
     if rpm {
         let format = "--qf=%-59{NVRA} %{INSTALLTIME:date}\\n";
-        let argv = ["rpm", "--nodigest", "-qa", format].map(str::to_owned).to_vec();
-        p.argv("rpm", line, argv).at(path).row(111).must().limit(2 * M).seconds(30).link("installed-rpms");
+        let argv = ["rpm", "--nodigest", "-qa", format]
+            .map(str::to_owned)
+            .to_vec();
+        p.argv("rpm", line, argv)
+            .at(path)
+            .row(111)
+            .must()
+            .limit(2 * M)
+            .seconds(30)
+            .link("installed-rpms");
     } else {
-        p.command_if("rpm", line, Some("no RPM database")).at(path).row(111);
+        p.command_if("rpm", line, Some("no RPM database"))
+            .at(path)
+            .row(111);
     }
     p.native("apk", "installed packages", apk).row(111).must();
     p.native("dpkg", "unusual states", unusual).row(112);
@@ -42,21 +73,45 @@ fn plan(p: &mut Planner<'_>) {
         "/etc/apk/repositories",
     ];
     p.files(&files, 512 * K).row(112);
-    p.files(&["/run/reboot-required", "/run/reboot-required.pkgs", "/var/run/reboot-required"], 64 * K).row(113);
+    p.files(
+        &[
+            "/run/reboot-required",
+            "/run/reboot-required.pkgs",
+            "/var/run/reboot-required",
+        ],
+        64 * K,
+    )
+    .row(113);
     let dnf = (!rpm).then_some("no RPM database");
-    p.command_if("dnf", "dnf history list", dnf).row(113).seconds(20);
-    p.command_if("yum", "needs-restarting -r", dnf).row(113).seconds(20);
+    p.command_if("dnf", "dnf history list", dnf)
+        .row(113)
+        .seconds(20);
+    p.command_if("yum", "needs-restarting -r", dnf)
+        .row(113)
+        .seconds(20);
     if p.params.opted_in("verify") && rpm {
-        p.command("rpm", "rpm -Va --nofiledigest").row(114).seconds(60).limit(256 * K).root();
+        p.command("rpm", "rpm -Va --nofiledigest")
+            .row(114)
+            .seconds(60)
+            .limit(256 * K)
+            .root();
     } else {
-        p.nothing("dpkg", "verify", Miss::skipped("opt-in (verify), for packages that the request names")).row(114);
+        p.nothing(
+            "dpkg",
+            "verify",
+            Miss::skipped("opt-in (verify), for packages that the request names"),
+        )
+        .row(114);
     }
     let snap = (!p.host.exists("/run/snapd.socket")).then_some("snapd does not run");
     p.command_if("snap", "snap list --all", snap).row(115);
     let flatpak = (!p.host.exists("/var/lib/flatpak/app")).then_some("no Flatpak application");
     p.command_if("flatpak", "flatpak list", flatpak).row(115);
-    p.command("libraries", "ldconfig -p -N -X").row(116).limit(512 * K);
-    p.files(&["/etc/ld.so.conf", "/etc/ld.so.conf.d/*"], 64 * K).row(116);
+    p.command("libraries", "ldconfig -p -N -X")
+        .row(116)
+        .limit(512 * K);
+    p.files(&["/etc/ld.so.conf", "/etc/ld.so.conf.d/*"], 64 * K)
+        .row(116);
 }
 
 /// One package of the status file.
@@ -71,7 +126,10 @@ struct Package {
 }
 
 /// Reads the status file as a stream; it has tens of megabytes on some hosts.
-fn each(n: &mut Native<'_>, mut take: impl FnMut(&mut Native<'_>, &Package) -> Result<(), Miss>) -> Result<(), Miss> {
+fn each(
+    n: &mut Native<'_>,
+    mut take: impl FnMut(&mut Native<'_>, &Package) -> Result<(), Miss>,
+) -> Result<(), Miss> {
     let (file, _) = n.host.open(STATUS)?;
     let mut reader = BufReader::with_capacity(64 << 10, file.take(256 << 20));
     let mut line = Vec::new();
@@ -91,7 +149,9 @@ fn each(n: &mut Native<'_>, mut take: impl FnMut(&mut Native<'_>, &Package) -> R
             }
             continue;
         }
-        let Some((key, value)) = text.split_once(": ") else { continue };
+        let Some((key, value)) = text.split_once(": ") else {
+            continue;
+        };
         match key {
             "Package" => value.clone_into(&mut package.name),
             "Version" => value.clone_into(&mut package.version),
@@ -129,7 +189,11 @@ fn letters(status: &str) -> String {
 }
 
 fn shown(p: &Package) -> String {
-    if p.same { format!("{}:{}", p.name, p.architecture) } else { p.name.clone() }
+    if p.same {
+        format!("{}:{}", p.name, p.architecture)
+    } else {
+        p.name.clone()
+    }
 }
 
 fn dpkg(n: &mut Native<'_>) -> Result<(), Miss> {
@@ -138,15 +202,28 @@ fn dpkg(n: &mut Native<'_>) -> Result<(), Miss> {
         let letters = letters(&p.status);
         if !letters.ends_with('n') && letters.as_bytes().get(1) != Some(&b'n') {
             let name = shown(p);
-            let row = format!("{letters} {name:<40} {:<32} {:<12} {}", p.version, p.architecture, p.summary);
+            let row = format!(
+                "{letters} {name:<40} {:<32} {:<12} {}",
+                p.version, p.architecture, p.summary
+            );
             rows.push((name, row));
         }
         Ok(())
     })?;
     writeln!(n.out, "Desired=Unknown/Install/Remove/Purge/Hold")?;
-    writeln!(n.out, "| Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend")?;
-    writeln!(n.out, "|/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)")?;
-    writeln!(n.out, "||/ {:<40} {:<32} {:<12} Description", "Name", "Version", "Architecture")?;
+    writeln!(
+        n.out,
+        "| Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend"
+    )?;
+    writeln!(
+        n.out,
+        "|/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)"
+    )?;
+    writeln!(
+        n.out,
+        "||/ {:<40} {:<32} {:<12} Description",
+        "Name", "Version", "Architecture"
+    )?;
     writeln!(n.out, "+++-{:=<40}-{:=<32}-{:=<12}-{:=<30}", "", "", "", "")?;
     rows.sort();
     for (_, row) in rows {
@@ -158,7 +235,10 @@ fn dpkg(n: &mut Native<'_>) -> Result<(), Miss> {
 /// Packages that are held, half installed, or wait for something.
 fn unusual(n: &mut Native<'_>) -> Result<(), Miss> {
     each(n, |n, p| {
-        if !matches!(p.status.as_str(), "install ok installed" | "deinstall ok config-files" | "purge ok not-installed") {
+        if !matches!(
+            p.status.as_str(),
+            "install ok installed" | "deinstall ok config-files" | "purge ok not-installed"
+        ) {
             writeln!(n.out, "{} {} {}", shown(p), p.version, p.status)?;
         }
         Ok(())
@@ -171,7 +251,10 @@ fn unusual(n: &mut Native<'_>) -> Result<(), Miss> {
 
 /// Alpine's database: blocks of `P:name`, `V:version`.
 fn apk(n: &mut Native<'_>) -> Result<(), Miss> {
-    let (file, _) = n.host.open("/lib/apk/db/installed").map_err(|m| Miss { reason: "no apk database".to_owned(), ..m })?;
+    let (file, _) = n.host.open("/lib/apk/db/installed").map_err(|m| Miss {
+        reason: "no apk database".to_owned(),
+        ..m
+    })?;
     let mut name = String::new();
     for line in BufReader::new(file.take(64 << 20)).lines() {
         let line = line?;

@@ -27,7 +27,12 @@ pub(super) fn plan(p: &mut Planner<'_>) {
             .why("Can this host reach what it was asked to reach, and how long does it take?");
     }
     if p.params.probes.is_empty() {
-        p.nothing("probes", "probe", Miss::skipped("the profile names no endpoint")).row(97);
+        p.nothing(
+            "probes",
+            "probe",
+            Miss::skipped("the profile names no endpoint"),
+        )
+        .row(97);
     }
 }
 
@@ -35,13 +40,21 @@ pub(super) fn plan(p: &mut Planner<'_>) {
 fn parts(probe: &Probe) -> (String, u16, String) {
     let (rest, default) = match probe.target.strip_prefix("http://") {
         Some(rest) => (rest, 80),
-        None => (probe.target.strip_prefix("https://").unwrap_or(&probe.target), 443),
+        None => (
+            probe
+                .target
+                .strip_prefix("https://")
+                .unwrap_or(&probe.target),
+            443,
+        ),
     };
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     match authority.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-            (host.trim_matches(['[', ']']).to_owned(), port.parse().unwrap_or(default), format!("/{path}"))
-        }
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (
+            host.trim_matches(['[', ']']).to_owned(),
+            port.parse().unwrap_or(default),
+            format!("/{path}"),
+        ),
         _ => (authority.to_owned(), default, format!("/{path}")),
     }
 }
@@ -58,7 +71,9 @@ fn run(n: &mut Native<'_>, probe: &Probe) -> Result<(), Miss> {
         }
         Err(reason) => writeln!(n.out, "dns {host}: failed after {took:.1} ms: {reason}")?,
     }
-    let Ok(addresses) = addresses else { return Ok(()) };
+    let Ok(addresses) = addresses else {
+        return Ok(());
+    };
     if probe.kind == ProbeKind::Dns {
         return Ok(());
     }
@@ -87,7 +102,11 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     let (tx, rx) = mpsc::channel();
     let name = host.to_owned();
     std::thread::spawn(move || {
-        let _ = tx.send((name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>));
+        let _ = tx.send(
+            (name.as_str(), port)
+                .to_socket_addrs()
+                .map(Iterator::collect::<Vec<_>>),
+        );
     });
     match rx.recv_timeout(STEP) {
         Ok(Ok(addresses)) if addresses.is_empty() => Err("no address".to_owned()),
@@ -102,14 +121,25 @@ fn http(n: &mut Native<'_>, mut stream: &TcpStream, host: &str, path: &str) -> R
     let began = Instant::now();
     stream.set_read_timeout(Some(STEP))?;
     stream.set_write_timeout(Some(STEP))?;
-    let request = format!("HEAD {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: sitrep\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "HEAD {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: sitrep\r\nConnection: close\r\n\r\n"
+    );
     let mut answer = Vec::new();
-    let read = stream.write_all(request.as_bytes()).and_then(|()| stream.take(1024).read_to_end(&mut answer));
+    let read = stream
+        .write_all(request.as_bytes())
+        .and_then(|()| stream.take(1024).read_to_end(&mut answer));
     let took = began.elapsed().as_secs_f64() * 1000.0;
-    let status = String::from_utf8_lossy(&answer).lines().next().unwrap_or("").to_owned();
+    let status = String::from_utf8_lossy(&answer)
+        .lines()
+        .next()
+        .unwrap_or("")
+        .to_owned();
     match read {
         _ if !status.is_empty() => writeln!(n.out, "http {path}: {status} in {took:.1} ms")?,
-        Ok(_) => writeln!(n.out, "http {path}: closed without an answer after {took:.1} ms")?,
+        Ok(_) => writeln!(
+            n.out,
+            "http {path}: closed without an answer after {took:.1} ms"
+        )?,
         Err(e) => writeln!(n.out, "http {path}: failed after {took:.1} ms: {e}")?,
     }
     Ok(())
@@ -124,10 +154,16 @@ mod tests {
         for (target, expected) in [
             ("example.org", ("example.org", 443, "/")),
             ("example.org:8443", ("example.org", 8443, "/")),
-            ("http://127.0.0.1:8080/health", ("127.0.0.1", 8080, "/health")),
+            (
+                "http://127.0.0.1:8080/health",
+                ("127.0.0.1", 8080, "/health"),
+            ),
             ("[::1]:5432", ("::1", 5432, "/")),
         ] {
-            let probe = Probe { kind: ProbeKind::Tcp, target: target.to_owned() };
+            let probe = Probe {
+                kind: ProbeKind::Tcp,
+                target: target.to_owned(),
+            };
             let (host, port, path) = parts(&probe);
             assert_eq!((host.as_str(), port, path.as_str()), expected);
         }

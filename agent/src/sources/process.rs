@@ -23,40 +23,126 @@ fn plan(p: &mut Planner<'_>) {
         let table = Arc::clone(&table);
         move |n: &mut Native<'_>| render(n, &table)
     };
-    p.native("process", "ps auxwww", of(ps_aux)).row(36).must().seconds(20).link("ps");
-    p.native("process", "ps alxwww", of(ps_alx)).row(36).limit(5 * M);
-    p.native("process", "ps auxwwwm", of(ps_threads)).row(36).limit(5 * M).seconds(20);
-    p.native("process", "ps -elfL", of(ps_elfl)).row(36).limit(5 * M).seconds(20);
-    p.native("process", "pstree -lp", of(pstree)).row(36).link("pstree");
+    p.native("process", "ps auxwww", of(ps_aux))
+        .row(36)
+        .must()
+        .seconds(20)
+        .link("ps");
+    p.native("process", "ps alxwww", of(ps_alx))
+        .row(36)
+        .limit(5 * M);
+    p.native("process", "ps auxwwwm", of(ps_threads))
+        .row(36)
+        .limit(5 * M)
+        .seconds(20);
+    p.native("process", "ps -elfL", of(ps_elfl))
+        .row(36)
+        .limit(5 * M)
+        .seconds(20);
+    p.native("process", "pstree -lp", of(pstree))
+        .row(36)
+        .link("pstree");
     p.native("process", "top", of(top)).row(37).must();
-    p.native("process", "blocked and zombies", of(stuck)).row(37).root();
-    p.native("process", "open files", openfiles::summary).row(38).limit(2 * M).seconds(20).root();
+    p.native("process", "blocked and zombies", of(stuck))
+        .row(37)
+        .root();
+    p.native("process", "open files", openfiles::summary)
+        .row(38)
+        .limit(2 * M)
+        .seconds(20)
+        .root();
     if p.params.opted_in("lsof") {
-        let argv = ["lsof", "+M", "-n", "-l", "-c", ""].map(str::to_owned).to_vec();
-        p.argv("process", "lsof +M -n -l -c ''", argv).row(38).limit(10 * M).seconds(30).root().link("lsof");
+        let argv = ["lsof", "+M", "-n", "-l", "-c", ""]
+            .map(str::to_owned)
+            .to_vec();
+        p.argv("process", "lsof +M -n -l -c ''", argv)
+            .row(38)
+            .limit(10 * M)
+            .seconds(30)
+            .root()
+            .link("lsof");
     } else {
-        p.nothing("process", "lsof +M -n -l -c ''", Miss::skipped("opt-in (lsof); the summary is in open files")).row(38);
+        p.nothing(
+            "process",
+            "lsof +M -n -l -c ''",
+            Miss::skipped("opt-in (lsof); the summary is in open files"),
+        )
+        .row(38);
     }
-    p.nothing("process", "environment names", Miss::skipped("opt-in: only for a target that the request names")).row(39);
-    p.files(&["/etc/security/limits.conf", "/etc/security/limits.d/*"], 64 * K).row(40);
-    for name in ["fs/file-nr", "fs/file-max", "fs/nr_open", "fs/inode-nr", "kernel/pid_max", "kernel/threads-max"] {
+    p.nothing(
+        "process",
+        "environment names",
+        Miss::skipped("opt-in: only for a target that the request names"),
+    )
+    .row(39);
+    p.files(
+        &["/etc/security/limits.conf", "/etc/security/limits.d/*"],
+        64 * K,
+    )
+    .row(40);
+    for name in [
+        "fs/file-nr",
+        "fs/file-max",
+        "fs/nr_open",
+        "fs/inode-nr",
+        "kernel/pid_max",
+        "kernel/threads-max",
+    ] {
         p.file(&format!("/proc/sys/{name}"), 4 * K).row(40).must();
     }
-    p.files(&["/proc/sysvipc/shm", "/proc/sysvipc/sem", "/proc/sysvipc/msg"], 512 * K).row(41);
+    p.files(
+        &[
+            "/proc/sysvipc/shm",
+            "/proc/sysvipc/sem",
+            "/proc/sysvipc/msg",
+        ],
+        512 * K,
+    )
+    .row(41);
     p.file("/proc/sys/fs/mqueue/*", 4 * K).row(41);
-    p.native("process", "ls -lan /dev/shm", |n| super::listing::recursive(n, "/dev/shm", 0)).row(41);
-    p.native("process", "deleted libraries in use", openfiles::deleted_libraries).row(42).limit(256 * K).seconds(20).root();
+    p.native("process", "ls -lan /dev/shm", |n| {
+        super::listing::recursive(n, "/dev/shm", 0)
+    })
+    .row(41);
+    p.native(
+        "process",
+        "deleted libraries in use",
+        openfiles::deleted_libraries,
+    )
+    .row(42)
+    .limit(256 * K)
+    .seconds(20)
+    .root();
 }
 
 fn ps_aux(n: &mut Native<'_>, table: &Table) -> Result<(), Miss> {
     let all = table.get(n)?;
-    writeln!(n.out, "USER         PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND")?;
+    writeln!(
+        n.out,
+        "USER         PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND"
+    )?;
     for p in &all.processes {
         let user = all.user(p.uid);
-        let Process { pid, vsz_kb, rss_kb, .. } = p;
-        write!(n.out, "{user:<8} {pid:>7} {:>4.1} {:>4.1} {vsz_kb:>6} {rss_kb:>5} ", all.cpu_pct(p), all.mem_pct(p))?;
+        let Process {
+            pid,
+            vsz_kb,
+            rss_kb,
+            ..
+        } = p;
+        write!(
+            n.out,
+            "{user:<8} {pid:>7} {:>4.1} {:>4.1} {vsz_kb:>6} {rss_kb:>5} ",
+            all.cpu_pct(p),
+            all.mem_pct(p)
+        )?;
         let (tty, stat) = (p.tty(), p.stat());
-        writeln!(n.out, "{tty:<8} {stat:<4} {:<6} {:>6} {}", all.started(p), p.time(), p.command)?;
+        writeln!(
+            n.out,
+            "{tty:<8} {stat:<4} {:<6} {:>6} {}",
+            all.started(p),
+            p.time(),
+            p.command
+        )?;
         if !n.out.check() {
             break;
         }
@@ -66,12 +152,34 @@ fn ps_aux(n: &mut Native<'_>, table: &Table) -> Result<(), Miss> {
 
 fn ps_alx(n: &mut Native<'_>, table: &Table) -> Result<(), Miss> {
     let all = table.get(n)?;
-    writeln!(n.out, "F   UID     PID    PPID PRI  NI    VSZ   RSS WCHAN  STAT TTY        TIME COMMAND")?;
+    writeln!(
+        n.out,
+        "F   UID     PID    PPID PRI  NI    VSZ   RSS WCHAN  STAT TTY        TIME COMMAND"
+    )?;
     for p in &all.processes {
-        let Process { uid, pid, ppid, priority, nice, vsz_kb, rss_kb, .. } = p;
+        let Process {
+            uid,
+            pid,
+            ppid,
+            priority,
+            nice,
+            vsz_kb,
+            rss_kb,
+            ..
+        } = p;
         let flags = p.flags >> 6 & 7;
-        write!(n.out, "{flags} {uid:>5} {pid:>7} {ppid:>7} {priority:>3} {nice:>3} {vsz_kb:>6} {rss_kb:>5} -      ")?;
-        writeln!(n.out, "{:<4} {:<8} {:>6} {}", p.stat(), p.tty(), p.time(), p.command)?;
+        write!(
+            n.out,
+            "{flags} {uid:>5} {pid:>7} {ppid:>7} {priority:>3} {nice:>3} {vsz_kb:>6} {rss_kb:>5} -      "
+        )?;
+        writeln!(
+            n.out,
+            "{:<4} {:<8} {:>6} {}",
+            p.stat(),
+            p.tty(),
+            p.time(),
+            p.command
+        )?;
     }
     Ok(())
 }
@@ -79,15 +187,40 @@ fn ps_alx(n: &mut Native<'_>, table: &Table) -> Result<(), Miss> {
 /// `ps auxwwwm`: a line per process, then a line per thread.
 fn ps_threads(n: &mut Native<'_>, table: &Table) -> Result<(), Miss> {
     let all = table.get(n)?;
-    writeln!(n.out, "USER         PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND")?;
+    writeln!(
+        n.out,
+        "USER         PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND"
+    )?;
     for p in &all.processes {
         let (user, pid) = (all.user(p.uid), p.pid);
         let Process { vsz_kb, rss_kb, .. } = p;
-        write!(n.out, "{user:<8} {pid:>7} {:>4.1} {:>4.1} {vsz_kb:>6} {rss_kb:>5} ", all.cpu_pct(p), all.mem_pct(p))?;
-        writeln!(n.out, "{:<8} -    {:<6} {:>6} {}", p.tty(), all.started(p), p.time(), p.command)?;
+        write!(
+            n.out,
+            "{user:<8} {pid:>7} {:>4.1} {:>4.1} {vsz_kb:>6} {rss_kb:>5} ",
+            all.cpu_pct(p),
+            all.mem_pct(p)
+        )?;
+        writeln!(
+            n.out,
+            "{:<8} -    {:<6} {:>6} {}",
+            p.tty(),
+            all.started(p),
+            p.time(),
+            p.command
+        )?;
         for thread in proctable::threads(n, p) {
-            write!(n.out, "{user:<8}       - {:>4.1}    -      -     - -        ", all.cpu_pct(&thread))?;
-            writeln!(n.out, "{:<4} {:<6} {:>6} -", thread.stat(), all.started(&thread), thread.time())?;
+            write!(
+                n.out,
+                "{user:<8}       - {:>4.1}    -      -     - -        ",
+                all.cpu_pct(&thread)
+            )?;
+            writeln!(
+                n.out,
+                "{:<4} {:<6} {:>6} -",
+                thread.stat(),
+                all.started(&thread),
+                thread.time()
+            )?;
         }
         if !n.out.check() {
             break;
@@ -98,16 +231,39 @@ fn ps_threads(n: &mut Native<'_>, table: &Table) -> Result<(), Miss> {
 
 fn ps_elfl(n: &mut Native<'_>, table: &Table) -> Result<(), Miss> {
     let all = table.get(n)?;
-    writeln!(n.out, "F S UID          PID    PPID     LWP  C NLWP PRI  NI ADDR SZ WCHAN  STIME TTY          TIME CMD")?;
+    writeln!(
+        n.out,
+        "F S UID          PID    PPID     LWP  C NLWP PRI  NI ADDR SZ WCHAN  STIME TTY          TIME CMD"
+    )?;
     for p in &all.processes {
         let (user, pid, ppid, threads) = (all.user(p.uid), p.pid, p.ppid, p.threads);
         for thread in proctable::threads(n, p) {
-            let Process { pid: lwp, priority, nice, .. } = thread;
+            let Process {
+                pid: lwp,
+                priority,
+                nice,
+                ..
+            } = thread;
             let flags = thread.flags >> 6 & 7;
             let share = all.cpu_pct(&thread).min(99.0) as u64;
-            write!(n.out, "{flags} {} {user:<8} {pid:>7} {ppid:>7} {lwp:>7} {share:>2} {threads:>4} ", thread.state)?;
-            write!(n.out, "{priority:>3} {nice:>3} - {:>5} -      ", p.vsz_kb / 4)?;
-            writeln!(n.out, "{} {:<8} {} {}", all.started(&thread), p.tty(), thread.long_time(), p.command)?;
+            write!(
+                n.out,
+                "{flags} {} {user:<8} {pid:>7} {ppid:>7} {lwp:>7} {share:>2} {threads:>4} ",
+                thread.state
+            )?;
+            write!(
+                n.out,
+                "{priority:>3} {nice:>3} - {:>5} -      ",
+                p.vsz_kb / 4
+            )?;
+            writeln!(
+                n.out,
+                "{} {:<8} {} {}",
+                all.started(&thread),
+                p.tty(),
+                thread.long_time(),
+                p.command
+            )?;
         }
         if !n.out.check() {
             break;
@@ -126,7 +282,14 @@ fn pstree(n: &mut Native<'_>, table: &Table) -> Result<(), Miss> {
 }
 
 fn branch(n: &mut Native<'_>, all: &[Process], at: &Process, depth: usize) -> Result<(), Miss> {
-    writeln!(n.out, "{:indent$}{}({})", "", at.name, at.pid, indent = depth * 2)?;
+    writeln!(
+        n.out,
+        "{:indent$}{}({})",
+        "",
+        at.name,
+        at.pid,
+        indent = depth * 2
+    )?;
     // A cycle cannot be, but a table read while processes come and go may look like one.
     if depth < 64 && n.out.check() {
         for child in all.iter().filter(|p| p.ppid == at.pid && p.pid != at.pid) {
@@ -147,14 +310,25 @@ fn top(n: &mut Native<'_>, table: &Table) -> Result<(), Miss> {
         ("threads", |p| p.threads),
         ("descriptor table", |p| p.fd_size),
     ];
-    writeln!(n.out, "processes {}, threads {}", all.processes.len(), all.processes.iter().map(|p| p.threads).sum::<u64>())?;
+    writeln!(
+        n.out,
+        "processes {}, threads {}",
+        all.processes.len(),
+        all.processes.iter().map(|p| p.threads).sum::<u64>()
+    )?;
     for (title, measure) in measures {
         let mut order: Vec<&Process> = all.processes.iter().filter(|p| measure(p) > 0).collect();
         order.sort_by_key(|p| std::cmp::Reverse(measure(p)));
         writeln!(n.out, "\ntop by {title}")?;
         for p in order.iter().take(15) {
             let command: String = p.command.chars().take(120).collect();
-            writeln!(n.out, "{:>12} {:>7} {:<8} {command}", measure(p), p.pid, all.user(p.uid))?;
+            writeln!(
+                n.out,
+                "{:>12} {:>7} {:<8} {command}",
+                measure(p),
+                p.pid,
+                all.user(p.uid)
+            )?;
         }
     }
     Ok(())
@@ -164,12 +338,26 @@ fn top(n: &mut Native<'_>, table: &Table) -> Result<(), Miss> {
 fn stuck(n: &mut Native<'_>, table: &Table) -> Result<(), Miss> {
     let all = table.get(n)?;
     let mut found = false;
-    for p in all.processes.iter().filter(|p| matches!(p.state, 'D' | 'Z')) {
+    for p in all
+        .processes
+        .iter()
+        .filter(|p| matches!(p.state, 'D' | 'Z'))
+    {
         found = true;
-        writeln!(n.out, "{} {} parent {} {}", p.state, p.pid, p.ppid, p.command)?;
+        writeln!(
+            n.out,
+            "{} {} parent {} {}",
+            p.state, p.pid, p.ppid, p.command
+        )?;
         if p.state == 'D' {
-            let place = n.host.value(&format!("/proc/{}/wchan", p.pid)).unwrap_or_default();
-            let stack = n.host.text(&format!("/proc/{}/stack", p.pid)).unwrap_or_default();
+            let place = n
+                .host
+                .value(&format!("/proc/{}/wchan", p.pid))
+                .unwrap_or_default();
+            let stack = n
+                .host
+                .text(&format!("/proc/{}/stack", p.pid))
+                .unwrap_or_default();
             writeln!(n.out, "  waits in {place}\n{stack}")?;
         }
     }

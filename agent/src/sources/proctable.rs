@@ -59,7 +59,11 @@ impl Table {
     /// Absent when there is no /proc.
     pub(super) fn get(&self, n: &Native<'_>) -> Result<&Snapshot, Miss> {
         let snapshot = self.0.get_or_init(|| snapshot(n));
-        if snapshot.processes.is_empty() { Err(Miss::absent("no process in /proc")) } else { Ok(snapshot) }
+        if snapshot.processes.is_empty() {
+            Err(Miss::absent("no process in /proc"))
+        } else {
+            Ok(snapshot)
+        }
     }
 }
 
@@ -67,7 +71,9 @@ fn snapshot(n: &Native<'_>) -> Snapshot {
     let host = n.host;
     let value = |text: &str, key: &str| {
         let line = text.lines().find_map(|l| l.strip_prefix(key));
-        line.and_then(|l| l.split_whitespace().next()).and_then(|v| v.parse::<u64>().ok()).unwrap_or(0)
+        line.and_then(|l| l.split_whitespace().next())
+            .and_then(|v| v.parse::<u64>().ok())
+            .unwrap_or(0)
     };
     let stat = host.text("/proc/stat").unwrap_or_default();
     let mut processes = Vec::new();
@@ -81,7 +87,10 @@ fn snapshot(n: &Native<'_>) -> Snapshot {
     Snapshot {
         processes,
         users: users(host),
-        uptime_s: host.value("/proc/uptime").and_then(|t| t.split(' ').next()?.parse().ok()).unwrap_or(0.0),
+        uptime_s: host
+            .value("/proc/uptime")
+            .and_then(|t| t.split(' ').next()?.parse().ok())
+            .unwrap_or(0.0),
         boot_s: i64::try_from(value(&stat, "btime ")).unwrap_or(0),
         now_s: n.params.now_ms / 1000,
         total_kb: value(&host.text("/proc/meminfo").unwrap_or_default(), "MemTotal:"),
@@ -105,20 +114,33 @@ fn users(host: &Host) -> HashMap<u32, String> {
 fn process(host: &Host, pid: u32) -> Option<Process> {
     let stat = host.read(&format!("/proc/{pid}/stat"), 4096).ok()?;
     let mut process = parse_stat(&String::from_utf8_lossy(&stat))?;
-    let status = host.read(&format!("/proc/{pid}/status"), 8192).unwrap_or_default();
+    let status = host
+        .read(&format!("/proc/{pid}/status"), 8192)
+        .unwrap_or_default();
     let status = String::from_utf8_lossy(&status);
     for line in status.lines() {
-        let Some((key, rest)) = line.split_once(':') else { continue };
-        let mut numbers = rest.split_whitespace().map(|v| v.parse::<u64>().unwrap_or(0));
+        let Some((key, rest)) = line.split_once(':') else {
+            continue;
+        };
+        let mut numbers = rest
+            .split_whitespace()
+            .map(|v| v.parse::<u64>().unwrap_or(0));
         match key {
-            "Uid" => process.uid = numbers.nth(1).and_then(|v| u32::try_from(v).ok()).unwrap_or(0),
+            "Uid" => {
+                process.uid = numbers
+                    .nth(1)
+                    .and_then(|v| u32::try_from(v).ok())
+                    .unwrap_or(0)
+            }
             "FDSize" => process.fd_size = numbers.next().unwrap_or(0),
             "VmLck" => process.locked_kb = numbers.next().unwrap_or(0),
             "VmSwap" => process.swap_kb = numbers.next().unwrap_or(0),
             _ => {}
         }
     }
-    let line = host.read(&format!("/proc/{pid}/cmdline"), MAX_COMMAND).unwrap_or_default();
+    let line = host
+        .read(&format!("/proc/{pid}/cmdline"), MAX_COMMAND)
+        .unwrap_or_default();
     process.command = command(&line, &process.name);
     Some(process)
 }
@@ -131,7 +153,17 @@ fn command(line: &[u8], name: &str) -> String {
     if text.is_empty() {
         return format!("[{name}]");
     }
-    text.chars().map(|c| if c == '\0' { ' ' } else if c.is_control() { '?' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c == '\0' {
+                ' '
+            } else if c.is_control() {
+                '?'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// A line of /proc/[pid]/stat; the name in parentheses may hold anything.
@@ -139,8 +171,18 @@ fn parse_stat(text: &str) -> Option<Process> {
     let (pid, rest) = text.split_once(" (")?;
     let (name, rest) = rest.rsplit_once(") ")?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
-    let signed = |at: usize| fields.get(at).and_then(|v| v.parse::<i64>().ok()).unwrap_or(0);
-    let number = |at: usize| fields.get(at).and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);
+    let signed = |at: usize| {
+        fields
+            .get(at)
+            .and_then(|v| v.parse::<i64>().ok())
+            .unwrap_or(0)
+    };
+    let number = |at: usize| {
+        fields
+            .get(at)
+            .and_then(|v| v.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
     Some(Process {
         pid: pid.parse().ok()?,
         name: name.to_owned(),
@@ -189,17 +231,31 @@ impl Snapshot {
         self.users.get(&uid).map_or_else(
             || uid.to_string(),
             // ps cuts long names so that the columns stay in place.
-            |name| if name.len() > 8 { format!("{}+", name.chars().take(7).collect::<String>()) } else { name.clone() },
+            |name| {
+                if name.len() > 8 {
+                    format!("{}+", name.chars().take(7).collect::<String>())
+                } else {
+                    name.clone()
+                }
+            },
         )
     }
 
     pub(super) fn cpu_pct(&self, p: &Process) -> f64 {
         let alive = self.uptime_s - p.start_ticks as f64 / TICKS as f64;
-        if alive <= 0.0 { 0.0 } else { (p.ticks as f64 / TICKS as f64 / alive * 100.0).min(999.9) }
+        if alive <= 0.0 {
+            0.0
+        } else {
+            (p.ticks as f64 / TICKS as f64 / alive * 100.0).min(999.9)
+        }
     }
 
     pub(super) fn mem_pct(&self, p: &Process) -> f64 {
-        if self.total_kb == 0 { 0.0 } else { p.rss_kb as f64 * 100.0 / self.total_kb as f64 }
+        if self.total_kb == 0 {
+            0.0
+        } else {
+            p.rss_kb as f64 * 100.0 / self.total_kb as f64
+        }
     }
 
     pub(super) fn started(&self, p: &Process) -> String {
@@ -215,7 +271,10 @@ impl Snapshot {
 
 impl Process {
     pub(super) fn tty(&self) -> String {
-        let (major, minor) = (self.tty_nr >> 8 & 0xfff, (self.tty_nr & 0xff) | (self.tty_nr >> 12 & 0xfff00));
+        let (major, minor) = (
+            self.tty_nr >> 8 & 0xfff,
+            (self.tty_nr & 0xff) | (self.tty_nr >> 12 & 0xfff00),
+        );
         match major {
             0 => "?".to_owned(),
             4 if minor < 64 => format!("tty{minor}"),
@@ -249,7 +308,12 @@ impl Process {
 
     pub(super) fn long_time(&self) -> String {
         let seconds = self.ticks / TICKS;
-        format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+        format!(
+            "{:02}:{:02}:{:02}",
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        )
     }
 }
 
@@ -259,10 +323,17 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_anything() {
-        let line = "42 (a) b (c) S 1 42 42 34816 42 4194304 1 0 0 0 150 50 0 0 20 0 3 0 100 8192000 25 0";
+        let line =
+            "42 (a) b (c) S 1 42 42 34816 42 4194304 1 0 0 0 150 50 0 0 20 0 3 0 100 8192000 25 0";
         let p = parse_stat(line).expect("parsed");
-        assert_eq!((p.pid, p.name.as_str(), p.ppid, p.threads), (42, "a) b (c", 1, 3));
-        assert_eq!((p.vsz_kb, p.rss_kb, p.time().as_str(), p.tty().as_str()), (8000, 100, "0:02", "pts/0"));
+        assert_eq!(
+            (p.pid, p.name.as_str(), p.ppid, p.threads),
+            (42, "a) b (c", 1, 3)
+        );
+        assert_eq!(
+            (p.vsz_kb, p.rss_kb, p.time().as_str(), p.tty().as_str()),
+            (8000, 100, "0:02", "pts/0")
+        );
         assert_eq!(p.stat(), "Ssl+");
         assert_eq!(command(b"", "kthreadd"), "[kthreadd]");
         assert_eq!(command(b"a\0b\x1b[2J\0", "a"), "a b?[2J");

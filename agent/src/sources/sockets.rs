@@ -7,8 +7,19 @@ use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const STATES: &[&str] = &[
-    "", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT", "LAST_ACK",
-    "LISTEN", "CLOSING", "SYN_RECV",
+    "",
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+    "SYN_RECV",
 ];
 /// Most sockets per table that are shown.
 const MAX_ROWS: usize = 20_000;
@@ -17,7 +28,11 @@ const MAX_ROWS: usize = 20_000;
 fn address(text: &str) -> Option<(IpAddr, u16)> {
     let (host, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
-    let word = |at: usize| u32::from_str_radix(host.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
+    let word = |at: usize| {
+        u32::from_str_radix(host.get(at..at + 8)?, 16)
+            .ok()
+            .map(u32::to_ne_bytes)
+    };
     let ip = if host.len() == 8 {
         IpAddr::V4(Ipv4Addr::from(word(0)?))
     } else {
@@ -39,7 +54,9 @@ fn shown(address: (IpAddr, u16)) -> String {
 
 /// Bytes in the queues, `hex:hex`.
 fn queues(text: &str) -> (u64, u64) {
-    let mut parts = text.split(':').map(|h| u64::from_str_radix(h, 16).unwrap_or(0));
+    let mut parts = text
+        .split(':')
+        .map(|h| u64::from_str_radix(h, 16).unwrap_or(0));
     let send = parts.next().unwrap_or(0);
     (parts.next().unwrap_or(0), send)
 }
@@ -56,7 +73,11 @@ fn timer(text: &str, retransmits: &str, timeouts: &str) -> String {
     let ticks = u64::from_str_radix(when, 16).unwrap_or(0);
     let retransmits = u64::from_str_radix(retransmits, 16).unwrap_or(0);
     let probes: u64 = timeouts.parse().unwrap_or(0);
-    format!("{name} ({}.{:02}/{retransmits}/{probes})", ticks / 100, ticks % 100)
+    format!(
+        "{name} ({}.{:02}/{retransmits}/{probes})",
+        ticks / 100,
+        ticks % 100
+    )
 }
 
 /// `netstat -W -neopa`.
@@ -68,19 +89,27 @@ pub(super) fn netstat(n: &mut Native<'_>) -> Result<(), Miss> {
         return Err(Miss::absent("no /proc/net/tcp"));
     }
     let owners = openfiles::socket_owners(n);
-    writeln!(n.out, "Active Internet connections (servers and established)")?;
+    writeln!(
+        n.out,
+        "Active Internet connections (servers and established)"
+    )?;
     writeln!(
         n.out,
         "Proto Recv-Q Send-Q Local Address           Foreign Address         State       User       Inode      \
          PID/Program name     Timer"
     )?;
     for proto in ["tcp", "tcp6", "udp", "udp6", "raw", "raw6"] {
-        let Ok(text) = n.host.read(&format!("/proc/net/{proto}"), 8 << 20) else { continue };
+        let Ok(text) = n.host.read(&format!("/proc/net/{proto}"), 8 << 20) else {
+            continue;
+        };
         let text = String::from_utf8_lossy(&text);
         let listening = |l: &&str| l.split_whitespace().nth(3) == Some("0A");
         // Listeners first: they matter most when the table is cut.
         let rows = text.lines().skip(1);
-        let ordered = rows.clone().filter(listening).chain(rows.filter(|l| !listening(l)));
+        let ordered = rows
+            .clone()
+            .filter(listening)
+            .chain(rows.filter(|l| !listening(l)));
         for line in ordered.take(MAX_ROWS) {
             internet_row(n, proto, line, &owners)?;
         }
@@ -95,8 +124,25 @@ fn internet_row(
     owners: &HashMap<u64, (u32, String)>,
 ) -> Result<(), Miss> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let [_, local, remote, state, queue, when, retransmits, uid, timeouts, inode, ..] = words[..] else { return Ok(()) };
-    let (Some(local), Some(remote)) = (address(local), address(remote)) else { return Ok(()) };
+    let [
+        _,
+        local,
+        remote,
+        state,
+        queue,
+        when,
+        retransmits,
+        uid,
+        timeouts,
+        inode,
+        ..,
+    ] = words[..]
+    else {
+        return Ok(());
+    };
+    let (Some(local), Some(remote)) = (address(local), address(remote)) else {
+        return Ok(());
+    };
     let (receive, send) = queues(queue);
     let state = usize::from_str_radix(state, 16).unwrap_or(0);
     let state = match proto.as_bytes()[0] {
@@ -117,13 +163,21 @@ fn internet_row(
 }
 
 fn unix(n: &mut Native<'_>, owners: &HashMap<u64, (u32, String)>) -> Result<(), Miss> {
-    writeln!(n.out, "Active UNIX domain sockets (servers and established)")?;
-    writeln!(n.out, "Proto RefCnt Flags       Type       State         I-Node   PID/Program name     Path")?;
+    writeln!(
+        n.out,
+        "Active UNIX domain sockets (servers and established)"
+    )?;
+    writeln!(
+        n.out,
+        "Proto RefCnt Flags       Type       State         I-Node   PID/Program name     Path"
+    )?;
     let text = n.host.read("/proc/net/unix", 8 << 20).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     for line in text.lines().skip(1).take(MAX_ROWS) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [_, references, _, flags, kind, state, inode, rest @ ..] = &words[..] else { continue };
+        let [_, references, _, flags, kind, state, inode, rest @ ..] = &words[..] else {
+            continue;
+        };
         let references = u64::from_str_radix(references, 16).unwrap_or(0);
         let accepting = *flags == "00010000";
         let kind = match *kind {
@@ -162,7 +216,11 @@ pub(super) fn statistics(n: &mut Native<'_>) -> Result<(), Miss> {
         let lines: Vec<&str> = text.lines().collect();
         for pair in lines.chunks(2) {
             let [names, values] = pair else { continue };
-            let (Some((proto, names)), Some((_, values))) = (names.split_once(':'), values.split_once(':')) else { continue };
+            let (Some((proto, names)), Some((_, values))) =
+                (names.split_once(':'), values.split_once(':'))
+            else {
+                continue;
+            };
             writeln!(n.out, "{proto}:")?;
             for (name, value) in names.split_whitespace().zip(values.split_whitespace()) {
                 writeln!(n.out, "    {name}: {value}")?;
@@ -211,19 +269,31 @@ pub(super) fn groups(n: &mut Native<'_>) -> Result<(), Miss> {
 pub(super) fn route_table(n: &mut Native<'_>) -> Result<(), Miss> {
     let text = n.host.text("/proc/net/route")?;
     writeln!(n.out, "Kernel IP routing table")?;
-    writeln!(n.out, "Destination     Gateway         Genmask         Flags Metric Ref    Use Iface")?;
-    let ip = |hex: &str| u32::from_str_radix(hex, 16).map(|b| Ipv4Addr::from(b.to_ne_bytes()).to_string());
+    writeln!(
+        n.out,
+        "Destination     Gateway         Genmask         Flags Metric Ref    Use Iface"
+    )?;
+    let ip = |hex: &str| {
+        u32::from_str_radix(hex, 16).map(|b| Ipv4Addr::from(b.to_ne_bytes()).to_string())
+    };
     for line in text.lines().skip(1) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [nic, to, gateway, flags, references, used, metric, mask, ..] = words[..] else { continue };
-        let (Ok(to), Ok(gateway), Ok(mask)) = (ip(to), ip(gateway), ip(mask)) else { continue };
+        let [nic, to, gateway, flags, references, used, metric, mask, ..] = words[..] else {
+            continue;
+        };
+        let (Ok(to), Ok(gateway), Ok(mask)) = (ip(to), ip(gateway), ip(mask)) else {
+            continue;
+        };
         let bits = u32::from_str_radix(flags, 16).unwrap_or(0);
         let flags: String = [(1, 'U'), (2, 'G'), (4, 'H'), (0x200, '!')]
             .iter()
             .filter(|(bit, _)| bits & bit != 0)
             .map(|(_, mark)| *mark)
             .collect();
-        writeln!(n.out, "{to:<15} {gateway:<15} {mask:<15} {flags:<5} {metric:<6} {references:<3} {used:>6} {nic}")?;
+        writeln!(
+            n.out,
+            "{to:<15} {gateway:<15} {mask:<15} {flags:<5} {metric:<6} {references:<3} {used:>6} {nic}"
+        )?;
     }
     Ok(())
 }
@@ -242,7 +312,10 @@ mod tests {
         ] {
             assert_eq!(address(text).map(shown).as_deref(), Some(expected));
         }
-        assert_eq!(timer("02:000005DC", "00000000", "0"), "keepalive (15.00/0/0)");
+        assert_eq!(
+            timer("02:000005DC", "00000000", "0"),
+            "keepalive (15.00/0/0)"
+        );
         assert_eq!(address("nonsense"), None);
     }
 }

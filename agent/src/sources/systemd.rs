@@ -18,13 +18,22 @@ const M: u64 = 1 << 20;
 fn plan(p: &mut Planner<'_>) {
     let none = (!p.host.has_systemd()).then_some("systemd does not run this host");
     let command = |p: &mut Planner<'_>, row: u16, line: &str, limit: u64, seconds: u64| {
-        p.command_if("systemd", line, none).row(row).limit(limit).seconds(seconds);
+        p.command_if("systemd", line, none)
+            .row(row)
+            .limit(limit)
+            .seconds(seconds);
     };
-    for line in ["systemctl list-units", "systemctl list-units --failed", "systemctl list-jobs"] {
+    for line in [
+        "systemctl list-units",
+        "systemctl list-units --failed",
+        "systemctl list-jobs",
+    ] {
         p.command_if("systemd", line, none).row(43).must();
     }
     command(p, 43, "systemctl list-units --all", M, 10);
-    p.command("systemd", "systemctl list-unit-files").row(44).must();
+    p.command("systemd", "systemctl list-unit-files")
+        .row(44)
+        .must();
     command(p, 45, "systemctl show service --all", 5 * M, 15);
     command(p, 46, "systemctl status --all", 2 * M, 20);
     let files = [
@@ -35,24 +44,61 @@ fn plan(p: &mut Planner<'_>) {
         "/etc/systemd/user/**",
     ];
     p.files(&files, 256 * K).row(47);
-    p.command_if("systemd", "systemd-delta", none).row(47).limit(M);
+    p.command_if("systemd", "systemd-delta", none)
+        .row(47)
+        .limit(M);
     command(p, 48, "systemd-analyze blame", 256 * K, 10);
     command(p, 48, "systemd-analyze critical-chain", 256 * K, 10);
     command(p, 48, "systemctl list-timers --all", 256 * K, 10);
     p.file("/proc/cgroups", 64 * K).row(49).must();
-    p.native("cgroups", "cgroup state", control_groups).row(49).limit(2 * M).seconds(15);
-    p.native("services", "ls /etc/init.d", |n| listing::names(n, &["/etc/init.d", "/etc/rc.d/init.d"])).row(50);
-    p.native("services", "ls -lanR /etc/rc.d", start_links).row(50);
-    p.files(&["/etc/inittab", "/etc/rc.local", "/etc/rc.d/rc.local"], 64 * K).row(50);
+    p.native("cgroups", "cgroup state", control_groups)
+        .row(49)
+        .limit(2 * M)
+        .seconds(15);
+    p.native("services", "ls /etc/init.d", |n| {
+        listing::names(n, &["/etc/init.d", "/etc/rc.d/init.d"])
+    })
+    .row(50);
+    p.native("services", "ls -lanR /etc/rc.d", start_links)
+        .row(50);
+    p.files(
+        &["/etc/inittab", "/etc/rc.local", "/etc/rc.d/rc.local"],
+        64 * K,
+    )
+    .row(50);
     let openrc = (!p.host.exists("/run/openrc")).then_some("OpenRC does not run");
     p.command_if("services", "rc-status -a", openrc).row(50);
     p.native("services", "runlevel", runlevel).row(50);
-    p.files(&["/etc/crontab", "/etc/anacrontab", "/etc/cron.d/*", "/etc/cron.allow", "/etc/cron.deny"], 64 * K).row(51);
-    p.native("cron", "ls -lanR /etc/cron", |n| cron_listing(n)).row(51);
-    p.files(&["/var/spool/cron/crontabs/*", "/var/spool/cron/root", "/var/spool/cron/*"], 64 * K).row(51).root();
-    p.native("cron", "root_crontab", root_crontab).row(51).root();
+    p.files(
+        &[
+            "/etc/crontab",
+            "/etc/anacrontab",
+            "/etc/cron.d/*",
+            "/etc/cron.allow",
+            "/etc/cron.deny",
+        ],
+        64 * K,
+    )
+    .row(51);
+    p.native("cron", "ls -lanR /etc/cron", |n| cron_listing(n))
+        .row(51);
+    p.files(
+        &[
+            "/var/spool/cron/crontabs/*",
+            "/var/spool/cron/root",
+            "/var/spool/cron/*",
+        ],
+        64 * K,
+    )
+    .row(51)
+    .root();
+    p.native("cron", "root_crontab", root_crontab)
+        .row(51)
+        .root();
     let bus = (!p.host.exists("/run/dbus/system_bus_socket")).then_some("no system bus");
-    p.command_if("dbus", "busctl list --no-pager", bus).row(52).limit(256 * K);
+    p.command_if("dbus", "busctl list --no-pager", bus)
+        .row(52)
+        .limit(256 * K);
     p.native("login", "sessions", sessions).row(53);
     p.file("/etc/systemd/logind.conf", 64 * K).row(53);
 }
@@ -74,16 +120,29 @@ fn start_links(n: &mut Native<'_>) -> Result<(), Miss> {
 }
 
 fn cron_listing(n: &mut Native<'_>) -> Result<(), Miss> {
-    let dirs = ["/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly"];
+    let dirs = [
+        "/etc/cron.d",
+        "/etc/cron.hourly",
+        "/etc/cron.daily",
+        "/etc/cron.weekly",
+        "/etc/cron.monthly",
+    ];
     let known: Vec<&str> = dirs.into_iter().filter(|d| n.host.exists(d)).collect();
     for dir in &known {
         listing::recursive(n, dir, 0)?;
     }
-    if known.is_empty() { Err(Miss::absent("no cron on this host")) } else { Ok(()) }
+    if known.is_empty() {
+        Err(Miss::absent("no cron on this host"))
+    } else {
+        Ok(())
+    }
 }
 
 fn root_crontab(n: &mut Native<'_>) -> Result<(), Miss> {
-    let text = n.host.text("/var/spool/cron/crontabs/root").or_else(|_| n.host.text("/var/spool/cron/root"))?;
+    let text = n
+        .host
+        .text("/var/spool/cron/crontabs/root")
+        .or_else(|_| n.host.text("/var/spool/cron/root"))?;
     write!(n.out, "{text}")?;
     Ok(())
 }
@@ -93,7 +152,11 @@ fn runlevel(n: &mut Native<'_>) -> Result<(), Miss> {
     let target = target.or_else(|| n.host.read_link("/usr/lib/systemd/system/default.target"));
     let target = target.or_else(|| n.host.read_link("/lib/systemd/system/default.target"));
     let target = target.ok_or_else(|| Miss::absent("no default target"))?;
-    writeln!(n.out, "default target: {}", target.rsplit('/').next().unwrap_or(&target))?;
+    writeln!(
+        n.out,
+        "default target: {}",
+        target.rsplit('/').next().unwrap_or(&target)
+    )?;
     Ok(())
 }
 
@@ -103,9 +166,25 @@ fn sessions(n: &mut Native<'_>) -> Result<(), Miss> {
         return Err(Miss::absent("no logind session"));
     }
     for name in names.iter().filter(|s| !s.ends_with(".ref")) {
-        let text = n.host.text(&format!("/run/systemd/sessions/{name}")).unwrap_or_default();
-        let keep = ["USER=", "UID=", "STATE=", "TYPE=", "CLASS=", "TTY=", "REMOTE_HOST=", "SERVICE=", "REALTIME="];
-        let fields: Vec<&str> = text.lines().filter(|l| keep.iter().any(|k| l.starts_with(k))).collect();
+        let text = n
+            .host
+            .text(&format!("/run/systemd/sessions/{name}"))
+            .unwrap_or_default();
+        let keep = [
+            "USER=",
+            "UID=",
+            "STATE=",
+            "TYPE=",
+            "CLASS=",
+            "TTY=",
+            "REMOTE_HOST=",
+            "SERVICE=",
+            "REALTIME=",
+        ];
+        let fields: Vec<&str> = text
+            .lines()
+            .filter(|l| keep.iter().any(|k| l.starts_with(k)))
+            .collect();
         writeln!(n.out, "session {name} {}", fields.join(" "))?;
     }
     Ok(())
@@ -113,9 +192,25 @@ fn sessions(n: &mut Native<'_>) -> Result<(), Miss> {
 
 /// Files of a control group that tell about limits and trouble.
 const GROUP_FILES: &[&str] = &[
-    "memory.current", "memory.max", "memory.high", "memory.events", "memory.swap.current", "memory.swap.max",
-    "memory.pressure", "cpu.max", "cpu.stat", "cpu.pressure", "io.pressure", "pids.current", "pids.max", "pids.events",
-    "memory.usage_in_bytes", "memory.limit_in_bytes", "memory.failcnt", "cpu.cfs_quota_us", "cgroup.events",
+    "memory.current",
+    "memory.max",
+    "memory.high",
+    "memory.events",
+    "memory.swap.current",
+    "memory.swap.max",
+    "memory.pressure",
+    "cpu.max",
+    "cpu.stat",
+    "cpu.pressure",
+    "io.pressure",
+    "pids.current",
+    "pids.max",
+    "pids.events",
+    "memory.usage_in_bytes",
+    "memory.limit_in_bytes",
+    "memory.failcnt",
+    "cpu.cfs_quota_us",
+    "cgroup.events",
 ];
 
 /// One line per group and file, to depth 4; values over several lines are joined.
@@ -134,7 +229,11 @@ fn control_groups(n: &mut Native<'_>) -> Result<(), Miss> {
         if depth < 4 {
             for name in names.iter().rev() {
                 let path = format!("{dir}/{name}");
-                if !name.contains('.') || name.ends_with(".slice") || name.ends_with(".service") || name.ends_with(".scope") {
+                if !name.contains('.')
+                    || name.ends_with(".slice")
+                    || name.ends_with(".service")
+                    || name.ends_with(".scope")
+                {
                     if n.host.stat(&path).is_some_and(|m| m.is_dir()) {
                         queue.push((path, depth + 1));
                     }
@@ -142,5 +241,9 @@ fn control_groups(n: &mut Native<'_>) -> Result<(), Miss> {
             }
         }
     }
-    if n.out.is_empty() { Err(Miss::absent("no control group with limits")) } else { Ok(()) }
+    if n.out.is_empty() {
+        Err(Miss::absent("no control group with limits"))
+    } else {
+        Ok(())
+    }
 }

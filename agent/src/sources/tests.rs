@@ -13,29 +13,66 @@ const ROWS: u16 = 131;
 
 fn hosts() -> Vec<(String, Host)> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/hosts");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(dir).expect("fixtures").map(|e| e.expect("entry").path()).collect();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(dir)
+        .expect("fixtures")
+        .map(|e| e.expect("entry").path())
+        .collect();
     paths.sort();
     assert!(paths.len() >= 3);
-    paths.iter().map(|p| (p.file_name().expect("name").to_string_lossy().into_owned(), Host::at(p).expect("host"))).collect()
+    paths
+        .iter()
+        .map(|p| {
+            (
+                p.file_name().expect("name").to_string_lossy().into_owned(),
+                Host::at(p).expect("host"),
+            )
+        })
+        .collect()
 }
 
 fn everything(host: &Host) -> Vec<PlannedItem> {
-    let params = Params { now_ms: 1_795_528_862_000, ..Params::default() };
-    registry().iter().flat_map(|s| s.plan(host, &params)).collect()
+    let params = Params {
+        now_ms: 1_795_528_862_000,
+        ..Params::default()
+    };
+    registry()
+        .iter()
+        .flat_map(|s| s.plan(host, &params))
+        .collect()
 }
 
 #[test]
 fn every_source_plans_on_every_host() {
-    for (name, host) in hosts().into_iter().chain([("live".to_owned(), Host::live().expect("host"))]) {
+    for (name, host) in hosts()
+        .into_iter()
+        .chain([("live".to_owned(), Host::live().expect("host"))])
+    {
         for source in registry() {
             let items = source.plan(&host, &Params::default());
             assert!(!items.is_empty(), "{} plans nothing on {name}", source.id());
             for item in items {
                 assert_eq!(item.source, source.id());
-                assert!(item.path.starts_with("sos/") && !item.path.contains("/../") && !item.path.ends_with('/'), "{}", item.path);
-                assert!(!item.path.starts_with("sos/dev/"), "readers leave out what lies below dev/");
-                assert!(item.limit_bytes > 0 && item.timeout_ms > 0 && !item.why.is_empty(), "{}", item.id);
-                assert_eq!(matches!(item.read, Read::Command { .. }) && !host.is_live(), false, "no command on a fixture");
+                assert!(
+                    item.path.starts_with("sos/")
+                        && !item.path.contains("/../")
+                        && !item.path.ends_with('/'),
+                    "{}",
+                    item.path
+                );
+                assert!(
+                    !item.path.starts_with("sos/dev/"),
+                    "readers leave out what lies below dev/"
+                );
+                assert!(
+                    item.limit_bytes > 0 && item.timeout_ms > 0 && !item.why.is_empty(),
+                    "{}",
+                    item.id
+                );
+                assert_eq!(
+                    matches!(item.read, Read::Command { .. }) && !host.is_live(),
+                    false,
+                    "no command on a fixture"
+                );
             }
         }
     }
@@ -46,7 +83,11 @@ fn sources_are_named_once_and_fully() {
     let ids: BTreeSet<&str> = registry().iter().map(|s| s.id()).collect();
     assert_eq!(ids.len(), registry().len());
     for source in registry() {
-        assert!(!source.title().is_empty() && source.why().ends_with('?') && !source.tags().is_empty(), "{}", source.id());
+        assert!(
+            !source.title().is_empty() && source.why().ends_with('?') && !source.tags().is_empty(),
+            "{}",
+            source.id()
+        );
     }
 }
 
@@ -54,7 +95,11 @@ fn sources_are_named_once_and_fully() {
 fn every_source_belongs_to_a_built_in_profile() {
     let profiles = profile::built_in().expect("profiles");
     for source in registry() {
-        let by: Vec<&str> = profiles.iter().filter(|p| p.chooses(*source)).map(|p| p.name.as_str()).collect();
+        let by: Vec<&str> = profiles
+            .iter()
+            .filter(|p| p.chooses(*source))
+            .map(|p| p.name.as_str())
+            .collect();
         assert!(by.len() > 1, "{} is only in {by:?}", source.id());
     }
 }
@@ -62,7 +107,11 @@ fn every_source_belongs_to_a_built_in_profile() {
 #[test]
 fn the_must_tier_is_small() {
     for (name, host) in hosts() {
-        let must: u64 = everything(&host).iter().filter(|i| i.tier == Tier::Must).map(|i| i.estimate_bytes).sum();
+        let must: u64 = everything(&host)
+            .iter()
+            .filter(|i| i.tier == Tier::Must)
+            .map(|i| i.estimate_bytes)
+            .sum();
         assert!(must < 5_000_000, "{name}: {must}");
     }
 }
@@ -79,7 +128,9 @@ fn table(host: &Host) -> String {
          root.\n\n| row | source | how | items, for example | root |\n|---|---|---|---|---|\n",
     );
     for row in 1..=ROWS {
-        let items = rows.get(&row).unwrap_or_else(|| panic!("row {row} has no source"));
+        let items = rows
+            .get(&row)
+            .unwrap_or_else(|| panic!("row {row} has no source"));
         let sources: BTreeSet<&str> = items.iter().map(|i| i.source).collect();
         let how: BTreeSet<&str> = items
             .iter()
@@ -89,22 +140,38 @@ fn table(host: &Host) -> String {
                 _ => "N",
             })
             .collect();
-        let root = if items.iter().any(|i| i.needs.is_some()) { "*root*" } else { "" };
-        let mut names: Vec<String> = items.iter().map(|i| format!("`{}`", i.origin.replace('|', "/"))).collect();
+        let root = if items.iter().any(|i| i.needs.is_some()) {
+            "*root*"
+        } else {
+            ""
+        };
+        let mut names: Vec<String> = items
+            .iter()
+            .map(|i| format!("`{}`", i.origin.replace('|', "/")))
+            .collect();
         let more = names.len().saturating_sub(4);
         names.truncate(4);
         if more > 0 {
             names.push(format!("and {more} more"));
         }
         let join = |set: BTreeSet<&str>| set.into_iter().collect::<Vec<_>>().join(" ");
-        let _ = writeln!(out, "| {row} | {} | {} | {} | {root} |", join(sources), join(how), names.join(", "));
+        let _ = writeln!(
+            out,
+            "| {row} | {} | {} | {} | {root} |",
+            join(sources),
+            join(how),
+            names.join(", ")
+        );
     }
     out
 }
 
 #[test]
 fn the_table_of_items_is_true() {
-    let (_, debian) = hosts().into_iter().find(|(n, _)| n == "debian").expect("fixture");
+    let (_, debian) = hosts()
+        .into_iter()
+        .find(|(n, _)| n == "debian")
+        .expect("fixture");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/ITEMS.md");
     let table = table(&debian);
     #[expect(clippy::disallowed_methods, reason = "a switch of this test only")]
@@ -112,5 +179,8 @@ fn the_table_of_items_is_true() {
         std::fs::write(&path, &table).expect("written");
     }
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(stored == table, "run this test with SITREP_UPDATE=1 and look at the difference");
+    assert!(
+        stored == table,
+        "run this test with SITREP_UPDATE=1 and look at the difference"
+    );
 }

@@ -36,7 +36,12 @@ impl ServerCertVerifier for Look {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -45,7 +50,12 @@ impl ServerCertVerifier for Look {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -68,20 +78,40 @@ pub(super) fn chain(n: &mut Native<'_>, mut stream: TcpStream, host: &str) -> Re
         .with_custom_certificate_verifier(Arc::new(Look(provider)))
         .with_no_client_auth();
     let name = ServerName::try_from(host.to_owned()).map_err(|e| Miss::failed(e.to_string()))?;
-    let mut client = ClientConnection::new(Arc::new(config), name).map_err(|e| Miss::failed(e.to_string()))?;
+    let mut client =
+        ClientConnection::new(Arc::new(config), name).map_err(|e| Miss::failed(e.to_string()))?;
     let began = Instant::now();
     while client.is_handshaking() {
         if let Err(e) = client.complete_io(&mut stream) {
-            writeln!(n.out, "tls {host}: failed after {:.1} ms: {e}", began.elapsed().as_secs_f64() * 1000.0)?;
+            writeln!(
+                n.out,
+                "tls {host}: failed after {:.1} ms: {e}",
+                began.elapsed().as_secs_f64() * 1000.0
+            )?;
             return Ok(());
         }
     }
-    let version = client.protocol_version().map_or_else(|| "unknown".to_owned(), |v| format!("{v:?}"));
-    writeln!(n.out, "tls {host}: {version} in {:.1} ms", began.elapsed().as_secs_f64() * 1000.0)?;
-    for (depth, der) in client.peer_certificates().unwrap_or_default().iter().enumerate() {
+    let version = client
+        .protocol_version()
+        .map_or_else(|| "unknown".to_owned(), |v| format!("{v:?}"));
+    writeln!(
+        n.out,
+        "tls {host}: {version} in {:.1} ms",
+        began.elapsed().as_secs_f64() * 1000.0
+    )?;
+    for (depth, der) in client
+        .peer_certificates()
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+    {
         for found in certificate::read_all(der) {
             let days = (found.not_after_ms - n.params.now_ms).div_euclid(DAY_MS);
-            writeln!(n.out, "  {depth} {} issued by {}, ends in {days} days", found.subject, found.issuer)?;
+            writeln!(
+                n.out,
+                "  {depth} {} issued by {}, ends in {days} days",
+                found.subject, found.issuer
+            )?;
             if !found.names.is_empty() {
                 writeln!(n.out, "    names {}", found.names.join(" "))?;
             }
