@@ -35,11 +35,23 @@ pub struct Key {
 }
 
 const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
-    Key { name, kind, default, secret: false, doc }
+    Key {
+        name,
+        kind,
+        default,
+        secret: false,
+        doc,
+    }
 }
 
 const fn secret(name: &'static str, doc: &'static str) -> Key {
-    Key { name, kind: Kind::Text, default: "", secret: true, doc }
+    Key {
+        name,
+        kind: Kind::Text,
+        default: "",
+        secret: true,
+        doc,
+    }
 }
 
 /// All settings.
@@ -78,7 +90,8 @@ pub fn nearest(wrong: &str) -> Option<&'static str> {
             best = Some((distance, key.name));
         }
     }
-    best.filter(|(d, name)| *d <= 2 + name.len() / 4).map(|(_, name)| name)
+    best.filter(|(d, name)| *d <= 2 + name.len() / 4)
+        .map(|(_, name)| name)
 }
 
 fn edit_distance(a: &str, b: &str) -> usize {
@@ -110,7 +123,11 @@ mod tests {
     #[test]
     fn names_are_unique_and_defaults_are_valid() {
         for (i, key) in KEYS.iter().enumerate() {
-            assert!(KEYS[i + 1..].iter().all(|k| k.name != key.name), "{} twice", key.name);
+            assert!(
+                KEYS[i + 1..].iter().all(|k| k.name != key.name),
+                "{} twice",
+                key.name
+            );
             if !key.default.is_empty() {
                 let checked = super::super::layers::check_value(key, key.default);
                 assert!(checked.is_ok(), "{}: {checked:?}", key.name);
@@ -120,6 +137,9 @@ mod tests {
 
     #[test]
     fn env_names() {
-        assert_eq!(env_name("limits.upload_bytes"), "SITREPD_LIMITS_UPLOAD_BYTES");
+        assert_eq!(
+            env_name("limits.upload_bytes"),
+            "SITREPD_LIMITS_UPLOAD_BYTES"
+        );
     }
 }

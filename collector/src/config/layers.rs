@@ -88,14 +88,19 @@ pub struct Resolved(BTreeMap<&'static str, Value>);
 impl std::fmt::Debug for Resolved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Values may be secret: only names and origins are shown.
-        f.debug_map().entries(self.0.iter().map(|(k, v)| (k, &v.origin))).finish()
+        f.debug_map()
+            .entries(self.0.iter().map(|(k, v)| (k, &v.origin)))
+            .finish()
     }
 }
 
 impl Resolved {
     /// The text of a key, empty when unset.
     pub fn text(&self, name: &str) -> &str {
-        debug_assert!(KEYS.iter().any(|k| k.name == name), "{name} is not a registered key");
+        debug_assert!(
+            KEYS.iter().any(|k| k.name == name),
+            "{name} is not a registered key"
+        );
         self.0.get(name).map_or("", |v| v.text.as_str())
     }
 
@@ -136,7 +141,11 @@ impl Resolved {
             .map(|key| {
                 let value = self.0.get(key.name);
                 let text = value.map_or(String::new(), |v| v.text.clone());
-                let shown = if key.secret && !text.is_empty() { "(hidden)".to_owned() } else { text };
+                let shown = if key.secret && !text.is_empty() {
+                    "(hidden)".to_owned()
+                } else {
+                    text
+                };
                 let origin = value.map_or_else(|| "unset".to_owned(), |v| v.origin.clone());
                 (key.name, shown, origin)
             })
@@ -172,8 +181,10 @@ pub fn load(sources: &Sources) -> Result<Resolved, ConfigError> {
         merge.set(key, key.default.to_owned(), "built-in".to_owned());
     }
     if let Some(path) = &sources.file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::ReadFile { path: path.clone(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::ReadFile {
+            path: path.clone(),
+            source,
+        })?;
         merge.file(path, &text);
     }
     for (name, value) in &sources.environment {
@@ -192,7 +203,9 @@ pub fn load(sources: &Sources) -> Result<Resolved, ConfigError> {
     if merge.faults.is_empty() {
         Ok(Resolved(merge.values))
     } else {
-        Err(ConfigError::Faults { faults: merge.faults })
+        Err(ConfigError::Faults {
+            faults: merge.faults,
+        })
     }
 }
 
@@ -208,7 +221,10 @@ impl Merge {
             Ok(()) => {
                 self.values.insert(key.name, Value { text, origin });
             }
-            Err(message) => self.faults.push(Fault { place: origin, message }),
+            Err(message) => self.faults.push(Fault {
+                place: origin,
+                message,
+            }),
         }
     }
 
@@ -222,7 +238,13 @@ impl Merge {
 
     fn file(&mut self, path: &Path, text: &str) {
         let place = |offset: usize| {
-            let line = text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1;
+            let line = text
+                .as_bytes()
+                .iter()
+                .take(offset)
+                .filter(|b| **b == b'\n')
+                .count()
+                + 1;
             format!("{}:{line}", path.display())
         };
         match DeTable::parse(text) {
@@ -263,7 +285,8 @@ fn plain_text(value: &DeValue<'_>) -> Option<String> {
         DeValue::Integer(number) => Some(number.to_string()),
         DeValue::Boolean(flag) => Some(flag.to_string()),
         DeValue::Array(items) => {
-            let texts: Option<Vec<String>> = items.iter().map(|i| plain_text(i.get_ref())).collect();
+            let texts: Option<Vec<String>> =
+                items.iter().map(|i| plain_text(i.get_ref())).collect();
             texts.map(|t| t.join(","))
         }
         _ => None,
@@ -294,12 +317,18 @@ pub fn check_value(key: &Key, text: &str) -> Result<(), String> {
     if fits {
         return Ok(());
     }
-    let shown = if key.secret { String::new() } else { format!(", not {text:?}") };
+    let shown = if key.secret {
+        String::new()
+    } else {
+        format!(", not {text:?}")
+    };
     Err(format!("{} must be {}{shown}", key.name, form(key.kind)))
 }
 
 fn split_unit(text: &str) -> Option<(u64, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     Some((number.parse().ok()?, unit.trim()))
 }
@@ -350,10 +379,13 @@ mod tests {
     #[test]
     fn all_faults_at_once_with_their_lines() {
         let faults = merged("listn = \"x\"\n\n[tls]\nmode = \"sometimes\"\n").unwrap_err();
-        assert_eq!(faults, [
-            "s.toml:1: unknown key \"listn\"; did you mean \"listen\"?",
-            "s.toml:4: tls.mode must be one of own, files, off, not \"sometimes\"",
-        ]);
+        assert_eq!(
+            faults,
+            [
+                "s.toml:1: unknown key \"listn\"; did you mean \"listen\"?",
+                "s.toml:4: tls.mode must be one of own, files, off, not \"sometimes\"",
+            ]
+        );
         assert!(merged("a = = 1").unwrap_err()[0].starts_with("s.toml:1: "));
     }
 
@@ -361,7 +393,10 @@ mod tests {
     fn later_layers_win_and_are_named() {
         let sources = Sources {
             file: None,
-            environment: vec![("SITREPD_NAME".into(), "Env".into()), ("SITREPD_TLS_MODE".into(), "off".into())],
+            environment: vec![
+                ("SITREPD_NAME".into(), "Env".into()),
+                ("SITREPD_TLS_MODE".into(), "off".into()),
+            ],
             flags: vec![("--name".into(), "name".into(), "Flag".into())],
         };
         let resolved = load(&sources).unwrap();
@@ -374,10 +409,22 @@ mod tests {
 
     #[test]
     fn sizes_and_spans() {
-        for (text, expected) in [("5 GiB", Some(5 << 30)), ("500M", Some(500_000_000)), ("7", Some(7)), ("x", None), ("5 q", None)] {
+        for (text, expected) in [
+            ("5 GiB", Some(5 << 30)),
+            ("500M", Some(500_000_000)),
+            ("7", Some(7)),
+            ("x", None),
+            ("5 q", None),
+        ] {
             assert_eq!(parse_bytes(text), expected, "{text}");
         }
-        for (text, seconds) in [("30s", Some(30)), ("15m", Some(900)), ("72h", Some(259_200)), ("7d", Some(604_800)), ("7y", None)] {
+        for (text, seconds) in [
+            ("30s", Some(30)),
+            ("15m", Some(900)),
+            ("72h", Some(259_200)),
+            ("7d", Some(604_800)),
+            ("7y", None),
+        ] {
             assert_eq!(parse_duration(text).map(|d| d.as_secs()), seconds, "{text}");
         }
     }

@@ -140,7 +140,11 @@ impl Config {
         if let Some(url) = &self.public_url {
             return url.clone();
         }
-        let scheme = if self.tls == TlsMode::Off { "http" } else { "https" };
+        let scheme = if self.tls == TlsMode::Off {
+            "http"
+        } else {
+            "https"
+        };
         format!("{scheme}://{bound}")
     }
 
@@ -148,7 +152,10 @@ impl Config {
     pub fn database(&self) -> String {
         match &self.database_url {
             Some(url) => url.reveal().to_owned(),
-            None => format!("sqlite://{}?mode=rwc", self.data_dir.join("sitrep.db").display()),
+            None => format!(
+                "sqlite://{}?mode=rwc",
+                self.data_dir.join("sitrep.db").display()
+            ),
         }
     }
 }

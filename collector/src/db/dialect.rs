@@ -70,7 +70,9 @@ pub async fn prepare(engine: Engine, connection: &mut AnyConnection) -> Result<(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; \
              PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON"
         }
-        Engine::Postgres => "SET synchronous_commit = on; SET timezone = 'UTC'; SET lock_timeout = '10s'",
+        Engine::Postgres => {
+            "SET synchronous_commit = on; SET timezone = 'UTC'; SET lock_timeout = '10s'"
+        }
     };
     sqlx::raw_sql(text).execute(connection).await.map(|_| ())
 }

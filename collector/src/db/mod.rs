@@ -52,13 +52,17 @@ pub enum DbError {
         source: std::io::Error,
     },
     /// A migration that was applied differs from the one in this program.
-    #[error("migration {name} was applied with another content; this database belongs to another build")]
+    #[error(
+        "migration {name} was applied with another content; this database belongs to another build"
+    )]
     MigrationChanged {
         /// Name of the migration.
         name: String,
     },
     /// The database is newer than this program.
-    #[error("the database has migration {name}, which this program does not know: use a newer sitrepd")]
+    #[error(
+        "the database has migration {name}, which this program does not know: use a newer sitrepd"
+    )]
     MigrationUnknown {
         /// Name of the migration.
         name: String,
@@ -68,7 +72,11 @@ pub enum DbError {
 impl DbError {
     /// Whether a unique key refused the row.
     pub fn is_unique_violation(&self) -> bool {
-        let Self::Operation { source: sqlx::Error::Database(cause), .. } = self else {
+        let Self::Operation {
+            source: sqlx::Error::Database(cause),
+            ..
+        } = self
+        else {
             return false;
         };
         // SQLite reports PRIMARY KEY and UNIQUE under different extended codes; both are meant.
@@ -85,7 +93,10 @@ impl DbError {
             // SQLITE_BUSY and its kin, PostgreSQL's connection (08), resource (53) and shutdown (57) classes.
             sqlx::Error::Database(cause) => cause.code().is_some_and(|code| {
                 ["5", "261", "517", "13"].contains(&code.as_ref())
-                    || (code.len() == 5 && ["08", "53", "57"].iter().any(|class| code.starts_with(class)))
+                    || (code.len() == 5
+                        && ["08", "53", "57"]
+                            .iter()
+                            .any(|class| code.starts_with(class)))
             }),
             _ => false,
         }
@@ -129,7 +140,11 @@ impl Db {
             .await
             .named("connect to the database")?;
         let writer = (engine == Engine::Sqlite).then(Arc::default);
-        Ok(Self { pool, engine, writer })
+        Ok(Self {
+            pool,
+            engine,
+            writer,
+        })
     }
 
     /// Which engine this is.
@@ -149,14 +164,21 @@ impl Db {
             None => None,
         };
         let inner = self.pool.begin_with(self.engine.begin()).await;
-        Ok(Tx { inner: inner.named("begin a transaction")?, gate })
+        Ok(Tx {
+            inner: inner.named("begin a transaction")?,
+            gate,
+        })
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), DbError> {
         let mut connection = self.read().await?;
         let answer = sqlx::query_scalar::<_, i64>("SELECT CAST(1 AS BIGINT)");
-        answer.fetch_one(&mut *connection).await.named("ask the database").map(|_| ())
+        answer
+            .fetch_one(&mut *connection)
+            .await
+            .named("ask the database")
+            .map(|_| ())
     }
 
     /// Closes all connections.
@@ -169,8 +191,12 @@ fn make_folder(url: &str) -> Result<(), DbError> {
     let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
     let path = PathBuf::from(path.split('?').next().unwrap_or_default());
     match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => std::fs::create_dir_all(folder)
-            .map_err(|source| DbError::Folder { path: folder.to_owned(), source }),
+        Some(folder) if !folder.as_os_str().is_empty() => {
+            std::fs::create_dir_all(folder).map_err(|source| DbError::Folder {
+                path: folder.to_owned(),
+                source,
+            })
+        }
         _ => Ok(()),
     }
 }
@@ -191,7 +217,10 @@ impl Tx {
 
     /// Takes the changes back now.
     pub async fn rollback(self) -> Result<(), DbError> {
-        self.inner.rollback().await.named("roll the transaction back")
+        self.inner
+            .rollback()
+            .await
+            .named("roll the transaction back")
     }
 }
 

@@ -9,12 +9,13 @@ use serde_json::Value;
 use sitrep_shared::bundle::layout;
 use sitrep_shared::bundle::limits::{Limits, Reject};
 use sitrep_shared::bundle::reader::{Entry, EntryKind, Index, Verified, Visitor, verify};
-use sitrep_shared::signature::{Catalogue, Engine, Report, Run, RunOptions, SourceMap};
+use sitrep_shared::signature::{Catalogue, Engine, Report, RunOptions, SourceMap};
 use sitrep_shared::time::UtcMs;
 
 use super::confine;
 use super::frame::{self, Decision, Kind, Verdict};
 use super::indexer::Indexer;
+use super::matcher::Matcher;
 
 /// What ends a child without a verdict.
 #[derive(Debug, thiserror::Error)]
@@ -78,31 +79,34 @@ fn answer(
         bundle_time: created.unwrap_or_default(),
         ..RunOptions::default()
     };
-    let mut look = Look {
-        run: engine.run(options),
-        indexer: Indexer::default(),
-        facts: None,
-        manifest: None,
-        limits,
-    };
-    let verdict = match verify(input, limits, &mut look) {
-        Ok(verified) => look.write(&verified, output)?,
-        Err(reject) => Verdict::reject(reject.reason.as_str(), reject.detail),
-    };
+    let verdict = std::thread::scope(|scope| {
+        let matcher = Matcher::start(scope, engine, options);
+        let mut look = Look {
+            matcher,
+            indexer: Indexer::default(),
+            facts: None,
+            manifest: None,
+            limits,
+        };
+        match verify(input, limits, &mut look) {
+            Ok(verified) => look.write(&verified, output),
+            Err(reject) => Ok(Verdict::reject(reject.reason.as_str(), reject.detail)),
+        }
+    })?;
     frame::write(output, Kind::Verdict, &serde_json::to_vec(&verdict)?)?;
     Ok(())
 }
 
 /// Sees every entry once: index, signatures and facts in the same pass.
-struct Look<'e> {
-    run: Run<'e>,
+struct Look<'scope, 'e> {
+    matcher: Matcher<'scope, 'e>,
     indexer: Indexer,
     facts: Option<Vec<u8>>,
     manifest: Option<Vec<u8>>,
     limits: &'e Limits,
 }
 
-impl Visitor for Look<'_> {
+impl<'scope, 'e: 'scope> Visitor for Look<'scope, 'e> {
     fn entry(&mut self, entry: &Entry<'_>, data: &mut dyn BufRead) -> Result<(), Reject> {
         if entry.kind != EntryKind::File {
             return Ok(());
@@ -115,15 +119,17 @@ impl Visitor for Look<'_> {
             .path
             .strip_prefix(layout::SOS_ROOT)
             .is_some_and(|rest| rest.starts_with('/'));
-        let mut scan = under_sos.then(|| self.run.file(entry.path));
+        if under_sos {
+            self.matcher.file(entry.path);
+        }
         loop {
             let chunk = data.fill_buf()?;
             if chunk.is_empty() {
                 break;
             }
             self.indexer.feed(chunk);
-            if let Some(scan) = &mut scan {
-                scan.push(chunk);
+            if under_sos {
+                self.matcher.push(chunk);
             }
             if keep {
                 kept.extend_from_slice(chunk);
@@ -132,8 +138,8 @@ impl Visitor for Look<'_> {
             data.consume(taken);
         }
         self.indexer.end();
-        if let Some(scan) = scan {
-            self.run.done(scan.finish());
+        if under_sos {
+            self.matcher.end();
         }
         match entry.path {
             layout::FACTS if keep => self.facts = Some(kept),
@@ -144,7 +150,7 @@ impl Visitor for Look<'_> {
     }
 }
 
-impl Look<'_> {
+impl<'scope, 'e: 'scope> Look<'scope, 'e> {
     /// Writes what was seen of a bundle that holds what it says.
     fn write(self, verified: &Verified, output: &mut impl Write) -> Result<Verdict, ChildFault> {
         let files = self.indexer.files();
@@ -163,7 +169,7 @@ impl Look<'_> {
         if let (Some(json), Some(_)) = (&self.facts, &facts) {
             frame::write(output, Kind::Facts, json)?;
         }
-        let report: Report = self.run.finish(facts.as_ref());
+        let report: Report = self.matcher.finish(facts.as_ref());
         frame::write(output, Kind::Report, &serde_json::to_vec(&report)?)?;
         Ok(Verdict {
             verdict: Decision::Accept,

@@ -6,6 +6,7 @@ pub mod confine;
 pub mod frame;
 pub mod indexer;
 pub mod inspect;
+mod matcher;
 mod outcome;
 pub mod process;
 

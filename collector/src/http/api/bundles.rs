@@ -31,7 +31,7 @@ const LINES: u64 = 200;
 pub fn routes() -> Routes {
     Routes::default()
         .get("/api/v1/bundles", Access::Viewer, list)
-        .get("/api/v1/tickets/{key}/bundles", Access::Viewer, of_ticket)
+        .get("/api/v1/tickets/{ticket}/bundles", Access::Viewer, of_ticket)
         .get("/api/v1/bundles/{id}", Access::Viewer, show)
         .delete("/api/v1/bundles/{id}", Access::Lead, delete)
         .get("/api/v1/bundles/{id}/findings", Access::Viewer, findings)
@@ -146,7 +146,7 @@ pub async fn list(
     Ok(Json(json!({ "items": items, "next_before": next })))
 }
 
-/// `GET /api/v1/tickets/{key}/bundles`: a ticket's bundles, oldest first.
+/// `GET /api/v1/tickets/{ticket}/bundles`: a ticket's bundles, oldest first.
 pub async fn of_ticket(
     State(state): State<AppState>,
     Path(key): Path<String>,
