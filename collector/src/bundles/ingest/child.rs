@@ -7,12 +7,13 @@ use std::os::fd::AsFd;
 
 use serde_json::Value;
 use sitrep_shared::bundle::layout;
-use sitrep_shared::bundle::limits::{Limits, Reject};
+use sitrep_shared::bundle::limits::{Limits, Reason, Reject};
 use sitrep_shared::bundle::reader::{Entry, EntryKind, Index, Verified, Visitor, verify};
 use sitrep_shared::signature::{Catalogue, Engine, Report, RunOptions, SourceMap};
 use sitrep_shared::time::UtcMs;
 
 use super::confine;
+use super::foreign::{self, Foreign};
 use super::frame::{self, Decision, Kind, Verdict};
 use super::indexer::Indexer;
 use super::matcher::Matcher;
@@ -88,13 +89,42 @@ fn answer(
             manifest: None,
             limits,
         };
-        match verify(input, limits, &mut look) {
+        match verify(&mut input, limits, &mut look) {
             Ok(verified) => look.write(&verified, output),
+            Err(reject) if reject.reason == Reason::NotABundle => {
+                read_foreign(input, engine, limits, output)
+            }
             Err(reject) => Ok(Verdict::reject(reject.reason.as_str(), reject.detail)),
         }
     })?;
     frame::write(output, Kind::Verdict, &serde_json::to_vec(&verdict)?)?;
     Ok(())
+}
+
+/// Reads a file that is no bundle of ours. Every signature reads every file: names tell little about sources here.
+fn read_foreign(
+    mut input: File,
+    engine: &Engine,
+    limits: &Limits,
+    output: &mut impl Write,
+) -> Result<Verdict, ChildFault> {
+    input.seek(SeekFrom::Start(0))?;
+    let options = RunOptions {
+        ignore_source: true,
+        ..RunOptions::default()
+    };
+    std::thread::scope(|scope| {
+        let mut seen = Foreign {
+            matcher: Matcher::start(scope, engine, options),
+            files: 0,
+        };
+        let verdict = foreign::read(&mut input, limits, &mut seen);
+        if verdict.verdict != Decision::Reject {
+            let report = seen.matcher.finish(None);
+            frame::write(output, Kind::Report, &serde_json::to_vec(&report)?)?;
+        }
+        Ok(verdict)
+    })
 }
 
 /// Sees every entry once: index, signatures and facts in the same pass.

@@ -3,6 +3,7 @@
 
 pub mod child;
 pub mod confine;
+mod foreign;
 pub mod frame;
 pub mod indexer;
 pub mod inspect;
