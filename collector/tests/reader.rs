@@ -140,9 +140,9 @@ async fn inspecting_gives_the_same_verdict() {
     for (data, decision, last) in [
         (bundle(), Decision::Accept, r#"{"verdict":"accept""#),
         (
-            b"nothing known".to_vec(),
+            b"\x00\x01\x02 nothing known \xff".to_vec(),
             Decision::Reject,
-            r#"{"verdict":"reject","reason":"not_a_bundle""#,
+            r#"{"verdict":"reject","reason":"unknown_format""#,
         ),
     ] {
         std::fs::write(&path, data).unwrap();

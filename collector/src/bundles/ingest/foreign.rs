@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::BufRead;
 
 use sitrep_shared::archive::{self, Entry, Kind, Report, Visitor};
-use sitrep_shared::bundle::limits::{Limits, Reject};
+use sitrep_shared::bundle::limits::{Limits, Reason, Reject};
 
 use super::frame::{Decision, Verdict};
 use super::matcher::Matcher;
@@ -16,6 +16,8 @@ pub(super) struct Foreign<'scope, 'e> {
     pub(super) matcher: Matcher<'scope, 'e>,
     /// Files seen.
     pub(super) files: u64,
+    /// Whether a zero byte stands near the start of a file.
+    pub(super) binary: bool,
 }
 
 impl<'scope, 'e: 'scope> Visitor for Foreign<'scope, 'e> {
@@ -30,6 +32,7 @@ impl<'scope, 'e: 'scope> Visitor for Foreign<'scope, 'e> {
             if chunk.is_empty() {
                 break;
             }
+            self.binary |= chunk.iter().take(8 * 1024).any(|byte| *byte == 0);
             self.matcher.push(chunk);
             let taken = chunk.len();
             data.consume(taken);
@@ -55,6 +58,13 @@ pub(super) fn read<'s, 'e: 's>(
     seen: &mut Foreign<'s, 'e>,
 ) -> Verdict {
     let report = archive::inspect(input, limits, seen);
+    // A single file is a log or nothing we know.
+    if report.format == "file" && report.verdict != archive::Verdict::Reject && seen.binary {
+        return Verdict::reject(
+            Reason::UnknownFormat.as_str(),
+            "neither a known archive nor text",
+        );
+    }
     verdict(report, seen.files)
 }
 
