@@ -66,7 +66,7 @@ fn fired(engine: &Engine, path: &Path) -> BTreeMap<String, (u64, Vec<u64>)> {
     let mut scan = engine.run(options()).file(&path.display().to_string());
     scan.push(&fs::read(path).unwrap());
     let result = scan.finish();
-    let outcomes = engine.outcomes(&result, options());
+    let outcomes = engine.outcomes(&result);
     let fired = outcomes.into_iter().filter(|o| o.hits > 0);
     fired
         .map(|o| (o.id.to_owned(), (o.hits, o.first_hit)))
@@ -178,7 +178,7 @@ fn chunks_of_any_size_give_the_same_result() {
             let mut scan = engine.run(options()).file(log);
             bytes.chunks(size).for_each(|chunk| scan.push(chunk));
             let result = scan.finish();
-            let outcomes = engine.outcomes(&result, options());
+            let outcomes = engine.outcomes(&result);
             (
                 outcomes
                     .into_iter()
@@ -210,13 +210,7 @@ fn our_own_signatures_do_not_fire_on_the_communitys_logs_of_other_software() {
             .file("opt/other/data.txt");
         scan.push(&fs::read(folder.join(log)).unwrap());
         let result = scan.finish();
-        for outcome in ours.outcomes(
-            &result,
-            RunOptions {
-                ignore_source: false,
-                ..options()
-            },
-        ) {
+        for outcome in ours.outcomes(&result) {
             if outcome.hits > 0 {
                 alarms.insert(log.clone(), outcome.id.to_owned());
             }

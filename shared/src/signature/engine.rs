@@ -6,6 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::condition;
+use super::literal::Literal;
 use super::model::{Matcher, Rule, Signature};
 use super::parse::Catalogue;
 use super::prefilter::Prefilter;
@@ -42,6 +43,8 @@ pub(super) struct Use {
 pub(super) struct Compiled {
     pub signature: Arc<Signature>,
     pub rule: Option<Rule>,
+    /// Index of its rule's source among the engine's.
+    pub source: u32,
     pub requires: Option<cel::Program>,
     pub suppress: Vec<cel::Program>,
 }
@@ -57,6 +60,8 @@ pub struct Engine {
     /// Terms that no literal is required for.
     pub(super) always: Vec<u32>,
     pub(super) prefilter: Prefilter,
+    /// Names of the sources that rules read.
+    pub(super) source_names: Vec<String>,
     pub(super) sources: SourceMap,
 }
 
@@ -77,6 +82,7 @@ impl Engine {
             uses: builder.uses,
             literal_terms: builder.literal_terms,
             always: builder.always,
+            source_names: builder.source_names,
             prefilter,
             sources: sources.clone(),
         })
@@ -104,13 +110,23 @@ struct Builder {
     terms: Vec<Term>,
     uses: Vec<Vec<Use>>,
     by_matcher: HashMap<Matcher, u32>,
-    literals: Vec<Vec<u8>>,
-    by_literal: HashMap<Vec<u8>, usize>,
+    literals: Vec<Literal>,
+    by_literal: HashMap<Literal, usize>,
     literal_terms: Vec<Vec<u32>>,
     always: Vec<u32>,
+    source_names: Vec<String>,
 }
 
 impl Builder {
+    fn source(&mut self, rule: Option<&Rule>) -> u32 {
+        let name = rule.map_or("", |r| r.source.as_str());
+        let known = self.source_names.iter().position(|s| s == name);
+        known.unwrap_or_else(|| {
+            self.source_names.push(name.to_owned());
+            self.source_names.len() - 1
+        }) as u32
+    }
+
     fn add(&mut self, signature: &Signature) -> Result<(), EngineError> {
         let fault = |message: String| EngineError::Condition {
             id: signature.id.clone(),
@@ -155,10 +171,12 @@ impl Builder {
                 .map_err(fault)?;
             }
         }
+        let source = self.source(signature.rule.as_ref());
         let signature = Arc::new(signature.clone());
         self.compiled.push(Compiled {
             rule: signature.rule.clone(),
             signature,
+            source,
             requires,
             suppress,
         });
@@ -172,7 +190,7 @@ impl Builder {
         }
         let compiled = Term::compile(matcher)?;
         let term = self.terms.len() as u32;
-        match compiled.required.first() {
+        match &compiled.required {
             Some(set) => {
                 for literal in set {
                     self.literal(literal, term);
@@ -186,9 +204,9 @@ impl Builder {
         Ok(())
     }
 
-    fn literal(&mut self, literal: &[u8], term: u32) {
-        let index = *self.by_literal.entry(literal.to_vec()).or_insert_with(|| {
-            self.literals.push(literal.to_vec());
+    fn literal(&mut self, literal: &Literal, term: u32) {
+        let index = *self.by_literal.entry(literal.clone()).or_insert_with(|| {
+            self.literals.push(literal.clone());
             self.literal_terms.push(Vec::new());
             self.literals.len() - 1
         });

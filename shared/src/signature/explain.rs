@@ -45,22 +45,16 @@ pub fn explain<E>(
         return Ok(Err(error));
     }
     let result = scan.finish();
-    Ok(Ok(text(&engine, signature, rule, options, &result)))
+    Ok(Ok(text(&engine, signature, rule, &result)))
 }
 
-fn text(
-    engine: &Engine,
-    signature: &Signature,
-    rule: &Rule,
-    options: RunOptions,
-    file: &FileResult,
-) -> String {
+fn text(engine: &Engine, signature: &Signature, rule: &Rule, file: &FileResult) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let mut line = |part: String| {
         let _ = writeln!(text, "{part}");
     };
-    let outcomes = engine.outcomes(file, options);
+    let outcomes = engine.outcomes(file);
     let Some(whole) = outcomes.first() else {
         return text;
     };

@@ -59,7 +59,7 @@ fn matcher(matcher: &Matcher) -> Option<String> {
             "{shown} requires no literal: every entry must be looked at"
         ));
     };
-    let shortest = required.iter().map(Vec::len).min().unwrap_or(0);
+    let shortest = required.iter().map(|l| l.text.len()).min().unwrap_or(0);
     (shortest < GOOD_LITERAL).then(|| {
         format!(
             "{shown} requires only {shortest} bytes of literal; {GOOD_LITERAL} or more are fast"

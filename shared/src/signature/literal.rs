@@ -1,12 +1,16 @@
 //! Literals that every match of an expression must contain: what the prefilter looks for.
 //!
-//! All literals are ASCII case-folded, since the prefilter is: it may give a candidate too many,
-//! never one too few.
+//! A requirement may be weaker than the expression, never stronger: the prefilter may give a
+//! candidate too many, never one too few.
 
-use regex_syntax::ParserBuilder;
+pub(super) mod rarity;
+
+use std::cmp::Reverse;
+
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::pattern;
+use super::prefilter::GRAM_BYTES;
 
 /// Alternatives of one requirement; more are not worth looking for.
 const MAX_ALTERNATIVES: usize = 64;
@@ -15,42 +19,70 @@ const MAX_PRODUCT: usize = 16;
 /// Bytes beyond which a literal is cut: a longer one finds nothing better.
 const MAX_BYTES: usize = 48;
 
-/// Folded literals of which every match contains at least one.
-pub(super) type Required = Vec<Vec<u8>>;
+/// A text that must occur.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Literal {
+    pub text: Vec<u8>,
+    /// In any ASCII case.
+    pub any_case: bool,
+}
 
-/// All requirements of an expression, best first; each one alone is a valid prefilter.
-pub(super) fn of_expression(expression: &str) -> Vec<Required> {
-    let Ok(translated) = pattern::translate(expression) else {
-        return Vec::new();
-    };
-    let parse = |unicode: bool| {
-        let mut parser = ParserBuilder::new().unicode(unicode).utf8(false).build();
-        parser.parse(&translated).ok()
-    };
-    let Some(hir) = parse(false).or_else(|| parse(true)) else {
-        return Vec::new();
-    };
-    let mut all = walk(&hir).required;
-    all.retain(|set| set.iter().all(|l| !l.is_empty()));
-    all.sort_by_key(|set| std::cmp::Reverse(score(set)));
+impl Literal {
+    fn new(text: &[u8]) -> Self {
+        let text = text[..text.len().min(MAX_BYTES)].to_vec();
+        Self {
+            text,
+            any_case: false,
+        }
+    }
+
+    fn joined(&self, other: &Self) -> Self {
+        let text = [self.text.as_slice(), &other.text].concat();
+        Self {
+            text,
+            any_case: self.any_case || other.any_case,
+        }
+    }
+
+    fn cut(&mut self) {
+        self.text.truncate(MAX_BYTES);
+    }
+}
+
+/// Literals of which every match contains at least one.
+pub(super) type Required = Vec<Literal>;
+
+/// All requirements of a parsed expression, best first; each one alone is a valid prefilter.
+pub(super) fn of_hir(hir: &Hir) -> Vec<Required> {
+    let mut all = walk(hir).required;
+    all.retain(|set| !set.is_empty() && set.iter().all(|l| !l.text.is_empty()));
+    all.iter_mut().flatten().for_each(Literal::cut);
+    all.sort_by_cached_key(cost);
     all
+}
+
+/// All requirements of an expression of a rule.
+pub(super) fn of_expression(expression: &str) -> Vec<Required> {
+    pattern::parse(expression)
+        .map(|hir| of_hir(&hir))
+        .unwrap_or_default()
 }
 
 /// The requirement of a plain literal.
 pub(super) fn of_literal(text: &str) -> Required {
-    vec![fold(text.as_bytes())]
+    vec![Literal::new(text.as_bytes())]
 }
 
-/// How selective a requirement is: its shortest literal counts, and many alternatives cost.
-fn score(set: &Required) -> usize {
-    let shortest = set.iter().map(Vec::len).min().unwrap_or(0).min(32);
-    (shortest * 4).saturating_sub(set.len())
-}
-
-fn fold(bytes: &[u8]) -> Vec<u8> {
-    let mut folded = bytes.to_ascii_lowercase();
-    folded.truncate(MAX_BYTES);
-    folded
+/// What a requirement costs: too short for the filter, common in logs, short, many.
+fn cost(set: &Required) -> (bool, u32, Reverse<usize>, usize) {
+    let shortest = set.iter().map(|l| l.text.len()).min().unwrap_or(0);
+    let common = set.iter().map(|l| rarity::rarest(&l.text)).sum();
+    (
+        shortest < GRAM_BYTES,
+        common,
+        Reverse(shortest.min(24)),
+        set.len(),
+    )
 }
 
 /// What is known about a part of an expression.
@@ -94,8 +126,8 @@ fn walk(hir: &Hir) -> Part {
 
 fn part_of(hir: &Hir) -> Part {
     match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => Part::exact(vec![Vec::new()]),
-        HirKind::Literal(literal) => Part::exact(vec![literal.0.to_ascii_lowercase()]),
+        HirKind::Empty | HirKind::Look(_) => Part::exact(vec![Literal::new(b"")]),
+        HirKind::Literal(literal) => Part::exact(vec![Literal::new(&literal.0)]),
         HirKind::Class(class) => class_part(class),
         HirKind::Capture(capture) => part_of(&capture.sub),
         HirKind::Repetition(repetition) => match (repetition.min, repetition.max) {
@@ -127,22 +159,30 @@ fn class_part(class: &Class) -> Part {
             .collect(),
     };
     for (start, end) in ranges {
-        if end > 0x7f || end - start > 8 {
+        if end > 0x7f || end - start > 3 {
             return Part::unknown();
         }
-        bytes.extend((start..=end).map(|b| (b as u8).to_ascii_lowercase()));
+        bytes.extend((start..=end).map(|b| b as u8));
     }
-    bytes.sort_unstable();
-    bytes.dedup();
+    if let [upper, lower] = bytes[..]
+        && upper.is_ascii_uppercase()
+        && upper.to_ascii_lowercase() == lower
+    {
+        return Part::exact(vec![Literal {
+            text: vec![lower],
+            any_case: true,
+        }]);
+    }
     if bytes.is_empty() || bytes.len() > 4 {
         return Part::unknown();
     }
-    Part::exact(bytes.into_iter().map(|b| vec![b]).collect())
+    Part::exact(bytes.into_iter().map(|b| Literal::new(&[b])).collect())
 }
 
 fn concat(parts: &[Hir]) -> Part {
     let mut required = Vec::new();
-    let mut run: Required = vec![Vec::new()];
+    let empty = || vec![Literal::new(b"")];
+    let mut run: Required = empty();
     let mut whole = true;
     for part in parts.iter().map(part_of) {
         required.extend(part.required);
@@ -154,7 +194,7 @@ fn concat(parts: &[Hir]) -> Part {
                 whole = false;
             }
             None => {
-                required.push(std::mem::replace(&mut run, vec![Vec::new()]));
+                required.push(std::mem::replace(&mut run, empty()));
                 whole = false;
             }
         }
@@ -166,10 +206,6 @@ fn concat(parts: &[Hir]) -> Part {
         };
     }
     required.push(run);
-    required.retain(|set| set.iter().all(|l| !l.is_empty()));
-    for literal in required.iter_mut().flatten() {
-        literal.truncate(MAX_BYTES);
-    }
     Part {
         exact: None,
         required,
@@ -177,12 +213,9 @@ fn concat(parts: &[Hir]) -> Part {
 }
 
 fn product(left: &Required, right: &Required) -> Required {
-    let pairs = left.iter().flat_map(|l| {
-        right
-            .iter()
-            .map(move |r| [l.as_slice(), r.as_slice()].concat())
-    });
-    pairs.collect()
+    left.iter()
+        .flat_map(|l| right.iter().map(|r| l.joined(r)))
+        .collect()
 }
 
 fn alternation(parts: &[Hir]) -> Part {
@@ -196,8 +229,8 @@ fn alternation(parts: &[Hir]) -> Part {
         let best = part
             .all()
             .into_iter()
-            .filter(|s| s.iter().all(|l| !l.is_empty()))
-            .max_by_key(score);
+            .filter(|s| s.iter().all(|l| !l.text.is_empty()))
+            .min_by_key(cost);
         union = union.zip(best).map(|(mut all, set)| {
             all.extend(set);
             all
@@ -220,30 +253,35 @@ mod tests {
             .into_iter()
             .next()
             .unwrap_or_default();
-        first
-            .into_iter()
-            .map(|l| String::from_utf8(l).unwrap())
-            .collect()
+        let shown = |l: Literal| {
+            let text = String::from_utf8(l.text).unwrap();
+            if l.any_case {
+                format!("{}*", text.to_lowercase())
+            } else {
+                text
+            }
+        };
+        first.into_iter().map(shown).collect()
     }
 
     #[test]
     fn finds_what_every_match_contains() {
         let check = |expression: &str, expected: &[&str]| {
-            assert_eq!(best(expression), expected, "{expression}")
+            assert_eq!(best(expression), expected, "{expression}");
         };
         check(
-            "Discarding message(.+)in an old incarnation(.+)of this node",
+            "Discarding message(.+)in an old incarnation(.+)of this",
             &["in an old incarnation"],
         );
-        check("(?i)OOM-killer", &["oom-killer"]);
-        check("foo|barbaz", &["foo", "barbaz"]);
+        check("(?i)OOM-killer", &["oom-killer*"]);
+        check("foobarba|barbazbar", &["foobarba", "barbazbar"]);
         check("(alpha|beta) failed", &["alpha failed", "beta failed"]);
-        check("x(.*connection refused)?y+", &["x"]);
+        check("xylophon(.*connection refused)?y+", &["xylophon"]);
         check(r"\d+ items? lost", &[" item"]);
         check(r"5\d\d", &["5"]);
         check(".*", &[]);
         check("a|.*", &[]);
-        check("(timeout: )+5", &["timeout: "]);
-        check("[Ee]rror code", &["error code"]);
+        check("(timeouts: )+5", &["timeouts: "]);
+        check("[Ee]rror code", &["error code*"]);
     }
 }

@@ -215,7 +215,7 @@ fn matcher(term: &RawTerm, line: u64) -> Result<Matcher, Fault> {
     match (given(&term.value), given(&term.regex), given(&term.jq)) {
         (Some(text), None, None) => Ok(Matcher::Literal(text)),
         (None, Some(expression), None) => {
-            pattern::compile(&expression).map_err(|e| {
+            pattern::check(&expression).map_err(|e| {
                 Fault::new(
                     line,
                     format!("regex `{expression}` does not compile: {e}"),

@@ -57,11 +57,7 @@ impl<'e> Run<'e> {
     pub fn done(&mut self, file: FileResult) {
         for (index, compiled) in self.engine.compiled.iter().enumerate() {
             let Some(rule) = &compiled.rule else { continue };
-            let covered = self.options.ignore_source
-                || self
-                    .engine
-                    .sources
-                    .covers(&rule.source, &file.sources, &file.path);
+            let covered = file.reads(compiled.source);
             if !covered || file.bytes == 0 {
                 continue;
             }
@@ -176,7 +172,7 @@ pub struct Outcome<'e> {
 
 impl Engine {
     /// What each signature with a rule comes to on one file, without facts.
-    pub fn outcomes(&self, file: &FileResult, options: RunOptions) -> Vec<Outcome<'_>> {
+    pub fn outcomes(&self, file: &FileResult) -> Vec<Outcome<'_>> {
         let rules = self
             .compiled
             .iter()
@@ -192,8 +188,7 @@ impl Engine {
                 let count = hits.map_or(0, |h| h.hits);
                 let mut first_hit = hits.map(|h| h.first_lines.clone()).unwrap_or_default();
                 first_hit.sort_unstable();
-                let covered = options.ignore_source
-                    || self.sources.covers(&rule.source, &file.sources, &file.path);
+                let covered = file.reads(compiled.source);
                 let reason = match rule {
                     Rule {
                         unsupported: Some(reason),

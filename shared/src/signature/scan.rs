@@ -2,13 +2,15 @@
 
 mod slab;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use memchr::{memchr, memrchr};
 
-use super::engine::Engine;
+use super::engine::{Compiled, Engine};
 use super::finding::Evidence;
 use super::machine::Machine;
+use super::prefilter::Candidate;
 use super::run::RunOptions;
 use super::time::{Clock, Layout, SAMPLE_BYTES};
 
@@ -54,14 +56,21 @@ pub struct FileResult {
     pub path: String,
     /// By index of the signature in the engine.
     pub(super) rules: Vec<(u32, RuleHits)>,
-    /// Which sources the file belongs to.
-    pub(super) sources: Vec<bool>,
+    /// For each of the engine's sources, whether it means this file.
+    sources: Vec<bool>,
     /// Whether its lines have times.
     pub dated: bool,
     /// Lines read.
     pub lines: u64,
     /// Bytes read.
     pub bytes: u64,
+}
+
+impl FileResult {
+    /// Whether a source of the engine means this file.
+    pub(super) fn reads(&self, source: u32) -> bool {
+        self.sources.get(source as usize).copied().unwrap_or(false)
+    }
 }
 
 /// One rule's state during the scan of a file.
@@ -86,33 +95,31 @@ pub struct FileScan<'e> {
     /// Offset and lines before `held`.
     offset: u64,
     lines: u64,
-    rules: Vec<RuleState>,
+    rules: BTreeMap<u32, RuleState>,
     /// For each term, the entry (by number) it was last decided for.
     decided: Vec<u64>,
+    candidates: Vec<Candidate>,
     entries: u64,
     order: u64,
 }
 
 impl<'e> FileScan<'e> {
     pub(super) fn new(engine: &'e Engine, options: &RunOptions, path: &str) -> Self {
-        let sources = engine.sources.matches(path);
-        let reads =
-            |source: &str| options.ignore_source || engine.sources.covers(source, &sources, path);
+        let matched = engine.sources.matches(path);
+        let reads = |source: &String| {
+            options.ignore_source || engine.sources.covers(source, &matched, path)
+        };
+        let sources: Vec<bool> = engine.source_names.iter().map(reads).collect();
+        let runs = |c: &Compiled| c.rule.as_ref().is_some_and(|r| r.unsupported.is_none());
         let active: Vec<bool> = engine
             .compiled
             .iter()
-            .map(|c| {
-                c.rule
-                    .as_ref()
-                    .is_some_and(|r| r.unsupported.is_none() && reads(&r.source))
-            })
+            .map(|c| runs(c) && sources[c.source as usize])
             .collect();
         let clock = Clock {
             now_s: options.bundle_time.0.div_euclid(1000),
             offset_s: options.zone_offset_s,
         };
-        let mut rules = Vec::new();
-        rules.resize_with(engine.compiled.len(), RuleState::default);
         Self {
             engine,
             path: path.into(),
@@ -124,8 +131,9 @@ impl<'e> FileScan<'e> {
             held: Vec::new(),
             offset: 0,
             lines: 0,
-            rules,
+            rules: BTreeMap::new(),
             decided: vec![0; engine.terms.len()],
+            candidates: Vec::new(),
             entries: 0,
             order: 0,
         }
@@ -159,20 +167,20 @@ impl<'e> FileScan<'e> {
         let rest = std::mem::take(&mut self.held);
         self.slab(&rest);
         let dated = self.layout.is_some_and(|l| l.is_dated());
-        let mut hits = Vec::new();
-        for index in 0..self.rules.len() {
-            if let Some(mut machine) = self.rules[index].machine.take() {
+        let mut rules = Vec::new();
+        for (index, mut state) in std::mem::take(&mut self.rules) {
+            let mut hits = Vec::new();
+            if let Some(mut machine) = state.machine.take() {
                 machine.finish(&mut hits);
-                self.fire(index, &mut hits);
+                state.hits.fire(&mut hits);
+            }
+            if state.hits.hits > 0 || state.hits.undated > 0 {
+                rules.push((index, state.hits));
             }
         }
-        let seen = |state: &RuleState| state.hits.hits > 0 || state.hits.undated > 0;
-        let rules = self.rules.into_iter().enumerate().filter(|(_, s)| seen(s));
         FileResult {
             path: self.path.to_string(),
-            rules: rules
-                .map(|(index, state)| (index as u32, state.hits))
-                .collect(),
+            rules,
             sources: self.sources,
             dated,
             lines: self.lines,

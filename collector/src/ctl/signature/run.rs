@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Outcome,
         let run = engine.run(options);
         let mut scan = run.file(&log);
         files::feed(&path, &mut scan)?;
-        for outcome in engine.outcomes(&scan.finish(), options) {
+        for outcome in engine.outcomes(&scan.finish()) {
             let line = Line {
                 rule: outcome.id,
                 log: &log,

@@ -7,7 +7,7 @@ use super::super::finding::{Evidence, MAX_TEXT, excerpt};
 use super::super::machine::{Event, Hit, Machine};
 use super::super::model::{Matcher, Rule};
 use super::super::time::{Envelope, Layout, docker};
-use super::{FileScan, MAX_EVIDENCE, RuleState};
+use super::{FileScan, MAX_EVIDENCE, RuleHits};
 
 /// A condition that an entry meets, and where in the matched text.
 struct Met {
@@ -60,7 +60,10 @@ impl FileScan<'_> {
         let mut current: Option<Entry> = None;
         let mut met: Vec<Met> = Vec::new();
         let mut counted = (0, 0);
-        engine.prefilter.scan(slab.text, |at, literal| {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        engine.prefilter.scan(slab.text, &mut candidates);
+        for &(at, literal) in &candidates {
+            let at = at as usize;
             if current.is_none_or(|e| at >= e.end || at < e.start) {
                 if let Some(entry) = current.take() {
                     self.close_counting(slab, entry, &mut met, &mut counted);
@@ -69,11 +72,12 @@ impl FileScan<'_> {
                 self.entries += 1;
             }
             if let Some(entry) = &current {
-                for &term in &engine.literal_terms[literal] {
+                for &term in &engine.literal_terms[literal as usize] {
                     self.decide(slab, entry, term, &mut met);
                 }
             }
-        });
+        }
+        self.candidates = candidates;
         if let Some(entry) = current {
             self.close_counting(slab, entry, &mut met, &mut counted);
         }
@@ -122,17 +126,14 @@ impl FileScan<'_> {
     /// Looks at entries one by one; with `every`, also at those the prefilter saw nothing in.
     fn scan_each(&mut self, slab: &Slab<'_>, entries: impl Iterator<Item = Placed>, every: bool) {
         let engine = self.engine;
-        let mut hot: Vec<(usize, usize)> = Vec::new();
-        engine
-            .prefilter
-            .scan(slab.text, |at, literal| hot.push((at, literal)));
-        hot.sort_unstable();
-        let mut hot = hot.into_iter().peekable();
+        let mut candidates = std::mem::take(&mut self.candidates);
+        engine.prefilter.scan(slab.text, &mut candidates);
+        let mut hot = candidates.iter().copied().peekable();
         let mut met: Vec<Met> = Vec::new();
         for placed in entries {
             self.entries += 1;
-            while let Some((_, literal)) = hot.next_if(|h| h.0 <= placed.entry.end) {
-                for &term in &engine.literal_terms[literal] {
+            while let Some((_, literal)) = hot.next_if(|h| h.0 as usize <= placed.entry.end) {
+                for &term in &engine.literal_terms[literal as usize] {
                     self.decide(slab, &placed.entry, term, &mut met);
                 }
             }
@@ -141,6 +142,7 @@ impl FileScan<'_> {
             }
             self.close(slab, &placed, &mut met);
         }
+        self.candidates = candidates;
     }
 
     /// Docker's log is JSON round the text: rules see the text.
@@ -246,16 +248,15 @@ impl FileScan<'_> {
             return;
         };
         let stamp = placed.entry.stamp;
-        let mut hits = Vec::new();
+        let time_ms = stamp.map(|s| s.ns.div_euclid(1_000_000));
+        let state = self.rules.entry(touched.rule).or_default();
         if rule.needs_time() && stamp.is_none() {
-            self.rules[index].hits.undated += 1;
+            state.hits.undated += 1;
             return;
         }
-        if !rule.needs_time() && self.rules[index].hits.hits >= MAX_EVIDENCE as u64 {
+        if !rule.needs_time() && state.hits.hits >= MAX_EVIDENCE as u64 {
             // A single condition on a noisy log: counted, no longer shown.
-            self.rules[index]
-                .hits
-                .count_only(stamp.map(|s| s.ns.div_euclid(1_000_000)));
+            state.hits.count_only(time_ms);
             return;
         }
         let event = Event {
@@ -268,38 +269,40 @@ impl FileScan<'_> {
                 line: placed.line,
                 offset: placed.offset,
                 text: shown(slab, &placed.entry, touched.at),
-                time_ms: stamp.map(|s| s.ns.div_euclid(1_000_000)),
+                time_ms,
                 why: why(rule, touched.positive),
             },
         };
+        let mut hits = Vec::new();
         if rule.needs_time() {
-            let machine = self.rules[index]
+            let machine = state
                 .machine
                 .get_or_insert_with(|| Box::new(Machine::new(rule)));
             machine.push(event, &mut hits);
         } else {
             hits.push(vec![event.into()]);
         }
-        self.fire(index, &mut hits);
+        state.hits.fire(&mut hits);
     }
+}
 
+impl RuleHits {
     /// Counts hits and keeps the evidence of the first ones.
-    pub(super) fn fire(&mut self, index: usize, hits: &mut Vec<Hit>) {
-        let RuleState { hits: state, .. } = &mut self.rules[index];
+    pub(super) fn fire(&mut self, hits: &mut Vec<Hit>) {
         for hit in hits.drain(..) {
-            state.hits += 1;
+            self.hits += 1;
             let times = || hit.iter().filter_map(|e| e.evidence.time_ms);
-            state.first_ms = state.first_ms.into_iter().chain(times()).min();
-            state.last_ms = state.last_ms.into_iter().chain(times()).max();
-            if state.hits == 1 {
-                state.first_lines = hit.iter().map(|e| e.evidence.line).collect();
-                state.first = hit
+            self.first_ms = self.first_ms.into_iter().chain(times()).min();
+            self.last_ms = self.last_ms.into_iter().chain(times()).max();
+            if self.hits == 1 {
+                self.first_lines = hit.iter().map(|e| e.evidence.line).collect();
+                self.first = hit
                     .iter()
                     .take(MAX_EVIDENCE)
                     .map(|e| e.evidence.clone())
                     .collect();
-            } else if state.first.len() + state.more.len() + hit.len() <= MAX_EVIDENCE {
-                state.more.extend(hit.iter().map(|e| e.evidence.clone()));
+            } else if self.first.len() + self.more.len() + hit.len() <= MAX_EVIDENCE {
+                self.more.extend(hit.iter().map(|e| e.evidence.clone()));
             }
         }
     }

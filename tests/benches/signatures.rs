@@ -1,0 +1,220 @@
+//! Signature scan: MB per CPU-second with evidence (signature, file, line), and its ratio to reading
+//! the same bytes and, when they are on the machine, to `rg -f` and `grep -F -f` with the same
+//! patterns.
+//!
+//! `signatures PATTERNS… -- LOG…`: each pattern file has one expression a line and is one set. Such
+//! sets and logs come from the generators in the shared folder's `perf/`. Without arguments: the
+//! built-in catalogue over the sample logs in the shared folder.
+
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark is a program that prints, and stops when it cannot run")]
+
+use std::fs;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sitrep_shared::signature::{Catalogue, Engine, RunOptions, SourceMap};
+use sitrep_shared::time::UtcMs;
+
+/// Bytes handed to a scan at once, as the agent and the collector do.
+const CHUNK_BYTES: usize = 1024 * 1024;
+/// Runs of each; the median counts.
+const ROUNDS: usize = 3;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
+    let split = arguments.iter().position(|a| a == "--");
+    let (patterns, logs) = match split {
+        Some(at) => (arguments[..at].to_vec(), arguments[at + 1..].to_vec()),
+        None => (Vec::new(), sample_logs()),
+    };
+    let files: Vec<(String, Vec<u8>)> = logs
+        .iter()
+        .map(|l| (l.clone(), fs::read(l).unwrap()))
+        .collect();
+    let bytes: usize = files.iter().map(|f| f.1.len()).sum();
+    let read = median(|| {
+        let lines: usize = files
+            .iter()
+            .map(|f| f.1.iter().filter(|b| **b == b'\n').count())
+            .sum();
+        black_box(lines) as u64
+    });
+    let megabytes = bytes as f64 / 1e6;
+    println!(
+        "{megabytes:.0} MB in {} files; counting lines {:.0} MB/CPU-s",
+        files.len(),
+        megabytes / read.0
+    );
+    if patterns.is_empty() {
+        scan("built-in", Catalogue::embedded().unwrap(), &files, read.0);
+    }
+    for set in &patterns {
+        let text = fs::read_to_string(set).unwrap();
+        let ours = scan(set, catalogue(&text), &files, read.0);
+        peers(Path::new(set), &logs, megabytes, ours);
+    }
+}
+
+/// One signature for each line of a pattern file.
+fn catalogue(patterns: &str) -> Catalogue {
+    let document = |(number, pattern): (usize, &str)| {
+        let quoted = serde_json::Value::from(pattern);
+        let text = format!(
+            "rules: [{{cre: {{id: BENCH-{number:06}}}, rule: {{set: {{event: {{source: x}}, match: [{{regex: {quoted}}}]}}}}}}]"
+        );
+        (format!("{number}"), text)
+    };
+    let documents: Vec<(String, String)> = patterns.lines().enumerate().map(document).collect();
+    let good = documents
+        .iter()
+        .filter_map(|d| Catalogue::load([d.clone()]).ok());
+    let signatures: Vec<_> = good.flat_map(|c| c.signatures).collect();
+    println!("\n{} of {} patterns", signatures.len(), documents.len());
+    Catalogue { signatures }
+}
+
+/// Scans all files, and prints; returns MB per CPU-second.
+fn scan(name: &str, catalogue: Catalogue, files: &[(String, Vec<u8>)], read_s: f64) -> f64 {
+    let sources = SourceMap::embedded().unwrap();
+    let heap = resident_bytes();
+    let start = cpu_s();
+    let engine = Engine::new(&catalogue, &sources).unwrap();
+    let build_ms = (cpu_s() - start) * 1000.0;
+    let built = resident_bytes().saturating_sub(heap) as f64 / 1e6;
+    let options = RunOptions {
+        bundle_time: UtcMs(1_790_000_000_000),
+        ignore_source: true,
+        ..RunOptions::default()
+    };
+    let (seconds, hits) = median(|| {
+        let mut hits = 0;
+        for (path, bytes) in files {
+            let mut file = engine.run(options).file(path);
+            bytes.chunks(CHUNK_BYTES).for_each(|chunk| file.push(chunk));
+            let result = file.finish();
+            hits += engine.outcomes(&result).iter().map(|o| o.hits).sum::<u64>();
+        }
+        hits
+    });
+    let megabytes = files.iter().map(|f| f.1.len()).sum::<usize>() as f64 / 1e6;
+    let rate = megabytes / seconds;
+    println!(
+        "{name}: {} signatures, {rate:.0} MB/CPU-s, {hits} hits; built in {build_ms:.0} ms and {built:.1} MB, \
+         {:.1} MB after scanning; {:.2} of counting lines",
+        engine.len(),
+        resident_bytes().saturating_sub(heap) as f64 / 1e6,
+        read_s / seconds,
+    );
+    rate
+}
+
+/// The same patterns with tools that only name the line.
+fn peers(set: &Path, logs: &[String], megabytes: f64, ours: f64) {
+    let fixed = set.with_extension("fixed");
+    let runs = [
+        ("rg", vec!["-c", "-f"], set.to_path_buf()),
+        ("rg", vec!["-c", "-F", "-f"], fixed.clone()),
+        ("grep", vec!["-c", "-F", "-f"], fixed),
+    ];
+    for (program, options, patterns) in runs {
+        if !patterns.exists() {
+            continue;
+        }
+        match child(program, &options, &patterns, logs) {
+            Some(seconds) => {
+                let rate = megabytes / seconds;
+                println!(
+                    "  {program} {}: {rate:.1} MB/CPU-s; ours is {:.1} times that",
+                    options.join(" "),
+                    ours / rate
+                );
+            }
+            None => println!("  {program}: not on this machine"),
+        }
+    }
+}
+
+/// CPU seconds of a child, stopped after a minute of CPU; `None` when it cannot be started.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark runs its peers as they are"
+)]
+fn child(program: &str, options: &[&str], patterns: &Path, logs: &[String]) -> Option<f64> {
+    let before = children_s();
+    let limited = format!("ulimit -t 60; exec {program} \"$@\"");
+    let status = Command::new("/bin/sh")
+        .args(["-c", &limited, program])
+        .args(options)
+        .arg(patterns)
+        .args(logs)
+        .env("LC_ALL", "C")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let code = status.ok()?.code();
+    (code != Some(127)).then(|| children_s() - before)
+}
+
+fn sample_logs() -> Vec<String> {
+    let folder = sitrep_tests::shared_data().unwrap().join("logs/loghub");
+    let mut logs: Vec<PathBuf> = Vec::new();
+    for system in fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.is_dir())
+    {
+        logs.extend(fs::read_dir(system).unwrap().map(|e| e.unwrap().path()));
+    }
+    logs.retain(|p| p.extension().is_some_and(|e| e == "log"));
+    logs.sort();
+    logs.iter().map(|p| p.display().to_string()).collect()
+}
+
+/// The median CPU seconds of some rounds, and what the last gave.
+fn median(mut work: impl FnMut() -> u64) -> (f64, u64) {
+    let mut times = Vec::new();
+    let mut result = 0;
+    for _ in 0..ROUNDS {
+        let start = cpu_s();
+        result = work();
+        times.push(cpu_s() - start);
+    }
+    times.sort_by(f64::total_cmp);
+    (times[ROUNDS / 2].max(1e-6), result)
+}
+
+/// CPU seconds (user and system) of this process.
+fn cpu_s() -> f64 {
+    usage_s(libc::RUSAGE_SELF)
+}
+
+fn children_s() -> f64 {
+    usage_s(libc::RUSAGE_CHILDREN)
+}
+
+#[allow(unsafe_code)]
+fn usage_s(who: libc::c_int) -> f64 {
+    // SAFETY: a zeroed rusage is valid, and getrusage fills it in.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(who, &raw mut usage);
+        usage
+    };
+    let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 / 1e6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
+
+/// Memory of this process, in bytes.
+fn resident_bytes() -> u64 {
+    let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = text
+        .split(' ')
+        .nth(1)
+        .and_then(|p| p.parse().ok())
+        .unwrap_or(0);
+    pages * 4096
+}
