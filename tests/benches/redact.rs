@@ -11,8 +11,14 @@ use std::time::Instant;
 
 /// CPU seconds that this process has used.
 fn cpu() -> f64 {
-    let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    #[expect(unsafe_code, reason = "the clock of the process has no safe interface in std")]
+    let mut t = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    #[expect(
+        unsafe_code,
+        reason = "the clock of the process has no safe interface in std"
+    )]
     // SAFETY: the pointer is to a valid timespec that outlives the call.
     unsafe {
         libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut t);
@@ -21,7 +27,9 @@ fn cpu() -> f64 {
 }
 
 fn redactor(level: Level) -> Redactor {
-    RedactorBuilder::new(level, [5; 32]).build().expect("the built-in rules compile")
+    RedactorBuilder::new(level, [5; 32])
+        .build()
+        .expect("the built-in rules compile")
 }
 
 /// Redacts as the agent does: in chunks of 64 KiB.
@@ -59,10 +67,31 @@ fn made(mb: usize, distinct: u32) -> Vec<u8> {
         let v = next(distinct);
         let (a, b, c) = (v >> 16 & 255, v >> 8 & 255, v & 255);
         let line = match next(10) {
-            0 => format!("Jan  7 04:{:02}:{:02} web sshd[{}]: Failed password for invalid user u{v} from 10.{a}.{b}.{c} port {} ssh2\n", next(60), next(60), next(30000), next(60000)),
-            1 => format!("2026-01-07 04:{:02}:{:02},123 INFO [IPC Server handler {}] org.apache.hadoop.ipc.Server: task {v} on /10.{a}.{b}.{c}:50010 done\n", next(60), next(60), next(32)),
-            2 if next(200) == 0 => format!("app: connecting with user=app password=Zx9{v}kQ!m timeout=30\n"),
-            _ => format!("2026-01-07 04:{:02}:{:02}.{:03} 2931 INFO nova.compute.manager [instance: {:08x}] VM started, {} bytes in {} ms\n", next(60), next(60), next(1000), next(u32::MAX >> 8), next(99999), next(999)),
+            0 => format!(
+                "Jan  7 04:{:02}:{:02} web sshd[{}]: Failed password for invalid user u{v} from 10.{a}.{b}.{c} port {} ssh2\n",
+                next(60),
+                next(60),
+                next(30000),
+                next(60000)
+            ),
+            1 => format!(
+                "2026-01-07 04:{:02}:{:02},123 INFO [IPC Server handler {}] org.apache.hadoop.ipc.Server: task {v} on /10.{a}.{b}.{c}:50010 done\n",
+                next(60),
+                next(60),
+                next(32)
+            ),
+            2 if next(200) == 0 => {
+                format!("app: connecting with user=app password=Zx9{v}kQ!m timeout=30\n")
+            }
+            _ => format!(
+                "2026-01-07 04:{:02}:{:02}.{:03} 2931 INFO nova.compute.manager [instance: {:08x}] VM started, {} bytes in {} ms\n",
+                next(60),
+                next(60),
+                next(1000),
+                next(u32::MAX >> 8),
+                next(99999),
+                next(999)
+            ),
         };
         out.extend_from_slice(line.as_bytes());
     }
@@ -73,10 +102,24 @@ fn corpus(folder: Option<&Path>) -> Vec<(String, Vec<u8>)> {
     let Some(folder) = folder else {
         return vec![("made.log".to_owned(), made(48, 100_000))];
     };
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).expect("the folder of logs").filter_map(|e| e.ok().map(|e| e.path())).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("the folder of logs")
+        .filter_map(|e| e.ok().map(|e| e.path()))
+        .collect();
     files.sort();
     files.retain(|p| p.extension().is_some_and(|e| e == "log"));
-    files.into_iter().map(|p| (p.file_name().unwrap_or_default().to_string_lossy().into_owned(), std::fs::read(&p).expect("a log"))).collect()
+    files
+        .into_iter()
+        .map(|p| {
+            (
+                p.file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+                std::fs::read(&p).expect("a log"),
+            )
+        })
+        .collect()
 }
 
 /// Median of some runs of `work`, in CPU seconds.
@@ -95,10 +138,15 @@ fn timed(mut work: impl FnMut()) -> f64 {
 fn throughput(files: &[(String, Vec<u8>)]) {
     let bytes: usize = files.iter().map(|(_, b)| b.len()).sum();
     let mb = bytes as f64 / 1e6;
-    let limit = mb / timed(|| {
-        std::hint::black_box(files.iter().map(|(_, b)| lines(b)).sum::<u64>());
-    });
-    println!("{mb:.0} MB of logs in {} files\n{:<34} {limit:>8.0} MB/CPU-s", files.len(), "limit: line by line, nothing else");
+    let limit = mb
+        / timed(|| {
+            std::hint::black_box(files.iter().map(|(_, b)| lines(b)).sum::<u64>());
+        });
+    println!(
+        "{mb:.0} MB of logs in {} files\n{:<34} {limit:>8.0} MB/CPU-s",
+        files.len(),
+        "limit: line by line, nothing else"
+    );
     for level in [Level::Standard, Level::Strict] {
         let redactor = redactor(level);
         let (mut total, mut rows) = (0, Vec::new());
@@ -112,12 +160,23 @@ fn throughput(files: &[(String, Vec<u8>)]) {
             }
         });
         let rate = mb / seconds;
-        println!("{:<34} {rate:>8.0} MB/CPU-s   {:.2} of the limit, {total} values removed", format!("redact {level}"), rate / limit);
+        println!(
+            "{:<34} {rate:>8.0} MB/CPU-s   {:.2} of the limit, {total} values removed",
+            format!("redact {level}"),
+            rate / limit
+        );
         for (name, rate) in rows {
             println!("    {name:<30} {rate:>8.0}");
         }
-        for (peer, figure) in [("secretlint", 53.0), ("ripsecrets", 7.1), ("sos clean", 0.17)] {
-            println!("    {:.0} x {peer} (its best recorded figure, {figure})", rate / figure);
+        for (peer, figure) in [
+            ("secretlint", 53.0),
+            ("ripsecrets", 7.1),
+            ("sos clean", 0.17),
+        ] {
+            println!(
+                "    {:.0} x {peer} (its best recorded figure, {figure})",
+                rate / figure
+            );
         }
     }
 }
@@ -125,14 +184,39 @@ fn throughput(files: &[(String, Vec<u8>)]) {
 fn linear() {
     for level in [Level::Standard, Level::Strict] {
         let redactor = redactor(level);
-        let time = |input: &[u8]| timed(|| {
-            redact(&redactor, "x.log", input);
-        });
+        let time = |input: &[u8]| {
+            timed(|| {
+                redact(&redactor, "x.log", input);
+            })
+        };
         let (small, large) = (made(3, 1000), made(30, 1000));
-        println!("{level}: ten times the input costs {:.1} times", time(&large) / time(&small));
+        println!(
+            "{level}: ten times the input costs {:.1} times",
+            time(&large) / time(&small)
+        );
         let (few, many) = (made(16, 10_000), made(16, 1_000_000));
-        println!("{level}: a hundred times the distinct values cost {:.2} times", time(&many) / time(&few));
-        for piece in ["password=", "a:b@", "<password>", "://", "-----BEGIN ", "\"key\":\"", "1.1.", "a.b.", "::", "[[[[{{{{", "\\\\\\\"", "curl -u ", "data: {", "$6$", "eyJ", "-us1"] {
+        println!(
+            "{level}: a hundred times the distinct values cost {:.2} times",
+            time(&many) / time(&few)
+        );
+        for piece in [
+            "password=",
+            "a:b@",
+            "<password>",
+            "://",
+            "-----BEGIN ",
+            "\"key\":\"",
+            "1.1.",
+            "a.b.",
+            "::",
+            "[[[[{{{{",
+            "\\\\\\\"",
+            "curl -u ",
+            "data: {",
+            "$6$",
+            "eyJ",
+            "-us1",
+        ] {
             let line = piece.repeat((1 << 20) / piece.len());
             let start = Instant::now();
             redact(&redactor, "x.log", line.as_bytes());
@@ -145,7 +229,10 @@ fn linear() {
 }
 
 fn main() {
-    let folder = std::env::args().skip(1).find(|a| !a.starts_with("--")).map(PathBuf::from);
+    let folder = std::env::args()
+        .skip(1)
+        .find(|a| !a.starts_with("--"))
+        .map(PathBuf::from);
     let files = corpus(folder.as_deref());
     throughput(&files);
     linear();
@@ -158,9 +245,17 @@ fn peers(folder: Option<&Path>) {
     let Some(folder) = folder else { return };
     for (program, args) in [("ripsecrets", vec![]), ("secretlint", vec!["--no-color"])] {
         let start = Instant::now();
-        let ran = std::process::Command::new(program).args(args).arg(folder).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).status();
+        let ran = std::process::Command::new(program)
+            .args(args)
+            .arg(folder)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .status();
         match ran {
-            Ok(_) => println!("{program}: {:.1} s wall for the folder", start.elapsed().as_secs_f64()),
+            Ok(_) => println!(
+                "{program}: {:.1} s wall for the folder",
+                start.elapsed().as_secs_f64()
+            ),
             Err(_) => println!("{program}: not installed"),
         }
     }

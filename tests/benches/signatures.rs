@@ -6,7 +6,11 @@
 //! sets and logs come from the generators in the shared folder's `perf/`. Without arguments: the
 //! built-in catalogue over the sample logs in the shared folder.
 
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark is a program that prints, and stops when it cannot run")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark is a program that prints, and stops when it cannot run"
+)]
 
 use std::fs;
 use std::hint::black_box;
