@@ -1,14 +1,7 @@
-//! temporary
-fn main() {
-    let mut args = std::env::args().skip(1);
-    if args.next().as_deref() == Some("ingest-child") {
-        let n = args.next().and_then(|n| n.parse().ok()).unwrap_or(0);
-        if let Err(error) = sitrep_collector::bundles::ingest::child::run(n) {
-            #[expect(clippy::print_stderr)]
-            {
-                eprintln!("{}", sitrep_shared::error::chain(&error));
-            }
-            std::process::exit(1);
-        }
-    }
+//! `sitrepd`, the collector's service. Everything lives in the library, so that tests reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sitrep_collector::cli::main()
 }

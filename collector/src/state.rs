@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::auth::Pepper;
 use crate::auth::password::Passwords;
+use crate::bundles::Bundles;
 use crate::config::Config;
 use crate::db::Db;
 use crate::metrics::Metrics;
@@ -62,6 +63,16 @@ pub struct AppState {
     pub pepper: Pepper,
     /// Gate and parameters for password hashing.
     pub passwords: Passwords,
+    /// Uploads and bundles.
+    pub bundles: Arc<Bundles>,
+    /// What links begin with, such as `https://support.example`.
+    pub base_url: Arc<str>,
+}
+
+impl axum::extract::FromRef<AppState> for Arc<Bundles> {
+    fn from_ref(state: &AppState) -> Self {
+        Self::clone(&state.bundles)
+    }
 }
 
 impl AppState {

@@ -2,6 +2,8 @@
 
 use sqlx::AnyConnection;
 
+use super::{DbError, Named};
+
 /// The two engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
@@ -35,6 +37,14 @@ impl Engine {
         match self {
             Self::Sqlite => None,
             Self::Postgres => Some("LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE"),
+        }
+    }
+
+    /// Locks the audit log for appending, until the end of the transaction.
+    pub fn lock_audit(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("LOCK TABLE audit IN EXCLUSIVE MODE"),
         }
     }
 
@@ -75,4 +85,9 @@ pub async fn prepare(engine: Engine, connection: &mut AnyConnection) -> Result<(
         }
     };
     sqlx::raw_sql(text).execute(connection).await.map(|_| ())
+}
+
+/// Runs a statement of this module.
+pub async fn run(connection: &mut AnyConnection, text: &'static str) -> Result<(), DbError> {
+    sqlx::raw_sql(text).execute(connection).await.named("prepare the transaction").map(|_| ())
 }

@@ -9,6 +9,7 @@ use super::{Db, DbError, Named};
 pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_accounts", include_str!("../../migrations/0001_accounts.sql")),
     ("0002_tickets", include_str!("../../migrations/0002_tickets.sql")),
+    ("0010_ingest", include_str!("../../migrations/0010_ingest.sql")),
 ];
 
 /// Brings the database to this program's schema; returns the names that were applied now.

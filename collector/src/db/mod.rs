@@ -10,6 +10,17 @@ pub mod jobs;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod uploads;
+pub mod attempts;
+pub mod audit;
+pub mod codes;
+pub mod idempotency;
+pub mod migrate;
+pub mod sessions;
+pub mod settings;
+pub mod tickets;
+pub mod timeline;
+pub mod tokens;
+pub mod users;
 
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;

@@ -1,0 +1,94 @@
+//! Counts failed tries, so that guessing is slow. The counters are in the database: replicas share them.
+
+use std::net::IpAddr;
+
+use sqlx::AnyConnection;
+
+use crate::db::{Db, attempts};
+use crate::error::{AppError, AppResult};
+
+/// How many failures in how long, and how long the pause is.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// Names the counter.
+    pub bucket: &'static str,
+    /// Failures that are still answered normally.
+    pub failures: i64,
+    /// Length of the window, which is also the longest pause.
+    pub window_ms: i64,
+}
+
+/// Tries of upload codes from one address in a minute.
+pub const CODE_PER_MINUTE: Limit = Limit { bucket: "code-minute", failures: 10, window_ms: 60_000 };
+/// Tries of upload codes from one address in an hour.
+pub const CODE_PER_HOUR: Limit = Limit { bucket: "code-hour", failures: 60, window_ms: 3_600_000 };
+/// Wrong secrets for one selector: a pause, not a burn, since anyone can see selectors.
+pub const CODE_PER_SELECTOR: Limit = Limit { bucket: "code-selector", failures: 10, window_ms: 600_000 };
+/// Logins from one address.
+pub const LOGIN_PER_ADDRESS: Limit = Limit { bucket: "login-address", failures: 10, window_ms: 60_000 };
+/// Logins for one account.
+pub const LOGIN_PER_ACCOUNT: Limit = Limit { bucket: "login-account", failures: 20, window_ms: 600_000 };
+
+impl Limit {
+    /// The key of the counter for `subject`.
+    pub fn key(&self, subject: &str) -> String {
+        format!("{}:{subject}", self.bucket)
+    }
+}
+
+/// The part of an address that one person holds: all of IPv4, the /64 of IPv6.
+pub fn subject(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+/// Refuses with 429 while one of the counters is full.
+pub async fn check(conn: &mut AnyConnection, keys: &[(Limit, String)], now_ms: i64) -> AppResult<()> {
+    for (limit, subject) in keys {
+        let counted = attempts::load(conn, &limit.key(subject)).await?;
+        if let Some((count, reset_ms)) = counted
+            && count >= limit.failures
+            && reset_ms > now_ms
+        {
+            return Err(too_many(reset_ms - now_ms));
+        }
+    }
+    Ok(())
+}
+
+/// Counts one failure on each counter.
+pub async fn failed(db: &Db, keys: &[(Limit, String)], now_ms: i64) -> AppResult<()> {
+    let mut tx = db.begin().await?;
+    for (limit, subject) in keys {
+        attempts::add(&mut tx, &limit.key(subject), now_ms, limit.window_ms).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The 429 answer with the time to wait.
+pub fn too_many(wait_ms: i64) -> AppError {
+    let seconds = u64::try_from(wait_ms).unwrap_or(0).div_ceil(1000);
+    AppError::too_many(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects() {
+        for (address, expected) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ] {
+            assert_eq!(subject(address.parse().unwrap()), expected);
+        }
+    }
+}

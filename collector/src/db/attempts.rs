@@ -1,0 +1,41 @@
+//! Counters of failed tries.
+
+use sqlx::AnyConnection;
+
+use super::{DbError, Named};
+
+/// Count and end of the window of a counter.
+pub async fn load(conn: &mut AnyConnection, bucket: &str) -> Result<Option<(i64, i64)>, DbError> {
+    sqlx::query_as("SELECT count, reset_ms FROM attempts WHERE bucket = $1")
+        .bind(bucket.to_owned())
+        .fetch_optional(conn)
+        .await
+        .named("load a counter of tries")
+}
+
+/// Adds one to a counter; begins a new window when the old one is over.
+pub async fn add(conn: &mut AnyConnection, bucket: &str, now_ms: i64, window_ms: i64) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO attempts (bucket, count, reset_ms) VALUES ($1, 1, $2) \
+         ON CONFLICT (bucket) DO UPDATE SET \
+           count = CASE WHEN attempts.reset_ms <= $3 THEN 1 ELSE attempts.count + 1 END, \
+           reset_ms = CASE WHEN attempts.reset_ms <= $3 THEN excluded.reset_ms ELSE attempts.reset_ms END",
+    )
+    .bind(bucket.to_owned())
+    .bind(now_ms + window_ms)
+    .bind(now_ms)
+    .execute(conn)
+    .await
+    .named("count a failed try")
+    .map(|_| ())
+}
+
+/// Removes counters whose window is over.
+pub async fn sweep(conn: &mut AnyConnection, now_ms: i64) -> Result<u64, DbError> {
+    sqlx::query("DELETE FROM attempts WHERE reset_ms <= $1")
+        .bind(now_ms)
+        .execute(conn)
+        .await
+        .named("sweep counters of tries")
+        .map(|done| done.rows_affected())
+}

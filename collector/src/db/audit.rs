@@ -1,0 +1,66 @@
+//! The audit log's rows: only ever added.
+
+use sqlx::{AnyConnection, FromRow};
+
+use super::{DbError, Named};
+
+/// One event with its place in the hash chain.
+#[derive(Debug, Clone, FromRow)]
+pub struct AuditRow {
+    /// Place in the chain, from 1.
+    pub seq: i64,
+    /// When.
+    pub at_ms: i64,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// To what.
+    pub object: String,
+    /// From where.
+    pub address: String,
+    /// JSON with further values, never content.
+    pub detail: String,
+    /// SHA-256 over the previous hash and this record.
+    pub hash: String,
+}
+
+/// Place and hash of the newest event. On PostgreSQL the unique place refuses a fork of the chain.
+pub async fn head(conn: &mut AnyConnection) -> Result<(i64, String), DbError> {
+    sqlx::query_as("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
+        .fetch_optional(conn)
+        .await
+        .named("read the head of the audit log")
+        .map(|row: Option<(i64, String)>| row.unwrap_or_default())
+}
+
+/// Adds an event.
+pub async fn insert(conn: &mut AnyConnection, row: &AuditRow) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO audit (seq, at_ms, actor, action, object, address, detail, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(row.seq)
+    .bind(row.at_ms)
+    .bind(row.actor.clone())
+    .bind(row.action.clone())
+    .bind(row.object.clone())
+    .bind(row.address.clone())
+    .bind(row.detail.clone())
+    .bind(row.hash.clone())
+    .execute(conn)
+    .await
+    .named("write the audit log")
+    .map(|_| ())
+}
+
+/// Events after a place, oldest first.
+pub async fn after(conn: &mut AnyConnection, seq: i64, limit: i64) -> Result<Vec<AuditRow>, DbError> {
+    sqlx::query_as(
+        "SELECT seq, at_ms, actor, action, object, address, detail, hash FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2",
+    )
+    .bind(seq)
+    .bind(limit)
+    .fetch_all(conn)
+    .await
+    .named("read the audit log")
+}

@@ -1,0 +1,206 @@
+//! Tickets and their tags.
+
+use sqlx::{AnyConnection, AssertSqlSafe, FromRow};
+
+use super::{DbError, Named};
+
+/// A ticket's row.
+#[derive(Debug, Clone, Default, FromRow)]
+#[allow(missing_docs, reason = "the columns of migration 0002, described by the API's schema")]
+pub struct TicketRow {
+    pub id: String,
+    pub number: i64,
+    pub title: String,
+    pub status: String,
+    pub priority: String,
+    pub impact: String,
+    pub urgency: String,
+    pub customer: String,
+    pub contact: String,
+    pub language: String,
+    pub product: String,
+    pub category: String,
+    pub expected: String,
+    pub happened: String,
+    pub since: String,
+    pub error_text: String,
+    pub changed: String,
+    pub tried: String,
+    pub owner_id: Option<String>,
+    pub owner_name: Option<String>,
+    pub created_by: String,
+    pub created_ms: i64,
+    pub updated_ms: i64,
+    pub closed_ms: Option<i64>,
+    pub top_finding: Option<String>,
+}
+
+const SELECT: &str = "SELECT t.id, t.number, t.title, t.status, t.priority, t.impact, t.urgency, t.customer, t.contact, \
+    t.language, t.product, t.category, t.expected, t.happened, t.since, t.error_text, t.changed, t.tried, t.owner_id, \
+    u.name AS owner_name, t.created_by, t.created_ms, t.updated_ms, t.closed_ms, t.top_finding \
+    FROM tickets t LEFT JOIN users u ON u.id = t.owner_id";
+
+/// What a list of tickets is narrowed to.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Status.
+    pub status: Option<String>,
+    /// Tag.
+    pub tag: Option<String>,
+    /// Owner's id.
+    pub owner_id: Option<String>,
+    /// Words in title, customer or error text.
+    pub text: Option<String>,
+    /// Last row of the page before: time of change and number.
+    pub after: Option<(i64, i64)>,
+    /// Rows.
+    pub limit: i64,
+}
+
+/// The next free number. Within a transaction: the unique key refuses a second user of it.
+pub async fn next_number(conn: &mut AnyConnection) -> Result<i64, DbError> {
+    sqlx::query_scalar("SELECT COALESCE(MAX(number), 1000) + 1 FROM tickets")
+        .fetch_one(conn)
+        .await
+        .named("find the next ticket number")
+}
+
+/// Adds a ticket.
+pub async fn insert(conn: &mut AnyConnection, t: &TicketRow) -> Result<(), DbError> {
+    let mut query = sqlx::query(
+        "INSERT INTO tickets (id, title, status, priority, impact, urgency, customer, contact, language, product, category, \
+         expected, happened, since, error_text, changed, tried, created_by, number, created_ms, updated_ms, owner_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
+    );
+    for text in [
+        &t.id, &t.title, &t.status, &t.priority, &t.impact, &t.urgency, &t.customer, &t.contact, &t.language, &t.product,
+        &t.category, &t.expected, &t.happened, &t.since, &t.error_text, &t.changed, &t.tried, &t.created_by,
+    ] {
+        query = query.bind(text.clone());
+    }
+    query
+        .bind(t.number)
+        .bind(t.created_ms)
+        .bind(t.updated_ms)
+        .bind(t.owner_id.clone())
+        .execute(conn)
+        .await
+        .named("add a ticket")
+        .map(|_| ())
+}
+
+/// Finds a ticket by its number.
+pub async fn find_by_number(conn: &mut AnyConnection, number: i64) -> Result<Option<TicketRow>, DbError> {
+    sqlx::query_as(AssertSqlSafe(format!("{SELECT} WHERE t.number = $1")))
+        .bind(number)
+        .fetch_optional(conn)
+        .await
+        .named("find a ticket by its number")
+}
+
+/// Finds a ticket by its id.
+pub async fn find(conn: &mut AnyConnection, id: &str) -> Result<Option<TicketRow>, DbError> {
+    sqlx::query_as(AssertSqlSafe(format!("{SELECT} WHERE t.id = $1")))
+        .bind(id.to_owned())
+        .fetch_optional(conn)
+        .await
+        .named("find a ticket")
+}
+
+/// A page of tickets, latest change first.
+pub async fn list(conn: &mut AnyConnection, filter: &Filter) -> Result<Vec<TicketRow>, DbError> {
+    let mut conditions: Vec<String> = Vec::new();
+    let mut texts: Vec<String> = Vec::new();
+    let mut add = |condition: &str, value: &str, texts: &mut Vec<String>| {
+        texts.push(value.to_owned());
+        conditions.push(condition.replace('?', &format!("${}", texts.len())));
+    };
+    if let Some(status) = &filter.status {
+        add("t.status = ?", status, &mut texts);
+    }
+    if let Some(tag) = &filter.tag {
+        add("EXISTS (SELECT 1 FROM ticket_tags g WHERE g.ticket_id = t.id AND g.tag = ?)", tag, &mut texts);
+    }
+    if let Some(owner) = &filter.owner_id {
+        add("t.owner_id = ?", owner, &mut texts);
+    }
+    if let Some(text) = &filter.text {
+        let escaped = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        add(
+            "LOWER(t.title || ' ' || t.customer || ' ' || t.error_text || ' ' || COALESCE(t.top_finding, '')) LIKE ? ESCAPE '!'",
+            &format!("%{escaped}%"),
+            &mut texts,
+        );
+    }
+    if filter.after.is_some() {
+        let n = texts.len();
+        conditions.push(format!("(t.updated_ms < ${0} OR (t.updated_ms = ${0} AND t.number < ${1}))", n + 1, n + 2));
+    }
+    let clause = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    let last = texts.len() + if filter.after.is_some() { 3 } else { 1 };
+    let text = format!("{SELECT}{clause} ORDER BY t.updated_ms DESC, t.number DESC LIMIT ${last}");
+    let mut query = sqlx::query_as(AssertSqlSafe(text));
+    for value in texts {
+        query = query.bind(value);
+    }
+    if let Some((updated_ms, number)) = filter.after {
+        query = query.bind(updated_ms).bind(number);
+    }
+    query.bind(filter.limit).fetch_all(conn).await.named("list tickets")
+}
+
+/// Writes what can change on a ticket.
+pub async fn update(conn: &mut AnyConnection, t: &TicketRow) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE tickets SET status = $1, priority = $2, category = $3, owner_id = $4, updated_ms = $5, closed_ms = $6, \
+         top_finding = $7, title = $8 WHERE id = $9",
+    )
+    .bind(t.status.clone())
+    .bind(t.priority.clone())
+    .bind(t.category.clone())
+    .bind(t.owner_id.clone())
+    .bind(t.updated_ms)
+    .bind(t.closed_ms)
+    .bind(t.top_finding.clone())
+    .bind(t.title.clone())
+    .bind(t.id.clone())
+    .execute(conn)
+    .await
+    .named("change a ticket")
+    .map(|_| ())
+}
+
+/// Tags of a ticket: the tag and who set it.
+pub async fn tags(conn: &mut AnyConnection, ticket_id: &str) -> Result<Vec<(String, String)>, DbError> {
+    sqlx::query_as("SELECT tag, source FROM ticket_tags WHERE ticket_id = $1 ORDER BY tag")
+        .bind(ticket_id.to_owned())
+        .fetch_all(conn)
+        .await
+        .named("list the tags of a ticket")
+}
+
+/// Adds a tag; says whether it is new.
+pub async fn add_tag(conn: &mut AnyConnection, ticket_id: &str, tag: &str, source: &str, now_ms: i64) -> Result<bool, DbError> {
+    sqlx::query(
+        "INSERT INTO ticket_tags (ticket_id, tag, source, created_ms) VALUES ($1, $2, $3, $4) ON CONFLICT (ticket_id, tag) DO NOTHING",
+    )
+    .bind(ticket_id.to_owned())
+    .bind(tag.to_owned())
+    .bind(source.to_owned())
+    .bind(now_ms)
+    .execute(conn)
+    .await
+    .named("tag a ticket")
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// Removes a tag; says whether there was one.
+pub async fn remove_tag(conn: &mut AnyConnection, ticket_id: &str, tag: &str) -> Result<bool, DbError> {
+    sqlx::query("DELETE FROM ticket_tags WHERE ticket_id = $1 AND tag = $2")
+        .bind(ticket_id.to_owned())
+        .bind(tag.to_owned())
+        .execute(conn)
+        .await
+        .named("remove a tag")
+        .map(|done| done.rows_affected() == 1)
+}

@@ -1,0 +1,61 @@
+//! Events on a ticket's timeline.
+
+use sqlx::{AnyConnection, FromRow};
+
+use super::{DbError, Named};
+
+/// One event.
+#[derive(Debug, Clone, FromRow)]
+pub struct EventRow {
+    /// Id.
+    pub id: String,
+    /// Ticket.
+    pub ticket_id: String,
+    /// When.
+    pub at_ms: i64,
+    /// `created`, `note`, `status`, `assigned`, `code`, `bundle`, `findings`, `tags` …
+    pub kind: String,
+    /// 1 when the customer may see it.
+    pub public: i64,
+    /// Kind of actor.
+    pub actor_kind: String,
+    /// Name of the actor.
+    pub actor_name: String,
+    /// Text.
+    pub body: String,
+    /// JSON object with further values.
+    pub data: String,
+}
+
+/// Adds an event.
+pub async fn insert(conn: &mut AnyConnection, e: &EventRow) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO ticket_events (id, ticket_id, at_ms, kind, public, actor_kind, actor_name, body, data) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(e.id.clone())
+    .bind(e.ticket_id.clone())
+    .bind(e.at_ms)
+    .bind(e.kind.clone())
+    .bind(e.public)
+    .bind(e.actor_kind.clone())
+    .bind(e.actor_name.clone())
+    .bind(e.body.clone())
+    .bind(e.data.clone())
+    .execute(conn)
+    .await
+    .named("add to the timeline")
+    .map(|_| ())
+}
+
+/// Events of a ticket, oldest first.
+pub async fn list(conn: &mut AnyConnection, ticket_id: &str) -> Result<Vec<EventRow>, DbError> {
+    sqlx::query_as(
+        "SELECT id, ticket_id, at_ms, kind, public, actor_kind, actor_name, body, data FROM ticket_events \
+         WHERE ticket_id = $1 ORDER BY at_ms, id LIMIT 2000",
+    )
+    .bind(ticket_id.to_owned())
+    .fetch_all(conn)
+    .await
+    .named("read the timeline")
+}

@@ -1,0 +1,46 @@
+//! The registry of all routes. A resource or page is one file and one line here.
+//!
+//! Access is an argument of every route, so the table can be walked by a test and described by
+//! the OpenAPI document, which are the only other users of it.
+
+pub mod api;
+pub mod extract;
+pub mod guard;
+pub mod layers;
+pub mod openapi;
+pub mod pages;
+pub mod routes;
+
+use axum::Router;
+
+pub use routes::{Route, Routes};
+
+use crate::state::AppState;
+
+/// All routes, in one table.
+#[rustfmt::skip]
+pub fn registry() -> Routes {
+    Routes::default()
+        .merge(api::health::routes())
+        .merge(api::setup::routes())
+        .merge(api::me::routes())
+        .merge(api::users::routes())
+        .merge(api::tokens::routes())
+        .merge(api::audit::routes())
+        .merge(api::tickets::routes())
+        .merge(api::notes::routes())
+        .merge(api::codes::routes())
+        .merge(openapi::routes())
+        .merge(pages::assets::routes())
+        .merge(pages::login::routes())
+        .merge(pages::setup::routes())
+        .merge(pages::tickets::routes())
+        .merge(pages::ticket::routes())
+        .merge(pages::admin::routes())
+        .merge(pages::me::routes())
+}
+
+/// The service's router with all layers.
+pub fn router(state: AppState) -> Router {
+    layers::wrap(registry().into_router(&state), &state).with_state(state)
+}

@@ -1,0 +1,53 @@
+//! What tickets do when a bundle is received or has its verdict: the other side of `bundles::tickets`.
+
+use sqlx::AnyConnection;
+
+use super::{Found, append, apply_findings, event, key};
+use crate::auth::Actor;
+use crate::bundles::now_ms;
+use crate::bundles::tickets::{Soon, Told, TicketName, Tickets};
+use crate::db::uploads::UploadRow;
+use crate::db::{codes, tickets};
+use sitrep_shared::size::format_bytes;
+
+/// The tickets of the database.
+#[derive(Debug, Default)]
+pub struct OwnTickets;
+
+impl Tickets for OwnTickets {
+    fn received<'a>(&'a self, tx: &'a mut AnyConnection, upload: &'a UploadRow, sha256: &'a str) -> Soon<'a, bool> {
+        Box::pin(async move {
+            let now = now_ms();
+            if !codes::consume(tx, &upload.code_id, now).await? {
+                return Ok(false);
+            }
+            let size = format_bytes(upload.offset_bytes.unsigned_abs());
+            let body = format!("{} · {size} · sha256 {sha256}", upload.filename);
+            let actor = Actor::Uploader { code_id: upload.code_id.clone(), ticket_id: upload.ticket_id.clone() };
+            append(tx, &event(now, &upload.ticket_id, "bundle", true, &actor, &body)).await?;
+            tickets::touch(tx, &upload.ticket_id, now).await?;
+            Ok(true)
+        })
+    }
+
+    fn name<'a>(&'a self, db: &'a mut AnyConnection, ticket_id: &'a str) -> Soon<'a, TicketName> {
+        Box::pin(async move {
+            let found = tickets::find(db, ticket_id).await?;
+            Ok(found.map(|row| TicketName { key: key(&row), title: row.title }).unwrap_or_default())
+        })
+    }
+
+    fn verdict<'a>(&'a self, tx: &'a mut AnyConnection, told: Told<'a>) -> Soon<'a, ()> {
+        Box::pin(async move {
+            let now = now_ms();
+            let ticket_id = &told.bundle.ticket_id;
+            if told.outcome.state != "ready" {
+                let reason = told.outcome.reason.as_deref().unwrap_or_default();
+                let body = format!("{} {reason}", told.outcome.state);
+                append(tx, &event(now, ticket_id, "bundle", false, &Actor::System, &body)).await?;
+            }
+            let found: Vec<Found> = told.findings.iter().map(found).collect();
+            apply_findings(tx, now, ticket_id, &found).await
+        })
+    }
+}
