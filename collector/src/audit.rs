@@ -22,7 +22,12 @@ pub struct Event<'a> {
 }
 
 /// Appends an event to the chain, within the caller's transaction.
-pub async fn record(conn: &mut AnyConnection, engine: Engine, now_ms: i64, event: Event<'_>) -> Result<(), DbError> {
+pub async fn record(
+    conn: &mut AnyConnection,
+    engine: Engine,
+    now_ms: i64,
+    event: Event<'_>,
+) -> Result<(), DbError> {
     if let Some(lock) = engine.lock_audit() {
         // Two transactions that append at once would both continue from the same head.
         crate::db::dialect::run(conn, lock).await?;
@@ -44,7 +49,14 @@ pub async fn record(conn: &mut AnyConnection, engine: Engine, now_ms: i64, event
 
 fn chain_hash(previous: &str, row: &AuditRow) -> String {
     let record = serde_json::json!([
-        previous, row.seq, row.at_ms, row.actor, row.action, row.object, row.address, row.detail
+        previous,
+        row.seq,
+        row.at_ms,
+        row.actor,
+        row.action,
+        row.object,
+        row.address,
+        row.detail
     ]);
     sha256_hex(record.to_string().as_bytes())
 }
@@ -55,7 +67,9 @@ pub async fn verify(db: &Db) -> Result<Option<i64>, DbError> {
     let (mut seq, mut previous) = (0, String::new());
     loop {
         let rows = after(&mut conn, seq, 1000).await?;
-        let Some(last) = rows.last() else { return Ok(None) };
+        let Some(last) = rows.last() else {
+            return Ok(None);
+        };
         let end = last.seq;
         for row in rows {
             if row.seq != seq + 1 || chain_hash(&previous, &row) != row.hash {

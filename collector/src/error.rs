@@ -49,7 +49,11 @@ impl AppError {
 
     /// 401: no or wrong credential.
     pub fn unauthenticated() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "sign in or send a valid API token")
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            "sign in or send a valid API token",
+        )
     }
 
     /// 403: the credential does not allow this.
@@ -59,7 +63,11 @@ impl AppError {
 
     /// 404: it does not exist, or not for this caller.
     pub fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("there is no such {what}"),
+        )
     }
 
     /// 409: the state does not allow this.
@@ -75,14 +83,21 @@ impl AppError {
             "invalid",
             format!("{field}: {message}"),
         );
-        error.fields.push(FieldError { field: field.to_owned(), message });
+        error.fields.push(FieldError {
+            field: field.to_owned(),
+            message,
+        });
         error
     }
 
     /// 429: too many tries.
     pub fn too_many(retry_after_s: u64) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "too many tries; wait before the next one")
-            .retry_after(retry_after_s)
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            "too many tries; wait before the next one",
+        )
+        .retry_after(retry_after_s)
     }
 
     /// 500: our fault; the cause goes to the log.
@@ -135,7 +150,11 @@ impl AppError {
     }
 
     fn problem(&self) -> Problem {
-        let mut problem = Problem::new(self.status.as_u16(), self.code, self.status.canonical_reason().unwrap_or("Error"));
+        let mut problem = Problem::new(
+            self.status.as_u16(),
+            self.code,
+            self.status.canonical_reason().unwrap_or("Error"),
+        );
         problem.detail = Some(self.detail.clone());
         problem.hint = self.hint.clone();
         problem.errors = self.fields.clone();
@@ -157,7 +176,11 @@ impl Error for AppError {
 
 impl From<DbError> for AppError {
     fn from(error: DbError) -> Self {
-        if error.is_unavailable() { Self::unavailable(error) } else { Self::internal(error) }
+        if error.is_unavailable() {
+            Self::unavailable(error)
+        } else {
+            Self::internal(error)
+        }
     }
 }
 

@@ -3,19 +3,19 @@
 //! Direction inside: `http` → services (`tickets`, `bundles`, `auth` …) → `db`. Services never
 //! name `http`; only `db` holds SQL; only `tasks` spawns.
 
+pub mod audit;
+pub mod auth;
 pub mod bundles;
+pub mod cli;
 pub mod config;
 pub mod db;
+pub mod error;
+pub mod http;
 pub mod jobs;
 pub mod locale;
 pub mod metrics;
 pub mod queue;
-pub mod tasks;
-pub mod audit;
-pub mod auth;
-pub mod cli;
-pub mod error;
-pub mod http;
 pub mod serve;
 pub mod state;
+pub mod tasks;
 pub mod tickets;

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// A role of a person, or a scope of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Sees tickets and findings, no raw content.
@@ -20,7 +22,13 @@ pub enum Role {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 5] = [Self::Viewer, Self::Engineer, Self::Lead, Self::Admin, Self::Auditor];
+    pub const ALL: [Self; 5] = [
+        Self::Viewer,
+        Self::Engineer,
+        Self::Lead,
+        Self::Admin,
+        Self::Auditor,
+    ];
 
     /// The word that is stored and shown.
     pub fn word(self) -> &'static str {
@@ -100,7 +108,10 @@ pub enum Access {
     Role(Role),
 }
 
-#[allow(non_upper_case_globals, reason = "read as variants in the route tables")]
+#[allow(
+    non_upper_case_globals,
+    reason = "read as variants in the route tables"
+)]
 impl Access {
     /// `Access::Role(Role::Viewer)`.
     pub const Viewer: Self = Self::Role(Role::Viewer);

@@ -23,13 +23,23 @@ pub struct NewAccount {
 }
 
 /// Checks login and password. One answer and about one time for every failure.
-pub async fn sign_in(state: &AppState, login: &str, secret: String, address: IpAddr) -> AppResult<Person> {
+pub async fn sign_in(
+    state: &AppState,
+    login: &str,
+    secret: String,
+    address: IpAddr,
+) -> AppResult<Person> {
     let login = login.trim().to_lowercase();
     let now = state.now_ms();
-    let keys = [(LOGIN_PER_ADDRESS, limits::subject(address)), (LOGIN_PER_ACCOUNT, login.chars().take(80).collect())];
+    let keys = [
+        (LOGIN_PER_ADDRESS, limits::subject(address)),
+        (LOGIN_PER_ACCOUNT, login.chars().take(80).collect()),
+    ];
     let mut conn = state.db.read().await?;
     limits::check(&mut conn, &keys, now).await?;
-    let found = users::find_by_login(&mut conn, &login).await?.filter(|u| u.disabled == 0);
+    let found = users::find_by_login(&mut conn, &login)
+        .await?
+        .filter(|u| u.disabled == 0);
     drop(conn);
     let stored = found.as_ref().and_then(|u| u.password_hash.clone());
     let too_long = secret.len() > password::MAX_CHARS * 4;
@@ -38,20 +48,31 @@ pub async fn sign_in(state: &AppState, login: &str, secret: String, address: IpA
         Some(user) if fits => Ok(person(&user)),
         _ => {
             limits::failed(&state.db, &keys, now).await?;
-            Err(AppError::new(axum::http::StatusCode::UNAUTHORIZED, "login_failed", "the name or the password is wrong"))
+            Err(AppError::new(
+                axum::http::StatusCode::UNAUTHORIZED,
+                "login_failed",
+                "the name or the password is wrong",
+            ))
         }
     }
 }
 
 /// The person of an account's row.
 pub fn person(user: &UserRow) -> Person {
-    Person { id: user.id.clone(), login: user.login.clone(), name: user.name.clone(), roles: Roles::parse(&user.roles) }
+    Person {
+        id: user.id.clone(),
+        login: user.login.clone(),
+        name: user.name.clone(),
+        roles: Roles::parse(&user.roles),
+    }
 }
 
 /// Checks a new account and hashes its password.
 pub async fn prepare(state: &AppState, new: NewAccount) -> AppResult<UserRow> {
     let login = new.login.trim().to_lowercase();
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_' | '@');
+    let plain = |c: char| {
+        c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_' | '@')
+    };
     if login.is_empty() || login.len() > 80 || !login.chars().all(plain) {
         return Err(AppError::invalid("login", "use 1 to 80 of a-z 0-9 . - _ @"));
     }
@@ -76,26 +97,48 @@ pub async fn prepare(state: &AppState, new: NewAccount) -> AppResult<UserRow> {
 }
 
 /// Adds an account.
-pub async fn create(state: &AppState, actor: &Actor, new: NewAccount, address: &str) -> AppResult<UserRow> {
+pub async fn create(
+    state: &AppState,
+    actor: &Actor,
+    new: NewAccount,
+    address: &str,
+) -> AppResult<UserRow> {
     let user = prepare(state, new).await?;
     let mut tx = state.db.begin().await?;
     match users::insert(&mut tx, &user).await {
         Err(error) if error.is_unique_violation() => {
-            return Err(AppError::conflict("login_taken", "this login name is in use"));
+            return Err(AppError::conflict(
+                "login_taken",
+                "this login name is in use",
+            ));
         }
         other => other?,
     }
-    let event = audit::Event { actor, action: "user.create", object: &user.id, address };
+    let event = audit::Event {
+        actor,
+        action: "user.create",
+        object: &user.id,
+        address,
+    };
     audit::record(&mut tx, state.db.engine(), state.now_ms(), event).await?;
     tx.commit().await?;
     Ok(user)
 }
 
 /// Changes roles or disables; the person's sessions end, so that the change holds at once.
-pub async fn change(state: &AppState, actor: &Actor, id: &str, roles: Option<Roles>, disabled: Option<bool>, address: &str) -> AppResult<UserRow> {
+pub async fn change(
+    state: &AppState,
+    actor: &Actor,
+    id: &str,
+    roles: Option<Roles>,
+    disabled: Option<bool>,
+    address: &str,
+) -> AppResult<UserRow> {
     let now = state.now_ms();
     let mut tx = state.db.begin().await?;
-    let mut user = users::find(&mut tx, id).await?.ok_or_else(|| AppError::not_found("user"))?;
+    let mut user = users::find(&mut tx, id)
+        .await?
+        .ok_or_else(|| AppError::not_found("user"))?;
     if let Some(roles) = roles {
         if roles.list().is_empty() {
             return Err(AppError::invalid("roles", "give at least one"));
@@ -107,11 +150,19 @@ pub async fn change(state: &AppState, actor: &Actor, id: &str, roles: Option<Rol
     }
     let own = actor.person().is_some_and(|p| p.id == id);
     if own && (user.disabled == 1 || !Roles::parse(&user.roles).allow(super::Role::Admin)) {
-        return Err(AppError::conflict("own_account", "you cannot take your own administrator's right"));
+        return Err(AppError::conflict(
+            "own_account",
+            "you cannot take your own administrator's right",
+        ));
     }
     users::update(&mut tx, id, &user.roles, user.disabled == 1, now).await?;
     crate::db::sessions::delete_of_user(&mut tx, id).await?;
-    let event = audit::Event { actor, action: "user.change", object: id, address };
+    let event = audit::Event {
+        actor,
+        action: "user.change",
+        object: id,
+        address,
+    };
     audit::record(&mut tx, state.db.engine(), now, event).await?;
     tx.commit().await?;
     user.updated_ms = now;

@@ -19,15 +19,35 @@ pub struct Limit {
 }
 
 /// Tries of upload codes from one address in a minute.
-pub const CODE_PER_MINUTE: Limit = Limit { bucket: "code-minute", failures: 10, window_ms: 60_000 };
+pub const CODE_PER_MINUTE: Limit = Limit {
+    bucket: "code-minute",
+    failures: 10,
+    window_ms: 60_000,
+};
 /// Tries of upload codes from one address in an hour.
-pub const CODE_PER_HOUR: Limit = Limit { bucket: "code-hour", failures: 60, window_ms: 3_600_000 };
+pub const CODE_PER_HOUR: Limit = Limit {
+    bucket: "code-hour",
+    failures: 60,
+    window_ms: 3_600_000,
+};
 /// Wrong secrets for one selector: a pause, not a burn, since anyone can see selectors.
-pub const CODE_PER_SELECTOR: Limit = Limit { bucket: "code-selector", failures: 10, window_ms: 600_000 };
+pub const CODE_PER_SELECTOR: Limit = Limit {
+    bucket: "code-selector",
+    failures: 10,
+    window_ms: 600_000,
+};
 /// Logins from one address.
-pub const LOGIN_PER_ADDRESS: Limit = Limit { bucket: "login-address", failures: 10, window_ms: 60_000 };
+pub const LOGIN_PER_ADDRESS: Limit = Limit {
+    bucket: "login-address",
+    failures: 10,
+    window_ms: 60_000,
+};
 /// Logins for one account.
-pub const LOGIN_PER_ACCOUNT: Limit = Limit { bucket: "login-account", failures: 20, window_ms: 600_000 };
+pub const LOGIN_PER_ACCOUNT: Limit = Limit {
+    bucket: "login-account",
+    failures: 20,
+    window_ms: 600_000,
+};
 
 impl Limit {
     /// The key of the counter for `subject`.
@@ -48,7 +68,11 @@ pub fn subject(address: IpAddr) -> String {
 }
 
 /// Refuses with 429 while one of the counters is full.
-pub async fn check(conn: &mut AnyConnection, keys: &[(Limit, String)], now_ms: i64) -> AppResult<()> {
+pub async fn check(
+    conn: &mut AnyConnection,
+    keys: &[(Limit, String)],
+    now_ms: i64,
+) -> AppResult<()> {
     for (limit, subject) in keys {
         let counted = attempts::load(conn, &limit.key(subject)).await?;
         if let Some((count, reset_ms)) = counted

@@ -56,10 +56,14 @@ impl Actor {
     /// Whether this caller may use what asks for `access`. The only place that decides.
     pub fn may(&self, access: Access) -> bool {
         match (access, self) {
-            (Access::Public, _) | (Access::Uploader | Access::CodePage, Self::Uploader { .. }) | (_, Self::System) => true,
+            (Access::Public, _)
+            | (Access::Uploader | Access::CodePage, Self::Uploader { .. })
+            | (_, Self::System) => true,
             (Access::SignedIn, Self::User(_) | Self::Token(_)) => true,
             (Access::Session, Self::User(_)) => true,
-            (Access::Role(role), Self::User(person) | Self::Token(person)) => person.roles.allow(role),
+            (Access::Role(role), Self::User(person) | Self::Token(person)) => {
+                person.roles.allow(role)
+            }
             _ => false,
         }
     }
@@ -111,11 +115,13 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// Lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let written = write!(out, "{byte:02x}");
-        debug_assert!(written.is_ok(), "writing to a String cannot fail");
-        out
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+            let written = write!(out, "{byte:02x}");
+            debug_assert!(written.is_ok(), "writing to a String cannot fail");
+            out
+        })
 }
 
 /// Random bytes from the operating system.
@@ -167,20 +173,26 @@ impl Pepper {
 
     /// Reads the key file, or makes it (mode 0600) at the first start.
     pub fn load_or_create(path: &Path) -> Result<Self, PepperError> {
-        let failed = |source| PepperError::File { path: path.to_owned(), source };
+        let failed = |source| PepperError::File {
+            path: path.to_owned(),
+            source,
+        };
         if !path.exists() {
             crate::serve::tls::write_private(path, random_token().as_bytes()).map_err(failed)?;
         }
         let text = std::fs::read_to_string(path).map_err(failed)?;
         if text.trim().len() < 32 {
-            return Err(PepperError::Short { path: path.to_owned() });
+            return Err(PepperError::Short {
+                path: path.to_owned(),
+            });
         }
         Ok(Self::new(text.trim().as_bytes()))
     }
 
     /// HMAC-SHA-256 of a text as hex.
     pub fn seal(&self, text: &str) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
         mac.update(text.as_bytes());
         hex(&mac.finalize().into_bytes())
     }
@@ -192,7 +204,10 @@ mod tests {
 
     #[test]
     fn digests_are_those_of_the_standards() {
-        assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            sha256_hex(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
         // RFC 4231, test case 2.
         assert_eq!(
             Pepper::new(b"Jefe").seal("what do ya want for nothing?"),
@@ -202,10 +217,18 @@ mod tests {
 
     #[test]
     fn rights_are_closed_by_default() {
-        let person = |roles: &str| Actor::User(Person {
-            id: "1".into(), login: "a".into(), name: "A".into(), roles: Roles::parse(roles),
-        });
-        let uploader = Actor::Uploader { code_id: "c".into(), ticket_id: "t".into() };
+        let person = |roles: &str| {
+            Actor::User(Person {
+                id: "1".into(),
+                login: "a".into(),
+                name: "A".into(),
+                roles: Roles::parse(roles),
+            })
+        };
+        let uploader = Actor::Uploader {
+            code_id: "c".into(),
+            ticket_id: "t".into(),
+        };
         let cases = [
             (Actor::Nobody, Access::Public, true),
             (Actor::Nobody, Access::SignedIn, false),

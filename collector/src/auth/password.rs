@@ -26,18 +26,25 @@ pub struct Passwords {
 impl Default for Passwords {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { gate: Arc::new(Semaphore::new((cores / 2).max(1))), memory_kib: 19_456 }
+        Self {
+            gate: Arc::new(Semaphore::new((cores / 2).max(1))),
+            memory_kib: 19_456,
+        }
     }
 }
 
 impl Passwords {
     /// With little memory, for tests that are not about hashing.
     pub fn cheap() -> Self {
-        Self { memory_kib: 64, ..Self::default() }
+        Self {
+            memory_kib: 64,
+            ..Self::default()
+        }
     }
 
     fn argon2(&self) -> Argon2<'static> {
-        let params = Params::new(self.memory_kib, 2, 1, None).expect("constants are within argon2's limits");
+        let params =
+            Params::new(self.memory_kib, 2, 1, None).expect("constants are within argon2's limits");
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
     }
 
@@ -47,7 +54,9 @@ impl Passwords {
         let argon2 = self.argon2();
         let hashed = tasks
             .cpu("hash a password", move || {
-                argon2.hash_password_with_salt(password.as_bytes(), &super::random::<16>()).map(|h| h.to_string())
+                argon2
+                    .hash_password_with_salt(password.as_bytes(), &super::random::<16>())
+                    .map(|h| h.to_string())
             })
             .await?;
         hashed.map_err(|e| AppError::internal(e.to_string()))
@@ -55,7 +64,12 @@ impl Passwords {
 
     /// Whether the password fits the stored form. Without one the same work is done for nothing,
     /// so that the time does not tell whether an account exists.
-    pub async fn verify(&self, tasks: &Tasks, password: String, stored: Option<String>) -> AppResult<bool> {
+    pub async fn verify(
+        &self,
+        tasks: &Tasks,
+        password: String,
+        stored: Option<String>,
+    ) -> AppResult<bool> {
         let _permit = self.gate.acquire().await.map_err(AppError::internal)?;
         let argon2 = self.argon2();
         let fits = tasks
@@ -76,10 +90,16 @@ impl Passwords {
 pub fn check_new(password: &str, login: &str) -> AppResult<()> {
     let chars = password.chars().count();
     if chars < MIN_CHARS {
-        return Err(AppError::invalid("password", format!("use at least {MIN_CHARS} characters")));
+        return Err(AppError::invalid(
+            "password",
+            format!("use at least {MIN_CHARS} characters"),
+        ));
     }
     if chars > MAX_CHARS {
-        return Err(AppError::invalid("password", format!("use at most {MAX_CHARS} characters")));
+        return Err(AppError::invalid(
+            "password",
+            format!("use at most {MAX_CHARS} characters"),
+        ));
     }
     let distinct: std::collections::BTreeSet<char> = password.chars().collect();
     let lower = password.to_lowercase();
@@ -96,14 +116,23 @@ mod tests {
     #[tokio::test]
     async fn hash_fits_only_its_password() {
         let (passwords, tasks) = (Passwords::default(), Tasks::new(1));
-        let stored = passwords.hash(&tasks, "correct horse battery".into()).await.unwrap();
-        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        let stored = passwords
+            .hash(&tasks, "correct horse battery".into())
+            .await
+            .unwrap();
+        assert!(
+            stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{stored}"
+        );
         for (given, hash, expected) in [
             ("correct horse battery", Some(stored.clone()), true),
             ("correct horse batterx", Some(stored), false),
             ("correct horse battery", None, false),
         ] {
-            assert_eq!(passwords.verify(&tasks, given.into(), hash).await.unwrap(), expected);
+            assert_eq!(
+                passwords.verify(&tasks, given.into(), hash).await.unwrap(),
+                expected
+            );
         }
     }
 

@@ -35,7 +35,8 @@ impl SessionInfo {
         if same(sent, &self.csrf) {
             return Ok(());
         }
-        Err(AppError::forbidden("the form's token is missing or old").hint("reload the page and send it again"))
+        Err(AppError::forbidden("the form's token is missing or old")
+            .hint("reload the page and send it again"))
     }
 }
 
@@ -46,16 +47,31 @@ pub fn cookie(headers: &HeaderMap) -> Option<String> {
 
 /// The value of a cookie.
 pub fn named_cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
-    let mut pairs = all.flat_map(|v| v.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(n, _)| *n == name).map(|(_, value)| value.to_owned())
+    let all = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|v| v.to_str().ok());
+    let mut pairs = all
+        .flat_map(|v| v.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs
+        .find(|(n, _)| *n == name)
+        .map(|(_, value)| value.to_owned())
 }
 
 /// Begins a session for a person who has just signed in; returns the Set-Cookie value.
 pub async fn begin(state: &AppState, user_id: &str, address: &str) -> AppResult<HeaderValue> {
     let id = random_token();
     let mut tx = state.db.begin().await?;
-    db::sessions::insert(&mut tx, &sha256_hex(id.as_bytes()), user_id, &random_token(), address, state.now_ms()).await?;
+    db::sessions::insert(
+        &mut tx,
+        &sha256_hex(id.as_bytes()),
+        user_id,
+        &random_token(),
+        address,
+        state.now_ms(),
+    )
+    .await?;
     tx.commit().await?;
     set_cookie(state, &id, ABSOLUTE_MS / 1000)
 }
@@ -75,8 +91,19 @@ pub async fn find(state: &AppState, id: &str) -> AppResult<Option<(Person, Sessi
         db::sessions::touch(&mut tx, &id_sha256, now).await?;
         tx.commit().await?;
     }
-    let person = Person { id: row.user_id, login: row.login, name: row.name, roles: Roles::parse(&row.roles) };
-    Ok(Some((person, SessionInfo { id_sha256, csrf: row.csrf })))
+    let person = Person {
+        id: row.user_id,
+        login: row.login,
+        name: row.name,
+        roles: Roles::parse(&row.roles),
+    };
+    Ok(Some((
+        person,
+        SessionInfo {
+            id_sha256,
+            csrf: row.csrf,
+        },
+    )))
 }
 
 /// Ends a session; returns the Set-Cookie value that removes the cookie.
@@ -90,9 +117,18 @@ pub async fn end(state: &AppState, session: &SessionInfo) -> AppResult<HeaderVal
 fn set_cookie(state: &AppState, value: &str, max_age_s: i64) -> AppResult<HeaderValue> {
     let (name, secure) = match state.config.tls {
         // A proxy in front may speak TLS, which only the public URL tells.
-        TlsMode::Off if !state.config.public_url.as_deref().is_some_and(|u| u.starts_with("https:")) => (PLAIN_NAME, ""),
+        TlsMode::Off
+            if !state
+                .config
+                .public_url
+                .as_deref()
+                .is_some_and(|u| u.starts_with("https:")) =>
+        {
+            (PLAIN_NAME, "")
+        }
         _ => (SECURE_NAME, "; Secure"),
     };
-    let text = format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}");
+    let text =
+        format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::from_str(&text).map_err(AppError::internal)
 }

@@ -28,9 +28,20 @@ pub async fn issue(state: &AppState) -> AppResult<Option<String>> {
 }
 
 /// Makes the first account with every role but the auditor's, and uses the token up.
-pub async fn redeem(state: &AppState, token: &str, mut new: NewAccount, address: &str) -> AppResult<UserRow> {
-    let wrong = || AppError::new(axum::http::StatusCode::UNAUTHORIZED, "setup_token_invalid", "the setup token is wrong or was used")
-        .hint("the newest token is in the service's log; `sitrepd setup-token` prints a new one");
+pub async fn redeem(
+    state: &AppState,
+    token: &str,
+    mut new: NewAccount,
+    address: &str,
+) -> AppResult<UserRow> {
+    let wrong = || {
+        AppError::new(
+            axum::http::StatusCode::UNAUTHORIZED,
+            "setup_token_invalid",
+            "the setup token is wrong or was used",
+        )
+        .hint("the newest token is in the service's log; `sitrepd setup-token` prints a new one")
+    };
     let stored = settings::find(&mut *state.db.read().await?, SETTING).await?;
     let fits = stored.is_some_and(|s| same(&s, &sha256_hex(token.trim().as_bytes())));
     if !fits {
@@ -44,7 +55,12 @@ pub async fn redeem(state: &AppState, token: &str, mut new: NewAccount, address:
     }
     users::insert(&mut tx, &user).await?;
     settings::delete(&mut tx, SETTING).await?;
-    let event = audit::Event { actor: &Actor::System, action: "setup", object: &user.id, address };
+    let event = audit::Event {
+        actor: &Actor::System,
+        action: "setup",
+        object: &user.id,
+        address,
+    };
     audit::record(&mut tx, state.db.engine(), state.now_ms(), event).await?;
     tx.commit().await?;
     Ok(user)

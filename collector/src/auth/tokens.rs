@@ -22,7 +22,8 @@ pub async fn authenticate(state: &AppState, token: &str) -> AppResult<Actor> {
     if !token.starts_with(PREFIX) || token.len() > 200 {
         return Err(wrong());
     }
-    let found = db::tokens::find(&mut *state.db.read().await?, &sha256_hex(token.as_bytes())).await?;
+    let found =
+        db::tokens::find(&mut *state.db.read().await?, &sha256_hex(token.as_bytes())).await?;
     let row = found.ok_or_else(wrong)?;
     let now = state.now_ms();
     if row.revoked_ms.is_some() || row.expires_ms <= now || row.disabled == 1 {
@@ -34,19 +35,38 @@ pub async fn authenticate(state: &AppState, token: &str) -> AppResult<Actor> {
         tx.commit().await?;
     }
     let roles = Roles::parse(&row.scopes).within(&Roles::parse(&row.roles));
-    Ok(Actor::Token(Person { id: row.user_id, login: row.login, name: row.name, roles }))
+    Ok(Actor::Token(Person {
+        id: row.user_id,
+        login: row.login,
+        name: row.name,
+        roles,
+    }))
 }
 
 /// Makes a token for a person; returns its row and, this once, the token itself.
-pub async fn create(state: &AppState, actor: &Actor, owner: &Person, name: &str, scopes: &Roles, days: i64, address: &str) -> AppResult<(TokenRow, String)> {
+pub async fn create(
+    state: &AppState,
+    actor: &Actor,
+    owner: &Person,
+    name: &str,
+    scopes: &Roles,
+    days: i64,
+    address: &str,
+) -> AppResult<(TokenRow, String)> {
     if scopes.list().is_empty() {
         return Err(AppError::invalid("scopes", "give at least one"));
     }
     if scopes.within(&owner.roles) != *scopes {
-        return Err(AppError::invalid("scopes", "a token cannot have more rights than its owner"));
+        return Err(AppError::invalid(
+            "scopes",
+            "a token cannot have more rights than its owner",
+        ));
     }
     if !(1..=MAX_DAYS).contains(&days) {
-        return Err(AppError::invalid("days", format!("must be 1 to {MAX_DAYS}")));
+        return Err(AppError::invalid(
+            "days",
+            format!("must be 1 to {MAX_DAYS}"),
+        ));
     }
     let token = format!("{PREFIX}{}", random_token());
     let now = state.now_ms();
@@ -63,20 +83,36 @@ pub async fn create(state: &AppState, actor: &Actor, owner: &Person, name: &str,
     };
     let mut tx = state.db.begin().await?;
     db::tokens::insert(&mut tx, &row, &sha256_hex(token.as_bytes())).await?;
-    let event = audit::Event { actor, action: "token.create", object: &row.id, address };
+    let event = audit::Event {
+        actor,
+        action: "token.create",
+        object: &row.id,
+        address,
+    };
     audit::record(&mut tx, state.db.engine(), now, event).await?;
     tx.commit().await?;
     Ok((row, token))
 }
 
 /// Revokes a token of a person.
-pub async fn revoke(state: &AppState, actor: &Actor, owner: &Person, id: &str, address: &str) -> AppResult<()> {
+pub async fn revoke(
+    state: &AppState,
+    actor: &Actor,
+    owner: &Person,
+    id: &str,
+    address: &str,
+) -> AppResult<()> {
     let now = state.now_ms();
     let mut tx = state.db.begin().await?;
     if !db::tokens::revoke(&mut tx, id, &owner.id, now).await? {
         return Err(AppError::not_found("token"));
     }
-    let event = audit::Event { actor, action: "token.revoke", object: id, address };
+    let event = audit::Event {
+        actor,
+        action: "token.revoke",
+        object: id,
+        address,
+    };
     audit::record(&mut tx, state.db.engine(), now, event).await?;
     tx.commit().await?;
     Ok(())

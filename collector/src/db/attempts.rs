@@ -14,7 +14,12 @@ pub async fn load(conn: &mut AnyConnection, bucket: &str) -> Result<Option<(i64,
 }
 
 /// Adds one to a counter; begins a new window when the old one is over.
-pub async fn add(conn: &mut AnyConnection, bucket: &str, now_ms: i64, window_ms: i64) -> Result<(), DbError> {
+pub async fn add(
+    conn: &mut AnyConnection,
+    bucket: &str,
+    now_ms: i64,
+    window_ms: i64,
+) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO attempts (bucket, count, reset_ms) VALUES ($1, 1, $2) \
          ON CONFLICT (bucket) DO UPDATE SET \

@@ -54,7 +54,11 @@ pub async fn insert(conn: &mut AnyConnection, row: &AuditRow) -> Result<(), DbEr
 }
 
 /// Events after a place, oldest first.
-pub async fn after(conn: &mut AnyConnection, seq: i64, limit: i64) -> Result<Vec<AuditRow>, DbError> {
+pub async fn after(
+    conn: &mut AnyConnection,
+    seq: i64,
+    limit: i64,
+) -> Result<Vec<AuditRow>, DbError> {
     sqlx::query_as(
         "SELECT seq, at_ms, actor, action, object, address, detail, hash FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2",
     )

@@ -51,7 +51,10 @@ pub async fn insert(conn: &mut AnyConnection, c: &CodeRow) -> Result<(), DbError
 }
 
 /// Finds a code by its selector.
-pub async fn find_by_selector(conn: &mut AnyConnection, selector: &str) -> Result<Option<CodeRow>, DbError> {
+pub async fn find_by_selector(
+    conn: &mut AnyConnection,
+    selector: &str,
+) -> Result<Option<CodeRow>, DbError> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE selector = $1")))
         .bind(selector.to_owned())
         .fetch_optional(conn)
@@ -61,11 +64,13 @@ pub async fn find_by_selector(conn: &mut AnyConnection, selector: &str) -> Resul
 
 /// Codes of a ticket, newest first.
 pub async fn list(conn: &mut AnyConnection, ticket_id: &str) -> Result<Vec<CodeRow>, DbError> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE ticket_id = $1 ORDER BY created_ms DESC, id DESC LIMIT 200")))
-        .bind(ticket_id.to_owned())
-        .fetch_all(conn)
-        .await
-        .named("list upload codes")
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "{SELECT} WHERE ticket_id = $1 ORDER BY created_ms DESC, id DESC LIMIT 200"
+    )))
+    .bind(ticket_id.to_owned())
+    .fetch_all(conn)
+    .await
+    .named("list upload codes")
 }
 
 /// Uses one bundle of a code up, while it is valid; says whether there was one left.
@@ -83,7 +88,12 @@ pub async fn consume(conn: &mut AnyConnection, id: &str, now_ms: i64) -> Result<
 }
 
 /// Revokes a code of a ticket; says whether there was one to revoke.
-pub async fn revoke(conn: &mut AnyConnection, id: &str, ticket_id: &str, now_ms: i64) -> Result<bool, DbError> {
+pub async fn revoke(
+    conn: &mut AnyConnection,
+    id: &str,
+    ticket_id: &str,
+    now_ms: i64,
+) -> Result<bool, DbError> {
     sqlx::query("UPDATE upload_codes SET revoked_ms = $1 WHERE id = $2 AND ticket_id = $3 AND revoked_ms IS NULL")
         .bind(now_ms)
         .bind(id.to_owned())

@@ -89,5 +89,9 @@ pub async fn prepare(engine: Engine, connection: &mut AnyConnection) -> Result<(
 
 /// Runs a statement of this module.
 pub async fn run(connection: &mut AnyConnection, text: &'static str) -> Result<(), DbError> {
-    sqlx::raw_sql(text).execute(connection).await.named("prepare the transaction").map(|_| ())
+    sqlx::raw_sql(text)
+        .execute(connection)
+        .await
+        .named("prepare the transaction")
+        .map(|_| ())
 }

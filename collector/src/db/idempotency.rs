@@ -8,7 +8,11 @@ use super::{DbError, Named};
 pub type Remembered = (String, i64, String);
 
 /// Finds a remembered answer.
-pub async fn find(conn: &mut AnyConnection, actor: &str, key: &str) -> Result<Option<Remembered>, DbError> {
+pub async fn find(
+    conn: &mut AnyConnection,
+    actor: &str,
+    key: &str,
+) -> Result<Option<Remembered>, DbError> {
     sqlx::query_as("SELECT request_sha256, status, body FROM idempotency WHERE actor = $1 AND idempotency_key = $2")
         .bind(actor.to_owned())
         .bind(key.to_owned())
@@ -18,7 +22,13 @@ pub async fn find(conn: &mut AnyConnection, actor: &str, key: &str) -> Result<Op
 }
 
 /// Remembers an answer. A second one under the same key is refused by the primary key.
-pub async fn insert(conn: &mut AnyConnection, actor: &str, key: &str, answer: &Remembered, now_ms: i64) -> Result<(), DbError> {
+pub async fn insert(
+    conn: &mut AnyConnection,
+    actor: &str,
+    key: &str,
+    answer: &Remembered,
+    now_ms: i64,
+) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO idempotency (actor, idempotency_key, request_sha256, status, body, created_ms) VALUES ($1, $2, $3, $4, $5, $6)",
     )

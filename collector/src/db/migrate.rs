@@ -17,7 +17,10 @@ pub async fn run(db: &Db, now_ms: i64) -> Result<Vec<&'static str>, DbError> {
     create_table(db).await?;
     let mut tx = db.begin().await?;
     if let Some(lock) = db.engine().lock_migrations() {
-        sqlx::raw_sql(lock).execute(&mut *tx).await.named("lock the migrations")?;
+        sqlx::raw_sql(lock)
+            .execute(&mut *tx)
+            .await
+            .named("lock the migrations")?;
     }
     let applied = applied(&mut tx).await?;
     check(&applied)?;
@@ -26,7 +29,10 @@ pub async fn run(db: &Db, now_ms: i64) -> Result<Vec<&'static str>, DbError> {
         if applied.iter().any(|(known, _)| known == name) {
             continue;
         }
-        sqlx::raw_sql(AssertSqlSafe(*text)).execute(&mut *tx).await.named("apply a migration")?;
+        sqlx::raw_sql(AssertSqlSafe(*text))
+            .execute(&mut *tx)
+            .await
+            .named("apply a migration")?;
         sqlx::query("INSERT INTO schema_migrations (name, sha256, applied_ms) VALUES ($1, $2, $3)")
             .bind(*name)
             .bind(crate::auth::sha256_hex(text.as_bytes()))
@@ -47,7 +53,11 @@ pub async fn pending(db: &Db) -> Result<Vec<&'static str>, DbError> {
     let applied = applied(&mut connection).await?;
     check(&applied)?;
     let known = |name: &str| applied.iter().any(|(n, _)| n == name);
-    Ok(MIGRATIONS.iter().map(|(n, _)| *n).filter(|n| !known(n)).collect())
+    Ok(MIGRATIONS
+        .iter()
+        .map(|(n, _)| *n)
+        .filter(|n| !known(n))
+        .collect())
 }
 
 async fn create_table(db: &Db) -> Result<(), DbError> {
@@ -57,7 +67,10 @@ async fn create_table(db: &Db) -> Result<(), DbError> {
     let first = sqlx::raw_sql(TEXT).execute(&mut *connection).await;
     if first.is_err() {
         // PostgreSQL can refuse when two replicas create it at the same moment: it exists now.
-        sqlx::raw_sql(TEXT).execute(&mut *connection).await.named("create the migrations table")?;
+        sqlx::raw_sql(TEXT)
+            .execute(&mut *connection)
+            .await
+            .named("create the migrations table")?;
     }
     Ok(())
 }

@@ -3,23 +3,24 @@
 //! This folder is the only one that holds SQL. Functions take a connection, so that the caller
 //! decides about the transaction. Columns are TEXT, BIGINT and DOUBLE PRECISION only.
 
-pub mod bundles;
-pub mod dialect;
-pub mod findings;
-pub mod jobs;
-#[cfg(test)]
-pub(crate) mod testing;
-pub mod uploads;
 pub mod attempts;
 pub mod audit;
+pub mod bundles;
 pub mod codes;
+pub mod dialect;
+pub mod findings;
 pub mod idempotency;
+pub mod jobs;
 pub mod migrate;
+pub mod overview;
 pub mod sessions;
 pub mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tickets;
 pub mod timeline;
 pub mod tokens;
+pub mod uploads;
 pub mod users;
 
 use std::ops::{Deref, DerefMut};

@@ -26,7 +26,14 @@ pub struct SessionRow {
 }
 
 /// Adds a session.
-pub async fn insert(conn: &mut AnyConnection, id_sha256: &str, user_id: &str, csrf: &str, address: &str, now_ms: i64) -> Result<(), DbError> {
+pub async fn insert(
+    conn: &mut AnyConnection,
+    id_sha256: &str,
+    user_id: &str,
+    csrf: &str,
+    address: &str,
+    now_ms: i64,
+) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO sessions (id_sha256, user_id, csrf, created_ms, seen_ms, address) VALUES ($1, $2, $3, $4, $4, $5)",
     )
@@ -42,7 +49,10 @@ pub async fn insert(conn: &mut AnyConnection, id_sha256: &str, user_id: &str, cs
 }
 
 /// Finds a session by the digest of its id.
-pub async fn find(conn: &mut AnyConnection, id_sha256: &str) -> Result<Option<SessionRow>, DbError> {
+pub async fn find(
+    conn: &mut AnyConnection,
+    id_sha256: &str,
+) -> Result<Option<SessionRow>, DbError> {
     sqlx::query_as(
         "SELECT s.csrf, s.created_ms, s.seen_ms, s.user_id, u.login, u.name, u.roles, u.disabled \
          FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id_sha256 = $1",
@@ -85,7 +95,11 @@ pub async fn delete_of_user(conn: &mut AnyConnection, user_id: &str) -> Result<(
 }
 
 /// Removes sessions that were idle since `idle_before` or began before `begun_before`.
-pub async fn sweep(conn: &mut AnyConnection, idle_before: i64, begun_before: i64) -> Result<u64, DbError> {
+pub async fn sweep(
+    conn: &mut AnyConnection,
+    idle_before: i64,
+    begun_before: i64,
+) -> Result<u64, DbError> {
     sqlx::query("DELETE FROM sessions WHERE seen_ms < $1 OR created_ms < $2")
         .bind(idle_before)
         .bind(begun_before)

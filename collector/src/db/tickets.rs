@@ -6,7 +6,10 @@ use super::{DbError, Named};
 
 /// A ticket's row.
 #[derive(Debug, Clone, Default, FromRow)]
-#[allow(missing_docs, reason = "the columns of migration 0002, described by the API's schema")]
+#[allow(
+    missing_docs,
+    reason = "the columns of migration 0002, described by the API's schema"
+)]
 pub struct TicketRow {
     pub id: String,
     pub number: i64,
@@ -73,8 +76,24 @@ pub async fn insert(conn: &mut AnyConnection, t: &TicketRow) -> Result<(), DbErr
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
     );
     for text in [
-        &t.id, &t.title, &t.status, &t.priority, &t.impact, &t.urgency, &t.customer, &t.contact, &t.language, &t.product,
-        &t.category, &t.expected, &t.happened, &t.since, &t.error_text, &t.changed, &t.tried, &t.created_by,
+        &t.id,
+        &t.title,
+        &t.status,
+        &t.priority,
+        &t.impact,
+        &t.urgency,
+        &t.customer,
+        &t.contact,
+        &t.language,
+        &t.product,
+        &t.category,
+        &t.expected,
+        &t.happened,
+        &t.since,
+        &t.error_text,
+        &t.changed,
+        &t.tried,
+        &t.created_by,
     ] {
         query = query.bind(text.clone());
     }
@@ -90,7 +109,10 @@ pub async fn insert(conn: &mut AnyConnection, t: &TicketRow) -> Result<(), DbErr
 }
 
 /// Finds a ticket by its number.
-pub async fn find_by_number(conn: &mut AnyConnection, number: i64) -> Result<Option<TicketRow>, DbError> {
+pub async fn find_by_number(
+    conn: &mut AnyConnection,
+    number: i64,
+) -> Result<Option<TicketRow>, DbError> {
     sqlx::query_as(AssertSqlSafe(format!("{SELECT} WHERE t.number = $1")))
         .bind(number)
         .fetch_optional(conn)
@@ -119,13 +141,21 @@ pub async fn list(conn: &mut AnyConnection, filter: &Filter) -> Result<Vec<Ticke
         add("t.status = ?", status, &mut texts);
     }
     if let Some(tag) = &filter.tag {
-        add("EXISTS (SELECT 1 FROM ticket_tags g WHERE g.ticket_id = t.id AND g.tag = ?)", tag, &mut texts);
+        add(
+            "EXISTS (SELECT 1 FROM ticket_tags g WHERE g.ticket_id = t.id AND g.tag = ?)",
+            tag,
+            &mut texts,
+        );
     }
     if let Some(owner) = &filter.owner_id {
         add("t.owner_id = ?", owner, &mut texts);
     }
     if let Some(text) = &filter.text {
-        let escaped = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        let escaped = text
+            .to_lowercase()
+            .replace('!', "!!")
+            .replace('%', "!%")
+            .replace('_', "!_");
         add(
             "LOWER(t.title || ' ' || t.customer || ' ' || t.error_text || ' ' || COALESCE(t.top_finding, '')) LIKE ? ESCAPE '!'",
             &format!("%{escaped}%"),
@@ -134,9 +164,17 @@ pub async fn list(conn: &mut AnyConnection, filter: &Filter) -> Result<Vec<Ticke
     }
     if filter.after.is_some() {
         let n = texts.len();
-        conditions.push(format!("(t.updated_ms < ${0} OR (t.updated_ms = ${0} AND t.number < ${1}))", n + 1, n + 2));
+        conditions.push(format!(
+            "(t.updated_ms < ${0} OR (t.updated_ms = ${0} AND t.number < ${1}))",
+            n + 1,
+            n + 2
+        ));
     }
-    let clause = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    let clause = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!(" WHERE {}", conditions.join(" AND "))
+    };
     let last = texts.len() + if filter.after.is_some() { 3 } else { 1 };
     let text = format!("{SELECT}{clause} ORDER BY t.updated_ms DESC, t.number DESC LIMIT ${last}");
     let mut query = sqlx::query_as(AssertSqlSafe(text));
@@ -146,7 +184,11 @@ pub async fn list(conn: &mut AnyConnection, filter: &Filter) -> Result<Vec<Ticke
     if let Some((updated_ms, number)) = filter.after {
         query = query.bind(updated_ms).bind(number);
     }
-    query.bind(filter.limit).fetch_all(conn).await.named("list tickets")
+    query
+        .bind(filter.limit)
+        .fetch_all(conn)
+        .await
+        .named("list tickets")
 }
 
 /// Writes what can change on a ticket.
@@ -170,8 +212,22 @@ pub async fn update(conn: &mut AnyConnection, t: &TicketRow) -> Result<(), DbErr
     .map(|_| ())
 }
 
+/// Notes that something happened on a ticket.
+pub async fn touch(conn: &mut AnyConnection, id: &str, now_ms: i64) -> Result<(), DbError> {
+    sqlx::query("UPDATE tickets SET updated_ms = $1 WHERE id = $2")
+        .bind(now_ms)
+        .bind(id.to_owned())
+        .execute(conn)
+        .await
+        .named("note a change on a ticket")
+        .map(|_| ())
+}
+
 /// Tags of a ticket: the tag and who set it.
-pub async fn tags(conn: &mut AnyConnection, ticket_id: &str) -> Result<Vec<(String, String)>, DbError> {
+pub async fn tags(
+    conn: &mut AnyConnection,
+    ticket_id: &str,
+) -> Result<Vec<(String, String)>, DbError> {
     sqlx::query_as("SELECT tag, source FROM ticket_tags WHERE ticket_id = $1 ORDER BY tag")
         .bind(ticket_id.to_owned())
         .fetch_all(conn)
@@ -180,7 +236,13 @@ pub async fn tags(conn: &mut AnyConnection, ticket_id: &str) -> Result<Vec<(Stri
 }
 
 /// Adds a tag; says whether it is new.
-pub async fn add_tag(conn: &mut AnyConnection, ticket_id: &str, tag: &str, source: &str, now_ms: i64) -> Result<bool, DbError> {
+pub async fn add_tag(
+    conn: &mut AnyConnection,
+    ticket_id: &str,
+    tag: &str,
+    source: &str,
+    now_ms: i64,
+) -> Result<bool, DbError> {
     sqlx::query(
         "INSERT INTO ticket_tags (ticket_id, tag, source, created_ms) VALUES ($1, $2, $3, $4) ON CONFLICT (ticket_id, tag) DO NOTHING",
     )
@@ -195,7 +257,11 @@ pub async fn add_tag(conn: &mut AnyConnection, ticket_id: &str, tag: &str, sourc
 }
 
 /// Removes a tag; says whether there was one.
-pub async fn remove_tag(conn: &mut AnyConnection, ticket_id: &str, tag: &str) -> Result<bool, DbError> {
+pub async fn remove_tag(
+    conn: &mut AnyConnection,
+    ticket_id: &str,
+    tag: &str,
+) -> Result<bool, DbError> {
     sqlx::query("DELETE FROM ticket_tags WHERE ticket_id = $1 AND tag = $2")
         .bind(ticket_id.to_owned())
         .bind(tag.to_owned())

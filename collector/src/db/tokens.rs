@@ -53,7 +53,11 @@ pub struct TokenOwner {
 }
 
 /// Adds a token.
-pub async fn insert(conn: &mut AnyConnection, row: &TokenRow, secret_sha256: &str) -> Result<(), DbError> {
+pub async fn insert(
+    conn: &mut AnyConnection,
+    row: &TokenRow,
+    secret_sha256: &str,
+) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO api_tokens (id, user_id, name, prefix, secret_sha256, scopes, created_ms, expires_ms) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -73,7 +77,10 @@ pub async fn insert(conn: &mut AnyConnection, row: &TokenRow, secret_sha256: &st
 }
 
 /// Finds a token by its digest.
-pub async fn find(conn: &mut AnyConnection, secret_sha256: &str) -> Result<Option<TokenOwner>, DbError> {
+pub async fn find(
+    conn: &mut AnyConnection,
+    secret_sha256: &str,
+) -> Result<Option<TokenOwner>, DbError> {
     sqlx::query_as(
         "SELECT t.id, t.scopes, t.expires_ms, t.used_ms, t.revoked_ms, t.user_id, u.login, u.name, u.roles, u.disabled \
          FROM api_tokens t JOIN users u ON u.id = t.user_id WHERE t.secret_sha256 = $1",
@@ -108,7 +115,12 @@ pub async fn touch(conn: &mut AnyConnection, id: &str, now_ms: i64) -> Result<()
 }
 
 /// Revokes a person's token; says whether there was one to revoke.
-pub async fn revoke(conn: &mut AnyConnection, id: &str, user_id: &str, now_ms: i64) -> Result<bool, DbError> {
+pub async fn revoke(
+    conn: &mut AnyConnection,
+    id: &str,
+    user_id: &str,
+    now_ms: i64,
+) -> Result<bool, DbError> {
     sqlx::query("UPDATE api_tokens SET revoked_ms = $1 WHERE id = $2 AND user_id = $3 AND revoked_ms IS NULL")
         .bind(now_ms)
         .bind(id.to_owned())

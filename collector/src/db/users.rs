@@ -51,7 +51,10 @@ pub async fn insert(conn: &mut AnyConnection, user: &UserRow) -> Result<(), DbEr
 }
 
 /// Finds an account by login name.
-pub async fn find_by_login(conn: &mut AnyConnection, login: &str) -> Result<Option<UserRow>, DbError> {
+pub async fn find_by_login(
+    conn: &mut AnyConnection,
+    login: &str,
+) -> Result<Option<UserRow>, DbError> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE login = $1")))
         .bind(login.to_owned())
         .fetch_optional(conn)
@@ -70,19 +73,30 @@ pub async fn find(conn: &mut AnyConnection, id: &str) -> Result<Option<UserRow>,
 
 /// All accounts by name.
 pub async fn list(conn: &mut AnyConnection) -> Result<Vec<UserRow>, DbError> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY login LIMIT 1000")))
-        .fetch_all(conn)
-        .await
-        .named("list accounts")
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} ORDER BY login LIMIT 1000"
+    )))
+    .fetch_all(conn)
+    .await
+    .named("list accounts")
 }
 
 /// Number of accounts.
 pub async fn count(conn: &mut AnyConnection) -> Result<i64, DbError> {
-    sqlx::query_scalar("SELECT COUNT(*) FROM users").fetch_one(conn).await.named("count accounts")
+    sqlx::query_scalar("SELECT COUNT(*) FROM users")
+        .fetch_one(conn)
+        .await
+        .named("count accounts")
 }
 
 /// Changes roles and whether the account is disabled.
-pub async fn update(conn: &mut AnyConnection, id: &str, roles: &str, disabled: bool, now_ms: i64) -> Result<bool, DbError> {
+pub async fn update(
+    conn: &mut AnyConnection,
+    id: &str,
+    roles: &str,
+    disabled: bool,
+    now_ms: i64,
+) -> Result<bool, DbError> {
     sqlx::query("UPDATE users SET roles = $1, disabled = $2, updated_ms = $3 WHERE id = $4")
         .bind(roles.to_owned())
         .bind(i64::from(disabled))

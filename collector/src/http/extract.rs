@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::request::Parts;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::auth::Actor;
@@ -30,7 +30,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Uploader {
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AppError> {
-        parts.extensions.get::<Grant>().cloned().map(Self).ok_or_else(AppError::unauthenticated)
+        parts
+            .extensions
+            .get::<Grant>()
+            .cloned()
+            .map(Self)
+            .ok_or_else(AppError::unauthenticated)
     }
 }
 
@@ -57,7 +62,11 @@ impl<S: Send + Sync> FromRequestParts<S> for CodePage {
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AppError> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(AppError::unauthenticated)
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(AppError::unauthenticated)
     }
 }
 
@@ -75,7 +84,11 @@ impl FromRequestParts<AppState> for Actor {
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, AppError> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or(Self::Nobody))
+        Ok(parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .unwrap_or(Self::Nobody))
     }
 }
 
@@ -83,7 +96,11 @@ impl FromRequestParts<AppState> for ClientAddress {
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, AppError> {
-        Ok(parts.extensions.get::<Self>().copied().unwrap_or(Self(IpAddr::from([0, 0, 0, 0]))))
+        Ok(parts
+            .extensions
+            .get::<Self>()
+            .copied()
+            .unwrap_or(Self(IpAddr::from([0, 0, 0, 0]))))
     }
 }
 
@@ -91,7 +108,11 @@ impl FromRequestParts<AppState> for SessionInfo {
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, AppError> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(AppError::unauthenticated)
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(AppError::unauthenticated)
     }
 }
 
@@ -123,7 +144,11 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
 }
 
 fn too_large() -> AppError {
-    AppError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than this route takes")
+    AppError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body_too_large",
+        "the body is larger than this route takes",
+    )
 }
 
 /// Query parameters. 400 when one has the wrong form.
@@ -184,5 +209,6 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Form<T> {
 }
 
 fn parse_form<T: DeserializeOwned>(raw: &[u8]) -> Result<T, AppError> {
-    serde_urlencoded::from_bytes(raw).map_err(|e| AppError::bad_request(format!("the form cannot be read: {e}")))
+    serde_urlencoded::from_bytes(raw)
+        .map_err(|e| AppError::bad_request(format!("the form cannot be read: {e}")))
 }

@@ -33,7 +33,10 @@ pub async fn check(State(gate): State<Gate>, mut request: Request, next: Next) -
 }
 
 async fn admit(gate: &Gate, request: &mut Request) -> AppResult<()> {
-    let address = request.extensions().get::<ClientAddress>().map_or(IpAddr::from([0, 0, 0, 0]), |a| a.0);
+    let address = request
+        .extensions()
+        .get::<ClientAddress>()
+        .map_or(IpAddr::from([0, 0, 0, 0]), |a| a.0);
     let actor = identify(gate, request, address).await?;
     if !actor.may(gate.access) {
         return Err(match actor {
@@ -45,7 +48,11 @@ async fn admit(gate: &Gate, request: &mut Request) -> AppResult<()> {
         check_origin(request.method(), request.headers())?;
         if !safe(request.method()) && request.uri().path().starts_with("/api/") {
             // Forms carry the token in a field, which their extractor checks; scripts in a header.
-            let sent = request.headers().get("x-csrf-token").and_then(|v| v.to_str().ok()).unwrap_or_default();
+            let sent = request
+                .headers()
+                .get("x-csrf-token")
+                .and_then(|v| v.to_str().ok())
+                .unwrap_or_default();
             session.check_csrf(sent)?;
         }
     } else if !safe(request.method()) && !request.uri().path().starts_with("/api/") {
@@ -58,14 +65,24 @@ async fn admit(gate: &Gate, request: &mut Request) -> AppResult<()> {
 async fn identify(gate: &Gate, request: &mut Request, address: IpAddr) -> AppResult<Actor> {
     let bearer = bearer(request.headers()).map(str::to_owned);
     if gate.access == Access::Uploader {
-        let grant = codes::authenticate(&gate.state, bearer.as_deref().unwrap_or_default(), address).await?;
+        let grant =
+            codes::authenticate(&gate.state, bearer.as_deref().unwrap_or_default(), address)
+                .await?;
         return Ok(uploader(request, grant));
     }
     if gate.access == Access::CodePage {
         // `/u/CODE/…`: the page's address is the credential.
-        let code = request.uri().path().split('/').nth(2).unwrap_or_default().to_owned();
+        let code = request
+            .uri()
+            .path()
+            .split('/')
+            .nth(2)
+            .unwrap_or_default()
+            .to_owned();
         let grant = codes::authenticate(&gate.state, &code, address).await?;
-        let code = UploadCode::parse(&code).map_err(|_| codes::refused())?.canonical();
+        let code = UploadCode::parse(&code)
+            .map_err(|_| codes::refused())?
+            .canonical();
         request.extensions_mut().insert(CodePage {
             code,
             grant: grant.upload(),
@@ -96,7 +113,10 @@ async fn identify(gate: &Gate, request: &mut Request, address: IpAddr) -> AppRes
 }
 
 fn uploader(request: &mut Request, grant: codes::CodeGrant) -> Actor {
-    let actor = Actor::Uploader { code_id: grant.code_id.clone(), ticket_id: grant.ticket_id.clone() };
+    let actor = Actor::Uploader {
+        code_id: grant.code_id.clone(),
+        ticket_id: grant.ticket_id.clone(),
+    };
     request.extensions_mut().insert(grant.upload());
     request.extensions_mut().insert(grant);
     actor
@@ -118,9 +138,17 @@ fn check_origin(method: &Method, headers: &HeaderMap) -> AppResult<()> {
         return Ok(());
     }
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-    let refused = || Err(AppError::forbidden("this change was sent by another site's page"));
+    let refused = || {
+        Err(AppError::forbidden(
+            "this change was sent by another site's page",
+        ))
+    };
     if let Some(site) = text("sec-fetch-site") {
-        return if matches!(site, "same-origin" | "none") { Ok(()) } else { refused() };
+        return if matches!(site, "same-origin" | "none") {
+            Ok(())
+        } else {
+            refused()
+        };
     }
     let (Some(origin), Some(host)) = (text("origin"), text("host")) else {
         return Ok(());
@@ -141,8 +169,14 @@ mod tests {
             (&[("sec-fetch-site", "same-origin")], true),
             (&[("sec-fetch-site", "cross-site")], false),
             (&[("sec-fetch-site", "same-site")], false),
-            (&[("origin", "https://a.example"), ("host", "a.example")], true),
-            (&[("origin", "https://b.example"), ("host", "a.example")], false),
+            (
+                &[("origin", "https://a.example"), ("host", "a.example")],
+                true,
+            ),
+            (
+                &[("origin", "https://b.example"), ("host", "a.example")],
+                false,
+            ),
             (&[("origin", "null"), ("host", "a.example")], false),
         ];
         for (pairs, expected) in cases {
@@ -153,7 +187,11 @@ mod tests {
                     value.parse().unwrap(),
                 );
             }
-            assert_eq!(check_origin(&Method::POST, &headers).is_ok(), expected, "{pairs:?}");
+            assert_eq!(
+                check_origin(&Method::POST, &headers).is_ok(),
+                expected,
+                "{pairs:?}"
+            );
             assert!(check_origin(&Method::GET, &headers).is_ok());
         }
     }

@@ -30,7 +30,11 @@ pub fn wrap(router: Router<AppState>, state: &AppState) -> Router<AppState> {
     router
         .fallback(|| async { AppError::not_found("page") })
         .method_not_allowed_fallback(|| async {
-            AppError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address does not take this method")
+            AppError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "this address does not take this method",
+            )
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
@@ -50,9 +54,15 @@ fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
 async fn observe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = new_id();
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|c| c.0.ip());
     let address = client_address(peer, request.headers(), &state.config.trusted_proxies);
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |m| m.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".to_owned(), |m| m.as_str().to_owned());
     let method = request.method().clone();
     request.extensions_mut().insert(ClientAddress(address));
     request.extensions_mut().insert(RequestId(id.clone()));
@@ -64,8 +74,16 @@ async fn observe(State(state): State<AppState>, mut request: Request, next: Next
     }
     let status = response.status().as_u16();
     let elapsed = begun.elapsed();
-    state.metrics.add("sitrepd_http_requests_total", format!("route=\"{route}\",method=\"{method}\",code=\"{status}\""), 1.0);
-    state.metrics.add("sitrepd_http_request_seconds_sum", format!("route=\"{route}\",method=\"{method}\""), elapsed.as_secs_f64());
+    state.metrics.add(
+        "sitrepd_http_requests_total",
+        format!("route=\"{route}\",method=\"{method}\",code=\"{status}\""),
+        1.0,
+    );
+    state.metrics.add(
+        "sitrepd_http_request_seconds_sum",
+        format!("route=\"{route}\",method=\"{method}\""),
+        elapsed.as_secs_f64(),
+    );
     tracing::info!(request.id = %id, %method, %route, status, duration_ms = elapsed.as_millis() as u64, client = %address, "request");
     response
 }
@@ -76,7 +94,11 @@ fn client_address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpAddr])
     if !trusted.contains(&peer) {
         return peer;
     }
-    let hops = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
+    let hops = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','));
     let hops: Vec<&str> = hops.map(str::trim).collect();
     for hop in hops.iter().rev() {
         match hop.parse::<IpAddr>() {
@@ -93,15 +115,26 @@ async fn security_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let mut default = |name: header::HeaderName, value: &'static str| {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     };
     default(header::CONTENT_SECURITY_POLICY, CSP);
     default(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     default(header::X_FRAME_OPTIONS, "DENY");
     default(header::REFERRER_POLICY, "same-origin");
-    default(header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    default(header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
-    default(header::HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()");
+    default(
+        header::HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    );
+    default(
+        header::HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    );
+    default(
+        header::HeaderName::from_static("permissions-policy"),
+        "camera=(), microphone=(), geolocation=()",
+    );
     if !cacheable {
         default(header::CACHE_CONTROL, "no-store");
     }
@@ -114,7 +147,10 @@ async fn error_pages(State(state): State<AppState>, request: Request, next: Next
     if path.starts_with("/api/") || path == "/metrics" {
         return next.run(request).await;
     }
-    let target = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or_else(|| "/".to_owned(), ToString::to_string);
     let get = request.method() == axum::http::Method::GET;
     let mut frame = pages::Frame::of_request(&state, request.headers(), &path);
     let response = next.run(request).await;

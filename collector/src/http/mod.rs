@@ -32,12 +32,13 @@ pub fn registry() -> Routes {
         .merge(api::codes::routes())
         .merge(openapi::routes())
         .merge(pages::assets::routes())
+        .merge(pages::preferences::routes())
         .merge(pages::login::routes())
         .merge(pages::setup::routes())
         .merge(pages::tickets::routes())
         .merge(pages::ticket::routes())
         .merge(pages::admin::routes())
-        .merge(pages::me::routes())
+        .merge(pages::account::routes())
 }
 
 /// The service's router with all layers.

@@ -1,6 +1,7 @@
 //! A table of routes, each with its access and its description.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
@@ -11,7 +12,7 @@ use super::openapi::Op;
 use crate::auth::Access;
 use crate::state::AppState;
 
-type Mount = Box<dyn FnOnce(Router<AppState>, &AppState) -> Router<AppState>>;
+type Mount = Box<dyn FnOnce(Router<AppState>, &AppState, bool) -> Router<AppState>>;
 
 /// One route as the table shows it.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Route {
     pub access: Access,
     /// Description for the OpenAPI document; pages have none.
     pub op: Option<Op>,
+    /// Whether the body streams and has limits of its own.
+    pub streams: bool,
 }
 
 /// The table under construction.
@@ -71,16 +74,36 @@ impl Routes {
     }
 
     /// Adds a route of any method.
-    pub fn on<H, T>(mut self, method: Method, path: &'static str, access: Access, handler: H) -> Self
+    pub fn on<H, T>(
+        mut self,
+        method: Method,
+        path: &'static str,
+        access: Access,
+        handler: H,
+    ) -> Self
     where
         H: Handler<T, AppState> + Sync,
         T: 'static,
     {
-        let filter = MethodFilter::try_from(method.clone()).expect("routes use methods that axum knows");
-        self.table.push(Route { method, path, access, op: None });
-        self.mounts.push(Box::new(move |router, state| {
-            let gate = Gate { state: state.clone(), access };
-            router.route(path, on(filter, handler).layer(from_fn_with_state(gate, guard::check)))
+        let filter =
+            MethodFilter::try_from(method.clone()).expect("routes use methods that axum knows");
+        self.table.push(Route {
+            method,
+            path,
+            access,
+            op: None,
+            streams: false,
+        });
+        self.mounts.push(Box::new(move |router, state, streams| {
+            let gate = Gate {
+                state: state.clone(),
+                access,
+            };
+            let mut route = on(filter, handler).layer(from_fn_with_state(gate, guard::check));
+            if streams {
+                route = route.layer(DefaultBodyLimit::disable());
+            }
+            router.route(path, route)
         }));
         self
     }
@@ -89,6 +112,14 @@ impl Routes {
     pub fn doc(mut self, op: Op) -> Self {
         if let Some(route) = self.table.last_mut() {
             route.op = Some(op);
+        }
+        self
+    }
+
+    /// Lifts the size limit of the body of the route that was added last: its handler streams.
+    pub fn streams(mut self) -> Self {
+        if let Some(route) = self.table.last_mut() {
+            route.streams = true;
         }
         self
     }
@@ -107,6 +138,9 @@ impl Routes {
 
     /// The router, every route behind its access check.
     pub fn into_router(self, state: &AppState) -> Router<AppState> {
-        self.mounts.into_iter().fold(Router::new(), |router, mount| mount(router, state))
+        let routes = self.mounts.into_iter().zip(self.table);
+        routes.fold(Router::new(), |router, (mount, route)| {
+            mount(router, state, route.streams)
+        })
     }
 }

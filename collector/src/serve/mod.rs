@@ -52,17 +52,26 @@ pub struct Listener {
 /// Binds the configured address and loads the certificate.
 pub async fn bind(state: &AppState) -> Result<Listener, ServeError> {
     let wanted = state.config.listen;
-    let failed = |source| ServeError::Bind { address: wanted, source };
+    let failed = |source| ServeError::Bind {
+        address: wanted,
+        source,
+    };
     let acceptor = tls::acceptor(&state.config)?;
     let tcp = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = tcp.local_addr().map_err(failed)?;
-    Ok(Listener { tcp, acceptor, address })
+    Ok(Listener {
+        tcp,
+        acceptor,
+        address,
+    })
 }
 
 /// Accepts until the tasks are drained. Connections are tasks of their own.
 pub async fn accept(listener: Listener, state: AppState, router: Router) {
     let draining = state.tasks.draining();
-    let slots = Arc::new(Semaphore::new(state.config.max_connections.min(Semaphore::MAX_PERMITS)));
+    let slots = Arc::new(Semaphore::new(
+        state.config.max_connections.min(Semaphore::MAX_PERMITS),
+    ));
     loop {
         let accepted = tokio::select! {
             () = draining.cancelled() => return,
@@ -78,10 +87,13 @@ pub async fn accept(listener: Listener, state: AppState, router: Router) {
             }
         };
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-            state.metrics.add("sitrepd_connections_refused_total", "", 1.0);
+            state
+                .metrics
+                .add("sitrepd_connections_refused_total", "", 1.0);
             continue;
         };
-        let (acceptor, router, stop) = (listener.acceptor.clone(), router.clone(), draining.clone());
+        let (acceptor, router, stop) =
+            (listener.acceptor.clone(), router.clone(), draining.clone());
         state.tasks.spawn("connection", async move {
             serve_stream(stream, peer, acceptor, router, stop).await;
             drop(slot);
@@ -89,7 +101,13 @@ pub async fn accept(listener: Listener, state: AppState, router: Router) {
     }
 }
 
-async fn serve_stream(stream: TcpStream, peer: SocketAddr, acceptor: Option<TlsAcceptor>, router: Router, stop: CancellationToken) {
+async fn serve_stream(
+    stream: TcpStream,
+    peer: SocketAddr,
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    stop: CancellationToken,
+) {
     // Answers are small and written whole; waiting for more to send only adds delay.
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = acceptor else {
@@ -107,10 +125,12 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     use tower::ServiceExt as _;
-    let service = router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request.map(axum::body::Body::new)
-    });
+    let service = router.map_request(
+        move |mut request: axum::http::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.map(axum::body::Body::new)
+        },
+    );
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()

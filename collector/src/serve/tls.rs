@@ -5,7 +5,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
@@ -50,8 +53,12 @@ pub fn acceptor(config: &Config) -> Result<Option<TlsAcceptor>, TlsError> {
     };
     let chain = CertificateDer::pem_file_iter(&certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|source| TlsError::Pem { path: certificate, source })?;
-    let key = PrivateKeyDer::from_pem_file(&key).map_err(|source| TlsError::Pem { path: key, source })?;
+        .map_err(|source| TlsError::Pem {
+            path: certificate,
+            source,
+        })?;
+    let key =
+        PrivateKeyDer::from_pem_file(&key).map_err(|source| TlsError::Pem { path: key, source })?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut server = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -76,14 +83,21 @@ fn own_files(config: &Config) -> Result<(PathBuf, PathBuf), TlsError> {
     let (certificate_pem, key_pem) = make(names)?;
     // The key first: a certificate without its key would be found at the next start.
     for (path, text) in [(&key, key_pem), (&certificate, certificate_pem)] {
-        write_private(path, text.as_bytes()).map_err(|source| TlsError::Write { path: path.clone(), source })?;
+        write_private(path, text.as_bytes()).map_err(|source| TlsError::Write {
+            path: path.clone(),
+            source,
+        })?;
     }
     tracing::info!(path = %certificate.display(), "made an own TLS certificate");
     Ok((certificate, key))
 }
 
 fn names(config: &Config) -> Vec<String> {
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let mut names = vec![
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+        "::1".to_owned(),
+    ];
     if !config.listen.ip().is_unspecified() {
         names.push(config.listen.ip().to_string());
     }
@@ -105,7 +119,9 @@ fn make(names: Vec<String>) -> Result<(String, String), rcgen::Error> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, "Sitrep collector");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Sitrep collector");
     // Said explicitly: verifiers refuse a CA certificate as the server's own one.
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -152,7 +168,10 @@ mod tests {
         // basicConstraints (2.5.29.19) is present and says nothing else than "no CA".
         let oid = [0x06, 0x03, 0x55, 0x1d, 0x13];
         let der = chain[0].as_ref();
-        let at = der.windows(5).position(|w| w == oid).expect("basicConstraints is present");
+        let at = der
+            .windows(5)
+            .position(|w| w == oid)
+            .expect("basicConstraints is present");
         assert!(der[at + 5..at + 14].windows(2).any(|w| w == [0x30, 0x00]));
     }
 }

@@ -62,7 +62,12 @@ pub struct CodeGrant {
 }
 
 /// Makes a code; returns its row and, this once, the code.
-pub async fn create(state: &AppState, caller: &Caller, ticket_key: &str, new: &NewCode) -> AppResult<(CodeRow, UploadCode)> {
+pub async fn create(
+    state: &AppState,
+    caller: &Caller,
+    ticket_key: &str,
+    new: &NewCode,
+) -> AppResult<(CodeRow, UploadCode)> {
     let ticket = super::load(state, ticket_key).await?;
     let mut row = checked(state, caller, new)?;
     row.ticket_id = ticket.id.clone();
@@ -81,8 +86,21 @@ pub async fn create(state: &AppState, caller: &Caller, ticket_key: &str, new: &N
             other => other?,
         }
         let body = format!("{}-… · {}", row.selector, row.profile);
-        append(&mut tx, &event(state, &ticket.id, "code", true, &caller.actor, &body)).await?;
-        caller.audit(&mut tx, state, "code.create", &key(&ticket)).await?;
+        append(
+            &mut tx,
+            &event(
+                row.created_ms,
+                &ticket.id,
+                "code",
+                true,
+                &caller.actor,
+                &body,
+            ),
+        )
+        .await?;
+        caller
+            .audit(&mut tx, state, "code.create", &key(&ticket))
+            .await?;
         tx.commit().await?;
         return Ok((row, code));
     }
@@ -94,7 +112,12 @@ fn checked(state: &AppState, caller: &Caller, new: &NewCode) -> AppResult<CodeRo
     if profile.is_empty() || profile.len() > 64 || !profile.chars().all(plain) {
         return Err(AppError::invalid("profile", "use 1 to 64 of a-z 0-9 -"));
     }
-    let since = new.since.as_deref().map(|s| super::text("since", s, 0, 40)).transpose()?.filter(|s| !s.is_empty());
+    let since = new
+        .since
+        .as_deref()
+        .map(|s| super::text("since", s, 0, 40))
+        .transpose()?
+        .filter(|s| !s.is_empty());
     let max_bundles = new.max_bundles.unwrap_or(1);
     if !(1..=20).contains(&max_bundles) {
         return Err(AppError::invalid("max_bundles", "must be 1 to 20"));
@@ -102,7 +125,10 @@ fn checked(state: &AppState, caller: &Caller, new: &NewCode) -> AppResult<CodeRo
     let default_hours = i64::try_from(state.config.code_lifetime.as_secs() / 3600).unwrap_or(72);
     let hours = new.hours.unwrap_or(default_hours);
     if !(1..=MAX_HOURS).contains(&hours) {
-        return Err(AppError::invalid("hours", format!("must be 1 to {MAX_HOURS}")));
+        return Err(AppError::invalid(
+            "hours",
+            format!("must be 1 to {MAX_HOURS}"),
+        ));
     }
     let now = state.now_ms();
     Ok(CodeRow {
@@ -125,8 +151,12 @@ fn checked(state: &AppState, caller: &Caller, new: &NewCode) -> AppResult<CodeRo
 
 /// The one answer for codes that are wrong, used, expired or revoked.
 pub fn refused() -> AppError {
-    AppError::new(StatusCode::UNAUTHORIZED, CODE_INVALID, "this upload code is not valid (any more)")
-        .hint("ask your support contact for a new code")
+    AppError::new(
+        StatusCode::UNAUTHORIZED,
+        CODE_INVALID,
+        "this upload code is not valid (any more)",
+    )
+    .hint("ask your support contact for a new code")
 }
 
 /// Checks a code. Failures are counted per address and per selector; a counter that is full answers
@@ -185,13 +215,20 @@ fn grant(row: CodeRow) -> CodeGrant {
 }
 
 /// Revokes a code.
-pub async fn revoke(state: &AppState, caller: &Caller, ticket_key: &str, id: &str) -> AppResult<()> {
+pub async fn revoke(
+    state: &AppState,
+    caller: &Caller,
+    ticket_key: &str,
+    id: &str,
+) -> AppResult<()> {
     let ticket = super::load(state, ticket_key).await?;
     let mut tx = state.db.begin().await?;
     if !rows::revoke(&mut tx, id, &ticket.id, state.now_ms()).await? {
         return Err(AppError::not_found("upload code"));
     }
-    caller.audit(&mut tx, state, "code.revoke", &key(&ticket)).await?;
+    caller
+        .audit(&mut tx, state, "code.revoke", &key(&ticket))
+        .await?;
     tx.commit().await?;
     Ok(())
 }
@@ -205,7 +242,10 @@ pub async fn info(state: &AppState, grant: &CodeGrant) -> AppResult<CodeInfo> {
     let ticket = found.ok_or_else(refused)?;
     Ok(CodeInfo {
         schema: CodeInfo::SCHEMA.to_owned(),
-        ticket: TicketBrief { key: key(&ticket), title: ticket.title },
+        ticket: TicketBrief {
+            key: key(&ticket),
+            title: ticket.title,
+        },
         requested_by: Some(grant.requested_by.clone()),
         profile: grant.profile.clone(),
         since: grant.since.clone(),

@@ -9,7 +9,6 @@ use super::{add_tags, append, event};
 use crate::auth::Actor;
 use crate::db::DbError;
 use crate::db::tickets as rows;
-use crate::state::AppState;
 
 /// What the ticket needs to know of a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,24 +26,38 @@ pub struct Found {
 }
 
 /// Tags the ticket, raises its priority, notes the worst finding, adds one event. Twice is as once.
-pub async fn apply_findings(conn: &mut AnyConnection, state: &AppState, ticket_id: &str, found: &[Found]) -> Result<(), DbError> {
+pub async fn apply_findings(
+    conn: &mut AnyConnection,
+    now: i64,
+    ticket_id: &str,
+    found: &[Found],
+) -> Result<(), DbError> {
     let Some(mut ticket) = rows::find(conn, ticket_id).await? else {
         return Ok(());
     };
     let Some(worst) = found.iter().min_by_key(|f| severity_rank(&f.severity)) else {
         return Ok(());
     };
-    let now = state.now_ms();
-    let wanted: BTreeSet<String> = found.iter().flat_map(|f| f.auto_tag.iter().cloned()).collect();
+    let wanted: BTreeSet<String> = found
+        .iter()
+        .flat_map(|f| f.auto_tag.iter().cloned())
+        .collect();
     let wanted: Vec<String> = wanted.into_iter().collect();
     let new = add_tags(conn, ticket_id, &wanted, "finding", now).await?;
     let top = format!("{} {}", worst.id, worst.title);
-    let asked = found.iter().filter_map(|f| Priority::for_severity(&f.severity)).min();
+    let asked = found
+        .iter()
+        .filter_map(|f| Priority::for_severity(&f.severity))
+        .min();
     let raised = asked.filter(|p| Priority::parse(&ticket.priority).is_none_or(|old| *p < old));
     if new.is_empty() && raised.is_none() && ticket.top_finding.as_deref() == Some(&top) {
         return Ok(());
     }
-    let mut body = found.iter().map(|f| format!("{} {}", f.id, f.title)).collect::<Vec<_>>().join("\n");
+    let mut body = found
+        .iter()
+        .map(|f| format!("{} {}", f.id, f.title))
+        .collect::<Vec<_>>()
+        .join("\n");
     if !new.is_empty() {
         body.push_str(&format!("\n+{}", new.join(" +")));
     }
@@ -58,5 +71,9 @@ pub async fn apply_findings(conn: &mut AnyConnection, state: &AppState, ticket_i
     ticket.top_finding = Some(top);
     ticket.updated_ms = now;
     rows::update(conn, &ticket).await?;
-    append(conn, &event(state, ticket_id, "findings", false, &Actor::System, &body)).await
+    append(
+        conn,
+        &event(now, ticket_id, "findings", false, &Actor::System, &body),
+    )
+    .await
 }

@@ -88,7 +88,10 @@ pub fn text(field: &str, value: &str, min: usize, max: usize) -> AppResult<Strin
         return Err(AppError::invalid(field, "must not be empty"));
     }
     if length > max {
-        return Err(AppError::invalid(field, format!("must be at most {max} characters")));
+        return Err(AppError::invalid(
+            field,
+            format!("must be at most {max} characters"),
+        ));
     }
     Ok(value.to_owned())
 }
@@ -104,9 +107,20 @@ pub struct Caller {
 
 impl Caller {
     /// Appends to the audit log what this caller did.
-    pub async fn audit(&self, conn: &mut AnyConnection, state: &AppState, action: &str, object: &str) -> Result<(), DbError> {
+    pub async fn audit(
+        &self,
+        conn: &mut AnyConnection,
+        state: &AppState,
+        action: &str,
+        object: &str,
+    ) -> Result<(), DbError> {
         let address = self.address.to_string();
-        let event = audit::Event { actor: &self.actor, action, object, address: &address };
+        let event = audit::Event {
+            actor: &self.actor,
+            action,
+            object,
+            address: &address,
+        };
         audit::record(conn, state.db.engine(), state.now_ms(), event).await
     }
 }
@@ -152,8 +166,14 @@ pub async fn create(state: &AppState, caller: &Caller, new: &NewTicket) -> AppRe
             }
             other => other?,
         }
-        append(&mut tx, &event(state, &row.id, "created", true, &caller.actor, "")).await?;
-        caller.audit(&mut tx, state, "ticket.create", &key(&row)).await?;
+        append(
+            &mut tx,
+            &event(now, &row.id, "created", true, &caller.actor, ""),
+        )
+        .await?;
+        caller
+            .audit(&mut tx, state, "ticket.create", &key(&row))
+            .await?;
         tx.commit().await?;
         return Ok(row);
     }
@@ -187,11 +207,18 @@ async fn load_on(conn: &mut AnyConnection, key: &str) -> AppResult<TicketRow> {
 }
 
 /// An event of the timeline, not yet stored.
-pub fn event(state: &AppState, ticket_id: &str, kind: &str, public: bool, actor: &Actor, body: &str) -> EventRow {
+pub fn event(
+    now_ms: i64,
+    ticket_id: &str,
+    kind: &str,
+    public: bool,
+    actor: &Actor,
+    body: &str,
+) -> EventRow {
     EventRow {
         id: new_id(),
         ticket_id: ticket_id.to_owned(),
-        at_ms: state.now_ms(),
+        at_ms: now_ms,
         kind: kind.to_owned(),
         public: i64::from(public),
         actor_kind: actor.kind().to_owned(),
@@ -207,15 +234,24 @@ pub async fn append(conn: &mut AnyConnection, event: &EventRow) -> Result<(), Db
 }
 
 /// Adds a note, internal or to the customer.
-pub async fn note(state: &AppState, caller: &Caller, ticket_key: &str, body: &str, public: bool) -> AppResult<EventRow> {
+pub async fn note(
+    state: &AppState,
+    caller: &Caller,
+    ticket_key: &str,
+    body: &str,
+    public: bool,
+) -> AppResult<EventRow> {
     let body = text("body", body, 1, 20_000)?;
+    let now = state.now_ms();
     let mut tx = state.db.begin().await?;
     let mut row = load_on(&mut tx, ticket_key).await?;
-    let event = event(state, &row.id, "note", public, &caller.actor, &body);
+    let event = event(now, &row.id, "note", public, &caller.actor, &body);
     append(&mut tx, &event).await?;
-    row.updated_ms = state.now_ms();
+    row.updated_ms = now;
     rows::update(&mut tx, &row).await?;
-    caller.audit(&mut tx, state, "ticket.note", &key(&row)).await?;
+    caller
+        .audit(&mut tx, state, "ticket.note", &key(&row))
+        .await?;
     tx.commit().await?;
     Ok(event)
 }
@@ -245,7 +281,12 @@ pub struct Change {
 }
 
 /// Changes status, priority, owner and tags; each change is an event.
-pub async fn change(state: &AppState, caller: &Caller, ticket_key: &str, change: &Change) -> AppResult<TicketRow> {
+pub async fn change(
+    state: &AppState,
+    caller: &Caller,
+    ticket_key: &str,
+    change: &Change,
+) -> AppResult<TicketRow> {
     let now = state.now_ms();
     let mut tx = state.db.begin().await?;
     let mut row = load_on(&mut tx, ticket_key).await?;
@@ -260,12 +301,17 @@ pub async fn change(state: &AppState, caller: &Caller, ticket_key: &str, change:
     if let Some(priority) = change.priority
         && row.priority != priority.word()
     {
-        events.push(("priority", format!("{} → {}", row.priority, priority.word())));
+        events.push((
+            "priority",
+            format!("{} → {}", row.priority, priority.word()),
+        ));
         row.priority = priority.word().to_owned();
     }
     if let Some(login) = &change.owner {
         let owner = owner(&mut tx, login).await?;
-        let name = owner.as_ref().map_or_else(|| "–".to_owned(), |o| o.1.clone());
+        let name = owner
+            .as_ref()
+            .map_or_else(|| "–".to_owned(), |o| o.1.clone());
         row.owner_id = owner.as_ref().map(|o| o.0.clone());
         row.owner_name = owner.map(|o| o.1);
         events.push(("assigned", name));
@@ -285,12 +331,18 @@ pub async fn change(state: &AppState, caller: &Caller, ticket_key: &str, change:
         }
     }
     for (kind, body) in &events {
-        append(&mut tx, &event(state, &row.id, kind, *kind == "status", &caller.actor, body)).await?;
+        append(
+            &mut tx,
+            &event(now, &row.id, kind, *kind == "status", &caller.actor, body),
+        )
+        .await?;
     }
     if !events.is_empty() {
         row.updated_ms = now;
         rows::update(&mut tx, &row).await?;
-        caller.audit(&mut tx, state, "ticket.change", &key(&row)).await?;
+        caller
+            .audit(&mut tx, state, "ticket.change", &key(&row))
+            .await?;
     }
     tx.commit().await?;
     Ok(row)
@@ -305,7 +357,9 @@ async fn owner(conn: &mut AnyConnection, login: &str) -> AppResult<Option<(Strin
     if login.contains('\0') {
         return Err(unknown());
     }
-    let user = users::find_by_login(conn, &login).await?.ok_or_else(unknown)?;
+    let user = users::find_by_login(conn, &login)
+        .await?
+        .ok_or_else(unknown)?;
     if user.disabled == 1 || !Roles::parse(&user.roles).allow(Role::Engineer) {
         return Err(unknown());
     }
@@ -317,13 +371,22 @@ pub fn tag_word(tag: &str) -> AppResult<String> {
     let tag = one_line(tag).to_lowercase().replace(' ', "-");
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/');
     if tag.is_empty() || tag.chars().count() > 60 || !tag.chars().all(plain) {
-        return Err(AppError::invalid("tag", "use 1 to 60 letters, digits and - _ . : /"));
+        return Err(AppError::invalid(
+            "tag",
+            "use 1 to 60 letters, digits and - _ . : /",
+        ));
     }
     Ok(tag)
 }
 
 /// Adds tags in the caller's transaction; returns those that are new.
-pub async fn add_tags(conn: &mut AnyConnection, ticket_id: &str, tags: &[String], source: &str, now_ms: i64) -> Result<Vec<String>, DbError> {
+pub async fn add_tags(
+    conn: &mut AnyConnection,
+    ticket_id: &str,
+    tags: &[String],
+    source: &str,
+    now_ms: i64,
+) -> Result<Vec<String>, DbError> {
     let mut new = Vec::new();
     for tag in tags {
         if rows::add_tag(conn, ticket_id, tag, source, now_ms).await? {

@@ -102,7 +102,10 @@ impl Priority {
 
 /// Order of severities, worst first.
 pub fn severity_rank(severity: &str) -> usize {
-    ["critical", "high", "medium", "low", "info"].iter().position(|s| *s == severity).unwrap_or(5)
+    ["critical", "high", "medium", "low", "info"]
+        .iter()
+        .position(|s| *s == severity)
+        .unwrap_or(5)
 }
 
 #[cfg(test)]

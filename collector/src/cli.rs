@@ -1,0 +1,356 @@
+//! The command line of `sitrepd`.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::auth::password::Passwords;
+use crate::auth::{Pepper, PepperError, setup};
+use crate::bundles::storage::StorageError;
+use crate::bundles::{Bundles, Options, ingest::process::Reader, receive};
+use crate::config::{self, Config, ConfigError, Sources};
+use crate::db::{Db, DbError, migrate};
+use crate::error::AppError;
+use crate::metrics::Metrics;
+use crate::serve::{self, ServeError};
+use crate::state::{AppState, Clock};
+use crate::tasks::Tasks;
+use crate::tickets::bundles::OwnTickets;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "sitrepd",
+    version,
+    about = "Receives diagnostic bundles, attaches them to tickets, flags known errors"
+)]
+struct Cli {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct SettingsArgs {
+    /// Settings file (TOML); also SITREPD_CONFIG
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder for everything that is kept
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Address and port to listen on
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Any setting, as KEY=VALUE; `sitrepd config` lists them
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service
+    Serve,
+    /// Check settings, database, keys and certificate, and say what is wrong
+    Check,
+    /// Bring the database to this version's schema
+    Migrate,
+    /// Print a new one-time token for the first administrator
+    SetupToken,
+    /// Show every setting and where it comes from
+    Config,
+    /// Walk the audit log's hash chain
+    AuditVerify,
+    /// Print the version
+    Version,
+    /// Read a bundle handed over by the service (internal)
+    #[command(hide = true)]
+    IngestChild {
+        /// Size of the bundle on the inherited descriptor
+        bytes: u64,
+    },
+}
+
+/// What can go wrong at the edge.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Pepper(#[from] PepperError),
+    #[error("cannot open the store of bundles")]
+    Storage(#[from] StorageError),
+    #[error("cannot bring interrupted uploads in order")]
+    Recover(#[from] receive::ReceiveError),
+    #[error("{0}")]
+    App(#[from] AppError),
+    #[error("cannot write {}", path.display())]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot start the runtime")]
+    Runtime(#[source] std::io::Error),
+    #[error("cannot read the bundle")]
+    Child(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the audit log was changed at record {0}")]
+    Audit(i64),
+    #[error("the database needs migrations: {0}")]
+    Pending(String),
+}
+
+/// Parses the command line and runs it. 0 done, 1 failed, 2 wrong usage.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let usage = matches!(error, CliError::Config(_));
+            let mut err = std::io::stderr().lock();
+            let _ = writeln!(err, "sitrepd: {}", sitrep_shared::error::chain(&error));
+            ExitCode::from(if usage { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), CliError> {
+    match cli.command {
+        Command::Version => print(env!("CARGO_PKG_VERSION")),
+        // Before anything else is opened: the child must hold nothing but its channel.
+        Command::IngestChild { bytes } => {
+            return crate::bundles::ingest::child::run(bytes)
+                .map_err(|e| CliError::Child(Box::new(e)));
+        }
+        Command::Config => {
+            for (key, value, origin) in config::load(&sources(&cli.settings))?.show() {
+                print(&format!("{key} = {value:?}  # {origin}"));
+            }
+        }
+        command => {
+            let config = Config::from_resolved(config::load(&sources(&cli.settings))?)?;
+            start_log();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build();
+            return runtime
+                .map_err(CliError::Runtime)?
+                .block_on(run_async(command, config));
+        }
+    }
+    Ok(())
+}
+
+async fn run_async(command: Command, config: Config) -> Result<(), CliError> {
+    match command {
+        Command::Serve => serve_all(config).await,
+        Command::Check => check(config).await,
+        Command::Migrate => {
+            let db = Db::open(&config.database(), config.database_connections).await?;
+            for name in migrate::run(&db, Clock::System.now_ms()).await? {
+                print(&format!("applied {name}"));
+            }
+            Ok(())
+        }
+        Command::SetupToken => {
+            let state = open(config, "").await?;
+            match setup::issue(&state).await? {
+                Some(token) => print(&token),
+                None => print("there is an administrator already; no token was made"),
+            }
+            Ok(())
+        }
+        Command::AuditVerify => {
+            let db = Db::open(&config.database(), config.database_connections).await?;
+            match crate::audit::verify(&db).await? {
+                None => print("the audit log is unbroken"),
+                Some(place) => return Err(CliError::Audit(place)),
+            }
+            Ok(())
+        }
+        Command::Version | Command::Config | Command::IngestChild { .. } => Ok(()),
+    }
+}
+
+fn sources(args: &SettingsArgs) -> Sources {
+    let environment = Sources::process_environment();
+    let named = environment
+        .iter()
+        .find(|(name, _)| name == "SITREPD_CONFIG")
+        .map(|(_, path)| PathBuf::from(path));
+    let mut flags = Vec::new();
+    if let Some(folder) = &args.data_dir {
+        flags.push((
+            "--data-dir".to_owned(),
+            "data_dir".to_owned(),
+            folder.display().to_string(),
+        ));
+    }
+    if let Some(listen) = &args.listen {
+        flags.push(("--listen".to_owned(), "listen".to_owned(), listen.clone()));
+    }
+    for pair in &args.set {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        flags.push((format!("--set {key}"), key.to_owned(), value.to_owned()));
+    }
+    let default = PathBuf::from("/etc/sitrepd/config.toml");
+    let file = args
+        .config
+        .clone()
+        .or(named)
+        .or_else(|| default.exists().then_some(default));
+    Sources {
+        file,
+        environment,
+        flags,
+    }
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SITREPD_LOG")
+        .unwrap_or_else(|_| "info,sqlx=warn".into());
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .try_init();
+}
+
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}");
+}
+
+/// Opens database, keys and store; brings the schema up to date.
+async fn open(config: Config, base_url: &str) -> Result<AppState, CliError> {
+    let db = Db::open(&config.database(), config.database_connections).await?;
+    let clock = Clock::System;
+    for name in migrate::run(&db, clock.now_ms()).await? {
+        tracing::info!(name, "applied a migration");
+    }
+    let pepper_file = config
+        .pepper_file
+        .clone()
+        .unwrap_or_else(|| config.data_dir.join("pepper"));
+    let pepper = Pepper::load_or_create(&pepper_file)?;
+    let limits = receive::Limits {
+        max_bytes: config.max_upload_bytes,
+        ..receive::Limits::default()
+    };
+    let options = Options {
+        folder: config.data_dir.clone(),
+        limits,
+        reader: Reader::default(),
+    };
+    let bundles = Bundles::open(db.clone(), Arc::new(OwnTickets), options)?;
+    Ok(AppState {
+        config: Arc::new(config),
+        db,
+        tasks: Tasks::default(),
+        clock,
+        metrics: Metrics::default(),
+        pepper,
+        passwords: Passwords::default(),
+        bundles: Arc::new(bundles),
+        base_url: base_url.into(),
+    })
+}
+
+async fn serve_all(config: Config) -> Result<(), CliError> {
+    let grace = config.shutdown_grace;
+    let mut state = open(config, "").await?;
+    let listener = serve::bind(&state).await?;
+    let address = listener.address;
+    state.base_url = state.config.base_url(address).into();
+    let recovered = state.bundles.receiver.recover().await?;
+    tracing::info!(?recovered, "brought interrupted uploads in order");
+    offer_setup(&state).await?;
+    crate::jobs::start(&state.tasks, &state.bundles, 2);
+    start_sweep(&state);
+    let router = crate::http::router(state.clone());
+    state
+        .tasks
+        .spawn("accept", serve::accept(listener, state.clone(), router));
+    write(
+        &state.config.data_dir.join("address"),
+        &format!("{address}\n"),
+    )?;
+    tracing::info!(%address, url = %state.base_url, "ready");
+    serve::stop_signal().await;
+    tracing::info!("stopping: no new connections or jobs, finishing what runs");
+    if !state.tasks.finish(grace).await {
+        tracing::warn!("some tasks did not end in time");
+    }
+    state.db.close().await;
+    Ok(())
+}
+
+async fn offer_setup(state: &AppState) -> Result<(), CliError> {
+    let file = state.config.data_dir.join("setup-token");
+    match setup::issue(state).await? {
+        Some(token) => {
+            write(&file, &format!("{token}\n"))?;
+            let url = format!("{}/setup", state.base_url);
+            tracing::warn!(%url, %token, "no administrator yet: open the page and enter this one-time token");
+        }
+        None => drop(std::fs::remove_file(&file)),
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    serve::tls::write_private(path, text.as_bytes()).map_err(|source| CliError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Removes what is over: sessions, counters, remembered answers, unused codes.
+fn start_sweep(state: &AppState) {
+    let (state, draining) = (state.clone(), state.tasks.draining());
+    state.tasks.clone().spawn("sweep accounts", async move {
+        let mut beat = tokio::time::interval(std::time::Duration::from_secs(600));
+        loop {
+            tokio::select! {
+                () = draining.cancelled() => return,
+                _ = beat.tick() => {}
+            }
+            if let Err(error) = sweep(&state).await {
+                tracing::warn!(cause = %sitrep_shared::error::chain(&error), "the sweep failed");
+            }
+        }
+    });
+}
+
+async fn sweep(state: &AppState) -> Result<(), DbError> {
+    use crate::auth::sessions::{ABSOLUTE_MS, IDLE_MS};
+    const DAY_MS: i64 = 86_400_000;
+    let now = state.now_ms();
+    let mut tx = state.db.begin().await?;
+    crate::db::sessions::sweep(&mut tx, now - IDLE_MS, now - ABSOLUTE_MS).await?;
+    crate::db::attempts::sweep(&mut tx, now).await?;
+    crate::db::idempotency::sweep(&mut tx, now - DAY_MS).await?;
+    crate::db::codes::sweep(&mut tx, now - 30 * DAY_MS).await?;
+    tx.commit().await
+}
+
+async fn check(config: Config) -> Result<(), CliError> {
+    let db = Db::open(&config.database(), 2).await?;
+    db.ping().await?;
+    let pending = migrate::pending(&db).await?;
+    serve::tls::acceptor(&config).map_err(ServeError::from)?;
+    if !pending.is_empty() {
+        return Err(CliError::Pending(format!(
+            "{} (`sitrepd migrate`, or `serve` applies them)",
+            pending.join(", ")
+        )));
+    }
+    print("settings, database and certificate are in order");
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! What the queue shows of each ticket's bundles: the worst finding and how complete the newest is.
+
+use std::collections::HashMap;
+
+use sqlx::AnyConnection;
+
+use super::{DbError, Named};
+
+/// A ticket's bundles in two words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Brief {
+    /// Severity and title of the worst finding.
+    pub finding: Option<(String, String)>,
+    /// Items that came whole of those asked for, `41/44`, in the newest bundle that was read.
+    pub completeness: Option<String>,
+}
+
+/// The briefs of some tickets; those without bundles are absent.
+pub async fn of_tickets(
+    conn: &mut AnyConnection,
+    ids: &[&str],
+) -> Result<HashMap<String, Brief>, DbError> {
+    let mut all: HashMap<String, Brief> = HashMap::new();
+    if ids.is_empty() {
+        return Ok(all);
+    }
+    let places = (1..=ids.len())
+        .map(|n| format!("${n}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let text = format!(
+        "SELECT ticket_id, severity, title FROM findings WHERE ticket_id IN ({places}) ORDER BY severity_rank, created_ms, id"
+    );
+    let mut query = sqlx::query_as::<_, (String, String, String)>(sqlx::AssertSqlSafe(text));
+    for id in ids {
+        query = query.bind((*id).to_owned());
+    }
+    for (ticket, severity, title) in query
+        .fetch_all(&mut *conn)
+        .await
+        .named("read the findings of the queue")?
+    {
+        all.entry(ticket)
+            .or_default()
+            .finding
+            .get_or_insert((severity, title));
+    }
+    let text = format!(
+        "SELECT ticket_id, items_complete, items_asked FROM bundles WHERE ticket_id IN ({places}) AND state = 'ready' \
+         ORDER BY received_ms DESC, id DESC"
+    );
+    let mut query = sqlx::query_as::<_, (String, i64, i64)>(sqlx::AssertSqlSafe(text));
+    for id in ids {
+        query = query.bind((*id).to_owned());
+    }
+    for (ticket, complete, asked) in query
+        .fetch_all(&mut *conn)
+        .await
+        .named("read the bundles of the queue")?
+    {
+        if asked > 0 {
+            all.entry(ticket)
+                .or_default()
+                .completeness
+                .get_or_insert(format!("{complete}/{asked}"));
+        }
+    }
+    Ok(all)
+}

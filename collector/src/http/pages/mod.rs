@@ -1,0 +1,132 @@
+//! The pages, one file each, over the templates of `templates/`. They work without script.
+
+pub mod account;
+pub mod admin;
+pub mod assets;
+pub mod error;
+pub mod login;
+pub mod preferences;
+pub mod setup;
+pub mod ticket;
+pub mod tickets;
+
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use crate::auth::sessions::{SessionInfo, named_cookie};
+use crate::auth::{Actor, Role};
+use crate::error::{AppError, AppResult};
+use crate::locale::Locale;
+use crate::state::AppState;
+
+/// The signed-in person, as the head of a page shows them.
+#[derive(Clone)]
+pub struct FrameUser {
+    /// Name.
+    pub name: String,
+    /// The word of the widest role.
+    pub role: String,
+    /// Rights.
+    pub roles: crate::auth::Roles,
+}
+
+/// What every page needs.
+#[derive(Clone)]
+pub struct Frame {
+    /// Language.
+    pub l: Locale,
+    /// Name of the service.
+    pub name: String,
+    /// Who is signed in.
+    pub user: Option<FrameUser>,
+    /// Token for forms.
+    pub csrf: String,
+    /// Path of this page.
+    pub path: String,
+    /// `light`, `dark`, or empty for the system's choice.
+    pub theme: String,
+}
+
+impl Frame {
+    /// The part that the request tells by itself.
+    pub fn of_request(state: &AppState, headers: &HeaderMap, path: &str) -> Self {
+        let accept = headers
+            .get(header::ACCEPT_LANGUAGE)
+            .and_then(|v| v.to_str().ok());
+        let theme = named_cookie(headers, "theme").filter(|t| t == "light" || t == "dark");
+        Self {
+            l: Locale::choose(named_cookie(headers, "language").as_deref(), accept),
+            name: state.config.name.clone(),
+            user: None,
+            csrf: String::new(),
+            path: path.to_owned(),
+            theme: theme.unwrap_or_default(),
+        }
+    }
+
+    /// Whether the person has this right.
+    pub fn may(&self, role: Role) -> bool {
+        self.user
+            .as_ref()
+            .is_some_and(|user| user.roles.allow(role))
+    }
+
+    /// Whether the person may delete bundles.
+    pub fn may_delete(&self) -> bool {
+        self.may(Role::Lead)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Frame {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AppError> {
+        let base = parts.extensions.get::<Self>().cloned();
+        let mut frame = base.ok_or_else(|| AppError::internal("a page outside of the layers"))?;
+        if let Some(session) = parts.extensions.get::<SessionInfo>() {
+            frame.csrf.clone_from(&session.csrf);
+        }
+        if let Some(person) = parts.extensions.get::<Actor>().and_then(Actor::person) {
+            let widest = [
+                Role::Admin,
+                Role::Lead,
+                Role::Engineer,
+                Role::Auditor,
+                Role::Viewer,
+            ];
+            let role = widest
+                .into_iter()
+                .find(|r| person.roles.allow(*r))
+                .map_or("", Role::word);
+            frame.user = Some(FrameUser {
+                name: person.name.clone(),
+                role: role.to_owned(),
+                roles: person.roles.clone(),
+            });
+        }
+        Ok(frame)
+    }
+}
+
+/// A rendered template.
+pub(crate) fn html(page: &impl Template) -> AppResult<Response> {
+    Ok(Html(page.render().map_err(AppError::internal)?).into_response())
+}
+
+/// A time as people read it.
+pub(crate) fn time(ms: i64) -> String {
+    let text = sitrep_shared::time::UtcMs(ms).rfc3339();
+    let minutes = text.get(..16).unwrap_or(&text);
+    format!("{} UTC", minutes.replace('T', " "))
+}
+
+/// The status of a form that was refused and is shown again.
+pub(crate) fn again(error: &AppError, page: AppResult<Response>) -> AppResult<Response> {
+    page.map(|mut response| {
+        *response.status_mut() = error.status();
+        response
+    })
+}
