@@ -10,7 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::auth::password::Passwords;
 use crate::auth::{Pepper, PepperError, setup};
 use crate::bundles::storage::StorageError;
-use crate::bundles::{Bundles, Options, ingest::process::Reader, receive};
+use crate::bundles::ingest::process::Reader;
+use crate::bundles::{Bundles, Options, ingest, receive};
 use crate::config::{self, Config, ConfigError, Sources};
 use crate::db::{Db, DbError, migrate};
 use crate::error::AppError;
@@ -68,8 +69,16 @@ enum Command {
     /// Read a bundle handed over by the service (internal)
     #[command(hide = true)]
     IngestChild {
-        /// Size of the bundle on the inherited descriptor
-        bytes: u64,
+        /// Length of the file on the standard input, in bytes
+        input_bytes: u64,
+    },
+    /// The verdict that the service would give on a file, off-line; the last line is the verdict
+    Inspect {
+        /// A bundle, or an archive or log of another maker
+        file: PathBuf,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -96,6 +105,8 @@ enum CliError {
         #[source]
         source: std::io::Error,
     },
+    #[error("cannot inspect the file")]
+    Inspect(#[source] ingest::inspect::InspectError),
     #[error("cannot start the runtime")]
     Runtime(#[source] std::io::Error),
     #[error("cannot read the bundle")]
@@ -124,10 +135,11 @@ fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Version => print(env!("CARGO_PKG_VERSION")),
         // Before anything else is opened: the child must hold nothing but its channel.
-        Command::IngestChild { bytes } => {
-            return crate::bundles::ingest::child::run(bytes)
+        Command::IngestChild { input_bytes } => {
+            return crate::bundles::ingest::child::run(input_bytes)
                 .map_err(|e| CliError::Child(Box::new(e)));
         }
+        Command::Inspect { file, json } => return inspect(&file, json),
         Command::Config => {
             for (key, value, origin) in config::load(&sources(&cli.settings))?.show() {
                 print(&format!("{key} = {value:?}  # {origin}"));
@@ -145,6 +157,22 @@ fn run(cli: Cli) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+/// Any verdict is a success of the inspection; only a file that cannot be read is not.
+fn inspect(file: &Path, json: bool) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
+    let mut out = std::io::stdout().lock();
+    let verdict = runtime.block_on(ingest::inspect::inspect(
+        &Reader::default(),
+        file,
+        json,
+        &mut out,
+    ));
+    verdict.map(|_| ()).map_err(CliError::Inspect)
 }
 
 async fn run_async(command: Command, config: Config) -> Result<(), CliError> {
@@ -174,7 +202,10 @@ async fn run_async(command: Command, config: Config) -> Result<(), CliError> {
             }
             Ok(())
         }
-        Command::Version | Command::Config | Command::IngestChild { .. } => Ok(()),
+        Command::Version
+        | Command::Config
+        | Command::Inspect { .. }
+        | Command::IngestChild { .. } => Ok(()),
     }
 }
 

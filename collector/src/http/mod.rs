@@ -30,6 +30,8 @@ pub fn registry() -> Routes {
         .merge(api::tickets::routes())
         .merge(api::notes::routes())
         .merge(api::codes::routes())
+        .merge(api::uploads::routes())
+        .merge(api::bundles::routes())
         .merge(openapi::routes())
         .merge(pages::assets::routes())
         .merge(pages::preferences::routes())
@@ -37,6 +39,9 @@ pub fn registry() -> Routes {
         .merge(pages::setup::routes())
         .merge(pages::tickets::routes())
         .merge(pages::ticket::routes())
+        .merge(pages::bundle::routes())
+        .merge(pages::file::routes())
+        .merge(pages::upload::routes())
         .merge(pages::admin::routes())
         .merge(pages::account::routes())
 }

@@ -1,6 +1,8 @@
 //! The API's resources, one file each; and what they share: pages of lists, remembered answers.
 
 pub mod audit;
+pub mod body;
+pub mod bundles;
 pub mod codes;
 pub mod health;
 pub mod idempotency;
@@ -9,6 +11,8 @@ pub mod notes;
 pub mod setup;
 pub mod tickets;
 pub mod tokens;
+pub mod tus;
+pub mod uploads;
 pub mod users;
 
 use crate::error::{AppError, AppResult};

@@ -3,12 +3,15 @@
 pub mod account;
 pub mod admin;
 pub mod assets;
+pub mod bundle;
 pub mod error;
+pub mod file;
 pub mod login;
 pub mod preferences;
 pub mod setup;
 pub mod ticket;
 pub mod tickets;
+pub mod upload;
 
 use askama::Template;
 use axum::extract::FromRequestParts;
