@@ -74,8 +74,9 @@ fn logs(dir: &Path, megabytes: u64) -> Result<(), String> {
     let corpus = corpus(megabytes)?;
     let profile = dir.join("logs.toml");
     let profile_text = format!(
-        "name = \"logs\"\nversion = \"1\"\ntitle = \"Only the corpus\"\nextends = \"none\"\n\n\
-         [[file]]\nid = \"corpus\"\ntitle = \"Corpus\"\nwhy = \"benchmark\"\npath = \"{}/*.log\"\nmax_bytes = 4000000000\n",
+        "name = \"logs\"\nversion = \"1\"\ntitle = \"Only the corpus\"\ntags = []\n\n\
+         [limits]\nmax_bytes = 4000000000\nmax_seconds = 600\nlog_group_bytes = 4000000000\n\n\
+         [[add]]\nfile = \"{}/*.log\"\nlimit = 4000000000\nlog = true\n",
         corpus.display()
     );
     std::fs::write(&profile, profile_text).map_err(|error| error.to_string())?;

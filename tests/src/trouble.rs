@@ -47,8 +47,8 @@ pub fn provoke(dir: &Path) -> Result<Trouble, String> {
 
 fn profile_text(log: &Path) -> String {
     format!(
-        "name = \"exporter\"\nversion = \"1\"\ntitle = \"Standard, and the exporter's log\"\nextends = \"standard\"\n\n\
-         [[file]]\nid = \"exporter-log\"\ntitle = \"Exporter log\"\nwhy = \"What the nightly export did before it failed\"\npath = \"{}\"\nmax_bytes = 1048576\n",
+        "name = \"exporter\"\nversion = \"1\"\ntitle = \"Everything usual, and the exporter's log\"\ntags = [\"base\", \"usual\"]\n\n\
+         [[add]]\nfile = \"{}\"\nlimit = 1048576\nlog = true\n",
         log.display()
     )
 }
