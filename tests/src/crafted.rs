@@ -1,10 +1,7 @@
 //! Archives that no honest agent makes, for the collector to refuse.
 
-use sitrep_shared::bundle::manifest::{self, Manifest};
-use sitrep_shared::bundle::{BundleWriter, WriterOptions};
 use sitrep_shared::hash::sha256;
-use sitrep_shared::time::UtcMs;
-use std::io::{Cursor, Write};
+use std::io::Write;
 
 /// One entry of a ustar archive with the bytes given, name and all.
 fn entry(name: &str, content: &[u8]) -> Vec<u8> {
@@ -42,46 +39,30 @@ pub fn tar_gz(entries: &[(&str, &[u8])]) -> Vec<u8> {
     gzip.finish().expect("memory can be written to")
 }
 
-/// A bundle of format 1, right in everything, but that its manifest states
-/// another digest for one file than the file has.
-///
-/// # Errors
-/// When the writer refuses.
-pub fn lying_bundle() -> Result<Vec<u8>, String> {
-    let options = WriterOptions {
-        top_dir: "local-liar-20261121T140200Z".to_owned(),
-        mtime: UtcMs(1_790_000_000_000),
-        level: 1,
-    };
-    let mut writer = BundleWriter::create(Cursor::new(Vec::new()), options);
-    let mut manifest = Manifest {
-        schema: manifest::SCHEMA.to_owned(),
-        format: 1,
-        host: "liar".to_owned(),
-        ..Manifest::default()
-    };
-    for (id, path, content) in [
-        ("readme", "README.txt", "read me\n"),
-        ("log", "sos/var/log/syslog", "all is well\n"),
-    ] {
-        let stored = writer
-            .add(path, content.as_bytes())
-            .map_err(|error| error.to_string())?;
-        let said = if id == "log" {
-            sha256(b"something else")
-        } else {
-            stored.sha256
-        };
-        let item = serde_json::json!({
-            "id": id, "source": "test", "kind": "file", "origin": path, "path": path, "outcome": "collected", "sha256": said,
-            "original_bytes": stored.bytes, "stored_bytes": stored.bytes, "offset": stored.offset,
-        });
-        manifest
-            .items
-            .push(serde_json::from_value(item).map_err(|error| error.to_string())?);
-    }
-    let (cursor, _) = writer
-        .seal(&mut manifest)
-        .map_err(|error| error.to_string())?;
-    Ok(cursor.into_inner())
+/// A bundle whose manifest states another digest for one file than the file has.
+#[must_use]
+pub fn lying_bundle() -> Vec<u8> {
+    let files: [(&str, &str, &[u8]); 2] = [
+        ("readme", "README.txt", b"read me\n"),
+        ("log", "sos/var/log/syslog", b"all is well\n"),
+    ];
+    let items: Vec<serde_json::Value> = files
+        .iter()
+        .map(|(id, path, content)| {
+            let said = if *id == "log" { sha256(b"something else") } else { sha256(content) };
+            serde_json::json!({
+                "id": id, "source": "test", "kind": "file", "origin": path, "path": path,
+                "outcome": "collected", "sha256": said, "original_bytes": content.len(), "stored_bytes": content.len(),
+            })
+        })
+        .collect();
+    let manifest = serde_json::json!({
+        "schema": "sitrep.manifest/1", "format": 1, "created": "2026-11-21T14:02:00.000Z", "host": "liar", "items": items,
+    });
+    let manifest = manifest.to_string();
+    let top = "local-liar-20261121T140200Z";
+    let mut entries: Vec<(String, &[u8])> = files.iter().map(|(_, path, content)| (format!("{top}/{path}"), *content)).collect();
+    entries.push((format!("{top}/meta/manifest.json"), manifest.as_bytes()));
+    let entries: Vec<(&str, &[u8])> = entries.iter().map(|(name, content)| (name.as_str(), *content)).collect();
+    tar_gz(&entries)
 }

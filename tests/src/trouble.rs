@@ -20,14 +20,13 @@ pub struct Trouble {
     pub profile: PathBuf,
 }
 
-/// Makes trouble below `dir` by running this very program twice: once as a
+/// Makes trouble below `dir` by running the demo program twice: once as a
 /// service that writes to a full device, once as a process that crashes.
 ///
 /// # Errors
 /// Says what could not be started or written.
 pub fn provoke(dir: &Path) -> Result<Trouble, String> {
-    let this =
-        std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    let this = crate::binaries::folder().join("demo");
     let log = dir.join("exporter.log");
     let ended = process::command(&this)
         .arg(SERVICE_ARGUMENT)

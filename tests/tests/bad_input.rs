@@ -112,7 +112,7 @@ fn what_is_no_honest_bundle_gets_its_reason() -> Result<(), String> {
     ]);
     assert_eq!(world.refusal_of(&honest[..honest.len() / 2])?, "truncated");
     assert_eq!(
-        world.refusal_of(&crafted::lying_bundle()?)?,
+        world.refusal_of(&crafted::lying_bundle())?,
         "manifest_mismatch"
     );
     assert_eq!(world.refusal_of(&traversal)?, "path_traversal");

@@ -152,7 +152,7 @@ impl Running {
             .min(TICK);
         let timeout = Timespec {
             tv_sec: 0,
-            tv_nsec: i64::from(left.subsec_nanos()).into(),
+            tv_nsec: i64::from(left.subsec_nanos()),
         };
         let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(2);
         let out_at = out.map(|fd| push(&mut fds, fd.as_fd()));

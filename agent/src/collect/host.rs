@@ -240,7 +240,7 @@ impl Host {
             let real = open::resolve(root, dir).map_err(|_| rustix::io::Errno::LOOP)?;
             open::open_exact(root, &real, OFlags::DIRECTORY)
         });
-        let Ok(entries) = fd.and_then(|fd| Dir::new(fd)) else {
+        let Ok(entries) = fd.and_then(Dir::new) else {
             return Vec::new();
         };
         entries
@@ -255,7 +255,7 @@ impl Host {
     pub fn pids(&self) -> Vec<u32> {
         let root = self.0.fd.as_fd();
         let Ok(entries) =
-            open::open_exact(root, "/proc", OFlags::DIRECTORY).and_then(|fd| Dir::new(fd))
+            open::open_exact(root, "/proc", OFlags::DIRECTORY).and_then(Dir::new)
         else {
             return Vec::new();
         };
@@ -309,11 +309,10 @@ impl Host {
                 Some(m) if m.is_dir() && depth > 0 => {
                     self.expand_deep(&path, rest, depth - 1, found)
                 }
-                Some(m) if m.is_file() && found.len() < MAX_NAMES => {
-                    if tail.len() == 1 && glob::matches(tail[0], &name) {
+                Some(m) if m.is_file() && found.len() < MAX_NAMES
+                    && tail.len() == 1 && glob::matches(tail[0], &name) => {
                         found.push(path);
                     }
-                }
                 _ => {}
             }
         }

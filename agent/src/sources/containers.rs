@@ -124,7 +124,10 @@ fn container_logs(p: &mut Planner<'_>) {
 }
 
 /// Files of a pattern by folder, the folders with the newest files first.
-fn newest(p: &Planner<'_>, pattern: &str) -> Vec<(String, Vec<(i64, String, u64)>)> {
+/// A folder with its files: time, path, bytes.
+type Newest = (String, Vec<(i64, String, u64)>);
+
+fn newest(p: &Planner<'_>, pattern: &str) -> Vec<Newest> {
     let mut groups: std::collections::BTreeMap<String, Vec<(i64, String, u64)>> =
         std::collections::BTreeMap::new();
     for path in p.host.glob(pattern) {

@@ -80,7 +80,7 @@ fn plan(p: &mut Planner<'_>) {
         64 * K,
     )
     .row(51);
-    p.native("cron", "ls -lanR /etc/cron", |n| cron_listing(n))
+    p.native("cron", "ls -lanR /etc/cron", cron_listing)
         .row(51);
     p.files(
         &[
@@ -229,15 +229,13 @@ fn control_groups(n: &mut Native<'_>) -> Result<(), Miss> {
         if depth < 4 {
             for name in names.iter().rev() {
                 let path = format!("{dir}/{name}");
-                if !name.contains('.')
+                if (!name.contains('.')
                     || name.ends_with(".slice")
                     || name.ends_with(".service")
-                    || name.ends_with(".scope")
-                {
-                    if n.host.stat(&path).is_some_and(|m| m.is_dir()) {
+                    || name.ends_with(".scope"))
+                    && n.host.stat(&path).is_some_and(|m| m.is_dir()) {
                         queue.push((path, depth + 1));
                     }
-                }
             }
         }
     }

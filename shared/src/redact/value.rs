@@ -388,7 +388,7 @@ pub(crate) fn is_basic(v: &[u8]) -> bool {
         .iter()
         .rposition(|b| *b != b'=')
         .map_or(&v[..0], |n| &v[..=n]);
-    if v.len() < 8 || v.len() > 1024 || v.len() % 4 != 0 {
+    if v.len() < 8 || v.len() > 1024 || !v.len().is_multiple_of(4) {
         return false;
     }
     let (mut acc, mut bits, mut colon) = (0u32, 0, false);

@@ -1,3 +1,5 @@
+//! Receiving as clients see it: interruptions, repeats, limits.
+
 use bytes::Bytes;
 use futures_util::stream;
 use sha2::{Digest, Sha256};

@@ -198,8 +198,7 @@ pub async fn status(
     status.ticket_key = bundles.ticket_name(&row.ticket_id).await?.key;
     status.ticket_url = format!(
         "{}/tickets/{}",
-        state.config.public_url.as_deref().unwrap_or_default(),
-        status.ticket_key
+        state.base_url, row.ticket_id
     );
     Ok(Json(status).into_response())
 }

@@ -198,7 +198,7 @@ fn is_host(run: &[u8], view: &View<'_>, start: usize, end: usize) -> bool {
     let alphabetic =
         last.len() >= 2 && last.len() <= 11 && last.iter().all(u8::is_ascii_alphabetic);
     let clear = alphabetic && one_of(CLEAR);
-    if !clear && !(alphabetic && one_of(UNCLEAR)) {
+    if !(clear || alphabetic && one_of(UNCLEAR)) {
         return false;
     }
     let lower = run.to_ascii_lowercase();

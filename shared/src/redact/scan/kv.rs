@@ -504,7 +504,7 @@ fn words(ctx: &Context, view: &View<'_>, key: &Key, found: &mut Found) {
         .take_while(|b| matches!(b, b';' | b',' | b'"' | b'\''))
         .count();
     let word = &word[..word.len() - trimmed];
-    if word.first() == Some(&b'-') && flag || word.contains(&b'=') && flag {
+    if flag && (word.first() == Some(&b'-') || word.contains(&b'=')) {
         return;
     }
     let last = line[len..].trim_ascii().is_empty();
@@ -529,17 +529,15 @@ pub(crate) fn settle(
     let mut v = view.slice(start, end);
     let mut start = start;
     // `${NAME:-value}`: the value is the default.
-    if let Some(rest) = v.strip_prefix(b"${") {
-        if let (Some(at), Some(close)) = (
+    if let Some(rest) = v.strip_prefix(b"${")
+        && let (Some(at), Some(close)) = (
             memchr::memmem::find(rest, b":-"),
             memchr::memrchr(b'}', rest),
-        ) {
-            if at + 2 <= close {
+        )
+            && at + 2 <= close {
                 start += 2 + at + 2;
                 v = &rest[at + 2..close];
             }
-        }
-    }
     // A scheme before a credential tells how it is sent.
     for scheme in [
         &b"Basic "[..],

@@ -224,7 +224,7 @@ mod tests {
         let texts: Vec<String> = (0..500).map(|n| format!("error number {n} of 7")).collect();
         let literal = |t: &String| Literal {
             text: t.as_bytes().to_vec(),
-            any_case: t.len() % 2 == 0,
+            any_case: t.len().is_multiple_of(2),
         };
         let literals: Vec<Literal> = texts.iter().map(literal).collect();
         let gram = Gram::build(literals.iter().enumerate().map(|(n, l)| (n as u32, l)));
