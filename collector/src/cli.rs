@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::auth::password::Passwords;
 use crate::auth::{Pepper, PepperError, setup};
-use crate::bundles::storage::StorageError;
 use crate::bundles::ingest::process::Reader;
+use crate::bundles::storage::StorageError;
 use crate::bundles::{Bundles, Options, ingest, receive};
 use crate::config::{self, Config, ConfigError, Sources};
 use crate::db::{Db, DbError, migrate};
@@ -248,6 +248,7 @@ fn start_log() {
         .unwrap_or_else(|_| "info,sqlx=warn".into());
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr)
         .with_target(false)
         .try_init();

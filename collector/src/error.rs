@@ -13,9 +13,12 @@ use sitrep_shared::protocol::{PROBLEM_JSON, Problem};
 use crate::db::DbError;
 use crate::tasks::TaskError;
 
-/// A failure of a request.
+/// A failure of a request; boxed, since results are passed through many hands.
 #[derive(Debug)]
-pub struct AppError {
+pub struct AppError(Box<Failure>);
+
+#[derive(Debug)]
+struct Failure {
     status: StatusCode,
     code: &'static str,
     detail: String,
@@ -31,7 +34,7 @@ pub type AppResult<T> = Result<T, AppError>;
 impl AppError {
     /// Any failure: `code` is the stable word that programs compare.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Failure {
             status,
             code,
             detail: detail.into(),
@@ -39,7 +42,7 @@ impl AppError {
             fields: Vec::new(),
             retry_after_s: None,
             source: None,
-        }
+        }))
     }
 
     /// 400: the request cannot be read.
@@ -83,7 +86,7 @@ impl AppError {
             "invalid",
             format!("{field}: {message}"),
         );
-        error.fields.push(FieldError {
+        error.0.fields.push(FieldError {
             field: field.to_owned(),
             message,
         });
@@ -107,7 +110,7 @@ impl AppError {
             "internal",
             "something went wrong here; it was logged under this request's id",
         );
-        error.source = Some(source.into());
+        error.0.source = Some(source.into());
         error
     }
 
@@ -118,59 +121,62 @@ impl AppError {
             "unavailable",
             "the service cannot answer right now; try again",
         );
-        error.source = Some(source.into());
+        error.0.source = Some(source.into());
         error.retry_after(2)
     }
 
     /// Adds what the caller can do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
     /// Adds a Retry-After header.
     pub fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after_s = Some(seconds.max(1));
+        self.0.retry_after_s = Some(seconds.max(1));
         self
     }
 
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The stable word.
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     /// What a person reads.
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     fn problem(&self) -> Problem {
         let mut problem = Problem::new(
-            self.status.as_u16(),
-            self.code,
-            self.status.canonical_reason().unwrap_or("Error"),
+            self.0.status.as_u16(),
+            self.0.code,
+            self.0.status.canonical_reason().unwrap_or("Error"),
         );
-        problem.detail = Some(self.detail.clone());
-        problem.hint = self.hint.clone();
-        problem.errors = self.fields.clone();
+        problem.detail = Some(self.0.detail.clone());
+        problem.hint = self.0.hint.clone();
+        problem.errors = self.0.fields.clone();
         problem
     }
 }
 
 impl std::fmt::Display for AppError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.detail)
+        write!(f, "{}", self.0.detail)
     }
 }
 
 impl Error for AppError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|s| &**s as &(dyn Error + 'static))
+        self.0
+            .source
+            .as_ref()
+            .map(|s| &**s as &(dyn Error + 'static))
     }
 }
 
@@ -196,19 +202,19 @@ pub struct ShownError(pub Problem);
 
 impl IntoResponse for AppError {
     fn into_response(self) -> Response {
-        if let Some(source) = &self.source {
+        if let Some(source) = &self.0.source {
             let cause = sitrep_shared::error::chain(source.as_ref());
-            tracing::error!(status = self.status.as_u16(), code = self.code, %cause, "request failed");
+            tracing::error!(status = self.0.status.as_u16(), code = self.0.code, %cause, "request failed");
         }
         let problem = self.problem();
         let body = serde_json::to_vec(&problem).unwrap_or_default();
-        let mut response = (self.status, body).into_response();
+        let mut response = (self.0.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if let Some(seconds) = self.retry_after_s {
+        if let Some(seconds) = self.0.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.0.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(ShownError(problem));

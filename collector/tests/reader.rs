@@ -74,7 +74,10 @@ async fn whatever_is_wrong_has_its_reason() {
     flipped[good.len() / 3] ^= 1;
     let trailing = [&good[..], b"more"].concat();
     for (data, reasons) in [
-        (&b"\x00\x01\x02 no known kind of file \xff\xfe"[..], &["unknown_format"][..]),
+        (
+            &b"\x00\x01\x02 no known kind of file \xff\xfe"[..],
+            &["unknown_format"][..],
+        ),
         (b"", &["empty", "not_a_bundle", "truncated"]),
         (cut, &["truncated"]),
         (&flipped, &["bad_checksum", "bad_stream"]),

@@ -98,8 +98,6 @@ pub enum Access {
     Public,
     /// The holder of an upload code.
     Uploader,
-    /// The holder of an upload code that is part of the address, as on the customer's page.
-    CodePage,
     /// Any person, by session or token.
     SignedIn,
     /// Any person in a browser session; tokens are refused.

@@ -56,9 +56,9 @@ impl Actor {
     /// Whether this caller may use what asks for `access`. The only place that decides.
     pub fn may(&self, access: Access) -> bool {
         match (access, self) {
-            (Access::Public, _)
-            | (Access::Uploader | Access::CodePage, Self::Uploader { .. })
-            | (_, Self::System) => true,
+            (Access::Public, _) | (Access::Uploader, Self::Uploader { .. }) | (_, Self::System) => {
+                true
+            }
             (Access::SignedIn, Self::User(_) | Self::Token(_)) => true,
             (Access::Session, Self::User(_)) => true,
             (Access::Role(role), Self::User(person) | Self::Token(person)) => {

@@ -4,6 +4,7 @@
 
 pub mod keys;
 pub mod layers;
+pub mod units;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;

@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 
 use crate::auth::Actor;
 use crate::auth::sessions::SessionInfo;
-use crate::bundles::receive::Grant;
 use crate::error::AppError;
 use crate::state::AppState;
 use crate::tickets::Caller;
@@ -21,54 +20,6 @@ pub struct ClientAddress(pub IpAddr);
 /// The request's id, also in the answer's `X-Request-Id`.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
-
-/// What the bearer of an upload code may do.
-#[derive(Debug, Clone)]
-pub struct Uploader(pub Grant);
-
-impl<S: Send + Sync> FromRequestParts<S> for Uploader {
-    type Rejection = AppError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AppError> {
-        parts
-            .extensions
-            .get::<Grant>()
-            .cloned()
-            .map(Self)
-            .ok_or_else(AppError::unauthenticated)
-    }
-}
-
-/// The upload code in a page's address and what it stands for.
-#[derive(Debug, Clone)]
-pub struct CodePage {
-    /// Canonical code.
-    pub code: String,
-    /// What it allows.
-    pub grant: Grant,
-    /// Who asked.
-    pub requested_by: String,
-    /// Profile asked for.
-    pub profile: String,
-    /// Time span asked for, empty for the profile's own.
-    pub since: String,
-    /// End of validity.
-    pub expires_ms: i64,
-    /// What links begin with.
-    pub base_url: String,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for CodePage {
-    type Rejection = AppError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AppError> {
-        parts
-            .extensions
-            .get::<Self>()
-            .cloned()
-            .ok_or_else(AppError::unauthenticated)
-    }
-}
 
 impl FromRequestParts<AppState> for Caller {
     type Rejection = AppError;

@@ -7,13 +7,12 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::extract::{ClientAddress, CodePage};
+use super::extract::ClientAddress;
 use crate::auth::sessions::{self, SessionInfo};
 use crate::auth::{Access, Actor, tokens};
 use crate::error::{AppError, AppResult};
 use crate::state::AppState;
 use crate::tickets::codes;
-use sitrep_shared::ids::UploadCode;
 
 /// State of the check of one route.
 #[derive(Clone)]
@@ -70,30 +69,6 @@ async fn identify(gate: &Gate, request: &mut Request, address: IpAddr) -> AppRes
                 .await?;
         return Ok(uploader(request, grant));
     }
-    if gate.access == Access::CodePage {
-        // `/u/CODE/…`: the page's address is the credential.
-        let code = request
-            .uri()
-            .path()
-            .split('/')
-            .nth(2)
-            .unwrap_or_default()
-            .to_owned();
-        let grant = codes::authenticate(&gate.state, &code, address).await?;
-        let code = UploadCode::parse(&code)
-            .map_err(|_| codes::refused())?
-            .canonical();
-        request.extensions_mut().insert(CodePage {
-            code,
-            grant: grant.upload(),
-            requested_by: grant.requested_by.clone(),
-            profile: grant.profile.clone(),
-            since: grant.since.clone().unwrap_or_default(),
-            expires_ms: grant.expires_ms,
-            base_url: gate.state.base_url.to_string(),
-        });
-        return Ok(uploader(request, grant));
-    }
     if let Some(bearer) = bearer {
         if gate.access == Access::Public {
             return Ok(Actor::Nobody);
@@ -117,7 +92,6 @@ fn uploader(request: &mut Request, grant: codes::CodeGrant) -> Actor {
         code_id: grant.code_id.clone(),
         ticket_id: grant.ticket_id.clone(),
     };
-    request.extensions_mut().insert(grant.upload());
     request.extensions_mut().insert(grant);
     actor
 }

@@ -10,6 +10,8 @@ pub mod layers;
 pub mod openapi;
 pub mod pages;
 pub mod routes;
+#[cfg(test)]
+mod tests;
 
 use axum::Router;
 

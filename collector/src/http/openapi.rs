@@ -24,6 +24,7 @@ pub struct Op {
     responses: Vec<(u16, Option<Value>, &'static str)>,
     schemas: BTreeMap<String, Value>,
     idempotent: bool,
+    fails: &'static [u16],
 }
 
 impl Op {
@@ -36,6 +37,7 @@ impl Op {
             responses: Vec::new(),
             schemas: BTreeMap::new(),
             idempotent: false,
+            fails: &[],
         }
     }
 
@@ -70,6 +72,12 @@ impl Op {
     /// An answer of another type than JSON.
     pub fn raw(mut self, status: u16, media: &'static str) -> Self {
         self.responses.push((status, Some(json!({})), media));
+        self
+    }
+
+    /// Failures besides those that follow from access, path and body.
+    pub fn fails(mut self, statuses: &'static [u16]) -> Self {
+        self.fails = statuses;
         self
     }
 
@@ -183,6 +191,7 @@ fn path_parameters(path: &str) -> Vec<Value> {
 
 fn failures(route: &Route, op: &Op) -> Vec<u16> {
     let mut all = vec![500, 503];
+    all.extend(op.fails);
     match route.access {
         Access::Public => {}
         Access::Uploader => all.extend([401, 429]),

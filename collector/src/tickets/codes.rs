@@ -189,18 +189,6 @@ pub async fn authenticate(state: &AppState, bearer: &str, address: IpAddr) -> Ap
     }
 }
 
-impl CodeGrant {
-    /// The part that receiving needs.
-    pub fn upload(&self) -> crate::bundles::receive::Grant {
-        crate::bundles::receive::Grant {
-            code_id: self.code_id.clone(),
-            ticket_id: self.ticket_id.clone(),
-            max_bytes: self.max_bytes,
-            uploads_left: u64::from(self.uploads_left),
-        }
-    }
-}
-
 fn grant(row: CodeRow) -> CodeGrant {
     CodeGrant {
         code_id: row.id,

@@ -4,8 +4,10 @@ pub mod bundles;
 pub mod codes;
 pub mod findings;
 pub mod model;
+mod tags;
 
 pub use findings::{Found, apply_findings};
+pub use tags::{add_tags, tag_word};
 
 use std::net::IpAddr;
 
@@ -316,20 +318,7 @@ pub async fn change(
         row.owner_name = owner.map(|o| o.1);
         events.push(("assigned", name));
     }
-    let lists = [(&change.add_tags, true), (&change.remove_tags, false)];
-    for (list, add) in lists {
-        for tag in list.iter().flatten() {
-            let tag = tag_word(tag)?;
-            let changed = if add {
-                rows::add_tag(&mut tx, &row.id, &tag, "person", now).await?
-            } else {
-                rows::remove_tag(&mut tx, &row.id, &tag).await?
-            };
-            if changed {
-                events.push(("tags", format!("{}{tag}", if add { "+" } else { "−" })));
-            }
-        }
-    }
+    tags::tag_events(&mut tx, &row.id, change, now, &mut events).await?;
     for (kind, body) in &events {
         append(
             &mut tx,
@@ -364,34 +353,4 @@ async fn owner(conn: &mut AnyConnection, login: &str) -> AppResult<Option<(Strin
         return Err(unknown());
     }
     Ok(Some((user.id, user.name)))
-}
-
-/// The stored form of a tag.
-pub fn tag_word(tag: &str) -> AppResult<String> {
-    let tag = one_line(tag).to_lowercase().replace(' ', "-");
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/');
-    if tag.is_empty() || tag.chars().count() > 60 || !tag.chars().all(plain) {
-        return Err(AppError::invalid(
-            "tag",
-            "use 1 to 60 letters, digits and - _ . : /",
-        ));
-    }
-    Ok(tag)
-}
-
-/// Adds tags in the caller's transaction; returns those that are new.
-pub async fn add_tags(
-    conn: &mut AnyConnection,
-    ticket_id: &str,
-    tags: &[String],
-    source: &str,
-    now_ms: i64,
-) -> Result<Vec<String>, DbError> {
-    let mut new = Vec::new();
-    for tag in tags {
-        if rows::add_tag(conn, ticket_id, tag, source, now_ms).await? {
-            new.push(tag.clone());
-        }
-    }
-    Ok(new)
 }

@@ -116,7 +116,9 @@ fn read_foreign(
     std::thread::scope(|scope| {
         let mut seen = Foreign {
             matcher: Matcher::start(scope, engine, options),
-            files: 0, binary: false };
+            files: 0,
+            binary: false,
+        };
         let verdict = foreign::read(&mut input, limits, &mut seen);
         if verdict.verdict != Decision::Reject {
             let report = seen.matcher.finish(None);

@@ -20,31 +20,46 @@ use crate::db::bundles::BundleRow;
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
 use crate::http::extract::{Path, Query};
+use crate::http::openapi::Op;
 use crate::state::AppState;
 use crate::tickets;
 
 /// Lines of a page unless asked otherwise.
 const LINES: u64 = 200;
 
+/// What browsing can answer besides the failures of every route.
+const BROWSE: &[u16] = &[400, 404, 409, 410, 416];
+
 /// Its lines in the registry. Metadata and findings are for viewers, content for engineers.
 #[rustfmt::skip]
 pub fn routes() -> Routes {
     Routes::default()
         .get("/api/v1/bundles", Access::Viewer, list)
+        .doc(Op::new("List bundles, newest first").raw(200, "application/json").fails(BROWSE))
         .get("/api/v1/tickets/{ticket}/bundles", Access::Viewer, of_ticket)
+        .doc(Op::new("List the bundles of a ticket").raw(200, "application/json").fails(BROWSE))
         .get("/api/v1/bundles/{id}", Access::Viewer, show)
+        .doc(Op::new("Show a bundle").returns::<BundleView>(200).fails(BROWSE))
         .delete("/api/v1/bundles/{id}", Access::Lead, delete)
+        .doc(Op::new("Delete a bundle for good").empty(204).fails(BROWSE))
         .get("/api/v1/bundles/{id}/findings", Access::Viewer, findings)
+        .doc(Op::new("Findings of a bundle").raw(200, "application/json").fails(BROWSE))
         .get("/api/v1/bundles/{id}/manifest", Access::Viewer, manifest)
+        .doc(Op::new("Manifest of a bundle").raw(200, "application/json").fails(BROWSE))
         .get("/api/v1/bundles/{id}/facts", Access::Viewer, facts)
+        .doc(Op::new("Facts of a bundle").raw(200, "application/json").fails(BROWSE))
         .get("/api/v1/bundles/{id}/files", Access::Viewer, files)
+        .doc(Op::new("Files of a bundle").raw(200, "application/json").fails(BROWSE))
         .get("/api/v1/bundles/{id}/files/{fid}", Access::Engineer, file)
+        .doc(Op::new("One file of a bundle").raw(200, "application/octet-stream").fails(BROWSE))
         .get("/api/v1/bundles/{id}/files/{fid}/lines", Access::Engineer, lines)
+        .doc(Op::new("A page of lines of a file").raw(200, "application/json").fails(BROWSE))
         .get("/api/v1/bundles/{id}/download", Access::Engineer, download)
+        .doc(Op::new("The bundle as it was sent").raw(200, "application/octet-stream").fails(BROWSE))
 }
 
 /// A bundle as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct BundleView {
     id: String,
     ticket_id: String,

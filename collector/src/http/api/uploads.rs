@@ -18,8 +18,12 @@ use crate::db::uploads::UploadRow;
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
 use crate::http::extract::Path;
+use crate::http::openapi::Op;
 use crate::state::AppState;
 use crate::tickets::codes::CodeGrant;
+
+/// What tus clients are told besides the failures of every route.
+const TUS: &[u16] = &[400, 403, 404, 409, 410, 412, 413, 415, 423, 460, 507];
 
 /// Its lines in the registry.
 #[rustfmt::skip]
@@ -27,11 +31,16 @@ pub fn routes() -> Routes {
     Routes::default()
         .on(Method::OPTIONS, "/api/v1/uploads", Access::Public, options)
         .post("/api/v1/uploads", Access::Uploader, create)
+        .doc(Op::new("tus 1.0: begin an upload").empty(201).fails(TUS))
         .get("/api/v1/uploads/{id}", Access::Uploader, status)
+        .doc(Op::new("What became of an upload").raw(200, "application/json"))
         .on(Method::HEAD, "/api/v1/uploads/{id}", Access::Uploader, head)
         .patch("/api/v1/uploads/{id}", Access::Uploader, patch)
+        .doc(Op::new("tus 1.0: append bytes").empty(204).fails(TUS))
         .delete("/api/v1/uploads/{id}", Access::Uploader, delete)
+        .doc(Op::new("tus 1.0: give an upload up").empty(204).fails(TUS))
         .post("/api/v1/uploads/{id}", Access::Uploader, overridden)
+        .doc(Op::new("tus 1.0: X-HTTP-Method-Override").empty(204).fails(TUS))
 }
 
 /// What the checked code of a request grants.
