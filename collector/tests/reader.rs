@@ -1,6 +1,12 @@
 //! The confined reader as the service runs it: the real program as child, real bundles, and bundles that lie.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::too_many_lines, reason = "a test says what it found and stops where it cannot go on")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "a test says what it found and stops where it cannot go on"
+)]
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};

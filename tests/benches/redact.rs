@@ -5,7 +5,13 @@
 //! log lines is made in memory. Prints ratios, linearity in size and in the number of distinct values, and
 //! the time of one hostile line.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::too_many_lines, reason = "a benchmark is a program that prints")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "a benchmark is a program that prints"
+)]
 
 use sitrep_shared::redact::{FileContext, Level, Redactor, RedactorBuilder};
 use std::path::{Path, PathBuf};

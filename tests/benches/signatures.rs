@@ -6,7 +6,6 @@
 //! sets and logs come from the generators in the shared folder's `perf/`. Without arguments: the
 //! built-in catalogue over the sample logs in the shared folder.
 
-
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,

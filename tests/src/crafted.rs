@@ -61,8 +61,14 @@ pub fn lying_bundle() -> Vec<u8> {
     });
     let manifest = manifest.to_string();
     let top = "local-liar-20261121T140200Z";
-    let mut entries: Vec<(String, &[u8])> = files.iter().map(|(_, path, content)| (format!("{top}/{path}"), *content)).collect();
+    let mut entries: Vec<(String, &[u8])> = files
+        .iter()
+        .map(|(_, path, content)| (format!("{top}/{path}"), *content))
+        .collect();
     entries.push((format!("{top}/meta/manifest.json"), manifest.as_bytes()));
-    let entries: Vec<(&str, &[u8])> = entries.iter().map(|(name, content)| (name.as_str(), *content)).collect();
+    let entries: Vec<(&str, &[u8])> = entries
+        .iter()
+        .map(|(name, content)| (name.as_str(), *content))
+        .collect();
     tar_gz(&entries)
 }

@@ -1,7 +1,13 @@
 //! The strict reader against a corpus of honest, odd and hostile archives: each gets the verdict
 //! that is written beside it, and where an archive is taken, GNU tar lists the same names.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::too_many_lines, reason = "a test says what it found and stops where it cannot go on")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "a test says what it found and stops where it cannot go on"
+)]
 
 use std::fs::File;
 use std::io::BufRead;

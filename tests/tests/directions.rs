@@ -1,6 +1,12 @@
 //! Holds the directions of the code: who may know whom.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::too_many_lines, reason = "a test says what it found and stops where it cannot go on")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "a test says what it found and stops where it cannot go on"
+)]
 
 use sitrep_tests::workspace_root;
 use std::path::{Path, PathBuf};
@@ -144,7 +150,9 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
     for path in entries.flatten().map(|entry| entry.path()) {
         if path.is_dir() {
             found.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs") {
+        } else if path.extension().is_some_and(|ending| ending == "rs")
+            && !path.ends_with("tests.rs")
+        {
             found.push(path);
         }
     }

@@ -1,7 +1,13 @@
 //! The redaction engine on the shared samples: the goals of recall, of what must stay, and of
 //! consistency. Fails when the samples are absent; `SITREP_SHARED` says where they are.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::too_many_lines, reason = "a test says what it found and stops where it cannot go on")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "a test says what it found and stops where it cannot go on"
+)]
 
 use serde::Deserialize;
 use sitrep_shared::redact::{FileContext, Level, Redactor, RedactorBuilder};

@@ -1,7 +1,13 @@
 //! The signature engine against the community's rules and the reference engine's results, which
 //! lie outside the workspace (`SITREP_SHARED`). Fails when they are absent.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::too_many_lines, reason = "a test says what it found and stops where it cannot go on")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "a test says what it found and stops where it cannot go on"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

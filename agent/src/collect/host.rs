@@ -254,8 +254,7 @@ impl Host {
     /// Numeric names in `/proc`, in order.
     pub fn pids(&self) -> Vec<u32> {
         let root = self.0.fd.as_fd();
-        let Ok(entries) =
-            open::open_exact(root, "/proc", OFlags::DIRECTORY).and_then(Dir::new)
+        let Ok(entries) = open::open_exact(root, "/proc", OFlags::DIRECTORY).and_then(Dir::new)
         else {
             return Vec::new();
         };
@@ -309,10 +308,14 @@ impl Host {
                 Some(m) if m.is_dir() && depth > 0 => {
                     self.expand_deep(&path, rest, depth - 1, found)
                 }
-                Some(m) if m.is_file() && found.len() < MAX_NAMES
-                    && tail.len() == 1 && glob::matches(tail[0], &name) => {
-                        found.push(path);
-                    }
+                Some(m)
+                    if m.is_file()
+                        && found.len() < MAX_NAMES
+                        && tail.len() == 1
+                        && glob::matches(tail[0], &name) =>
+                {
+                    found.push(path);
+                }
                 _ => {}
             }
         }

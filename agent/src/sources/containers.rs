@@ -123,10 +123,10 @@ fn container_logs(p: &mut Planner<'_>) {
     }
 }
 
-/// Files of a pattern by folder, the folders with the newest files first.
 /// A folder with its files: time, path, bytes.
 type Newest = (String, Vec<(i64, String, u64)>);
 
+/// Files of a pattern by folder, the folders with the newest files first.
 fn newest(p: &Planner<'_>, pattern: &str) -> Vec<Newest> {
     let mut groups: std::collections::BTreeMap<String, Vec<(i64, String, u64)>> =
         std::collections::BTreeMap::new();

@@ -117,8 +117,11 @@ fn plan(p: &mut Planner<'_>) {
         64 * K,
     )
     .row(20);
-    p.file(
-        "/sys/devices/system/clocksource/clocksource0/*_clocksource",
+    p.files(
+        &[
+            "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+            "/sys/devices/system/clocksource/clocksource0/available_clocksource",
+        ],
         4 * K,
     )
     .row(21);

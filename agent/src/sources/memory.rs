@@ -53,7 +53,7 @@ fn plan(p: &mut Planner<'_>) {
         .root();
     let pages = [
         "/sys/kernel/mm/transparent_hugepage/*",
-        "/sys/kernel/mm/hugepages/*/*",
+        "/sys/kernel/mm/hugepages/*/*_hugepages*",
         "/sys/kernel/mm/ksm/run",
         "/sys/kernel/mm/ksm/pages_sharing",
         "/sys/module/zswap/parameters/*",

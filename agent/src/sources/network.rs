@@ -273,7 +273,7 @@ fn plan_configuration(p: &mut Planner<'_>) {
             .limit(512 * K);
     }
     let networkd =
-        (!p.host.exists("/run/systemd/netif")).then_some("systemd-networkd does not run");
+        (!p.host.exists("/run/systemd/netif/state")).then_some("systemd-networkd does not run");
     p.command_if("systemd", "networkctl status -a", networkd)
         .row(91)
         .limit(512 * K);

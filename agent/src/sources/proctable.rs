@@ -262,7 +262,7 @@ impl Snapshot {
         let at = self.boot_s + i64::try_from(p.start_ticks / TICKS).unwrap_or(0);
         let format = match self.now_s - at {
             ..86_400 => "%H:%M",
-            ..31_536_000 => "%b%d",
+            86_400..31_536_000 => "%b%d",
             _ => "%Y",
         };
         super::host::local(at * 1000).strftime(format).to_string()

@@ -80,8 +80,7 @@ fn plan(p: &mut Planner<'_>) {
         64 * K,
     )
     .row(51);
-    p.native("cron", "ls -lanR /etc/cron", cron_listing)
-        .row(51);
+    p.native("cron", "ls -lanR /etc/cron", cron_listing).row(51);
     p.files(
         &[
             "/var/spool/cron/crontabs/*",
@@ -233,9 +232,10 @@ fn control_groups(n: &mut Native<'_>) -> Result<(), Miss> {
                     || name.ends_with(".slice")
                     || name.ends_with(".service")
                     || name.ends_with(".scope"))
-                    && n.host.stat(&path).is_some_and(|m| m.is_dir()) {
-                        queue.push((path, depth + 1));
-                    }
+                    && n.host.stat(&path).is_some_and(|m| m.is_dir())
+                {
+                    queue.push((path, depth + 1));
+                }
             }
         }
     }

@@ -205,10 +205,7 @@ pub async fn status(
     let row = bundles.receiver.find(&grant.code_id, upload).await?;
     let mut status = bundles.status(&row).await?;
     status.ticket_key = bundles.ticket_name(&row.ticket_id).await?.key;
-    status.ticket_url = format!(
-        "{}/tickets/{}",
-        state.base_url, row.ticket_id
-    );
+    status.ticket_url = format!("{}/tickets/{}", state.base_url, row.ticket_id);
     Ok(Json(status).into_response())
 }
 

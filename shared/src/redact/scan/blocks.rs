@@ -247,9 +247,10 @@ pub(crate) fn element(_rules: &Rules, view: &View<'_>, key: &Key, found: &mut Fo
     if tag.ends_with(b"/") {
         // `<password value="x"/>`
         if let Some(n) = memchr::memmem::find(tag, b"value=")
-            && let Some((a, b)) = quoted(view, key.end + n + 6) {
-                settle(view, key, a, b, true, found);
-            }
+            && let Some((a, b)) = quoted(view, key.end + n + 6)
+        {
+            settle(view, key, a, b, true, found);
+        }
         return;
     }
     let at = key.end + close + 1;

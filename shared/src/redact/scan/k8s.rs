@@ -55,10 +55,13 @@ pub(crate) fn look(rules: &Rules, view: &View<'_>, hit: Hit, found: &mut Found) 
         .all(|b| b.is_ascii_whitespace())
         || view.at(next) == Some(b'#');
     let indent = view.skip_blanks(line) - line;
-    if yaml && empty && kind_in_document(view, line, indent)
-        && let Some(first) = view.next_line(view.line_end(next)) {
-            entries(rules, view, first, indent, None, found);
-        }
+    if yaml
+        && empty
+        && kind_in_document(view, line, indent)
+        && let Some(first) = view.next_line(view.line_end(next))
+    {
+        entries(rules, view, first, indent, None, found);
+    }
 }
 
 /// Whether a text is `kind: Secret` in any quoting.

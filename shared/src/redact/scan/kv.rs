@@ -534,10 +534,11 @@ pub(crate) fn settle(
             memchr::memmem::find(rest, b":-"),
             memchr::memrchr(b'}', rest),
         )
-            && at + 2 <= close {
-                start += 2 + at + 2;
-                v = &rest[at + 2..close];
-            }
+        && at + 2 <= close
+    {
+        start += 2 + at + 2;
+        v = &rest[at + 2..close];
+    }
     // A scheme before a credential tells how it is sent.
     for scheme in [
         &b"Basic "[..],
