@@ -91,7 +91,12 @@ fn answer(
         };
         match verify(&mut input, limits, &mut look) {
             Ok(verified) => look.write(&verified, output),
-            Err(reject) if reject.reason == Reason::NotABundle => {
+            // Other programs can begin a gzip file as ours do; without our footer and with headers
+            // that we do not write, it is theirs.
+            Err(reject)
+                if reject.reason == Reason::NotABundle
+                    || (created.is_none() && reject.reason == Reason::BadHeader) =>
+            {
                 read_foreign(input, engine, limits, output)
             }
             Err(reject) => Ok(Verdict::reject(reject.reason.as_str(), reject.detail)),
