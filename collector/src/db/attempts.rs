@@ -44,3 +44,26 @@ pub async fn sweep(conn: &mut AnyConnection, now_ms: i64) -> Result<u64, DbError
         .named("sweep counters of tries")
         .map(|done| done.rows_affected())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::on_both;
+
+    #[tokio::test]
+    async fn a_counter_grows_within_its_window_and_begins_anew_after() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            assert_eq!(load(&mut tx, "a").await.unwrap(), None);
+            for (now, expected) in [(100, (1, 150)), (149, (2, 150)), (150, (1, 200))] {
+                add(&mut tx, "a", now, 50).await.unwrap();
+                assert_eq!(load(&mut tx, "a").await.unwrap(), Some(expected), "{now}");
+            }
+            add(&mut tx, "b", 500, 50).await.unwrap();
+            assert_eq!(sweep(&mut tx, 200).await.unwrap(), 1);
+            assert_eq!(load(&mut tx, "a").await.unwrap(), None);
+            assert_eq!(load(&mut tx, "b").await.unwrap(), Some((1, 550)));
+        })
+        .await;
+    }
+}

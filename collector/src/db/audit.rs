@@ -68,3 +68,39 @@ pub async fn after(
     .await
     .named("read the audit log")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::on_both;
+
+    #[tokio::test]
+    async fn events_come_back_in_order_and_a_place_is_taken_once() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            assert_eq!(head(&mut tx).await.unwrap(), (0, String::new()));
+            let row = |seq: i64| AuditRow {
+                seq,
+                at_ms: 7,
+                actor: "lin".into(),
+                action: "ticket.create".into(),
+                object: "TKT-1001".into(),
+                address: "192.0.2.1".into(),
+                detail: "{}".into(),
+                hash: format!("h{seq}"),
+            };
+            for seq in 1..=3 {
+                insert(&mut tx, &row(seq)).await.unwrap();
+            }
+            assert_eq!(head(&mut tx).await.unwrap(), (3, "h3".to_owned()));
+            let rows = after(&mut tx, 1, 1).await.unwrap();
+            assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [2]);
+            assert_eq!((rows[0].actor.as_str(), rows[0].at_ms), ("lin", 7));
+            tx.commit().await.unwrap();
+            let mut tx = db.begin().await.unwrap();
+            let fork = insert(&mut tx, &row(3)).await.unwrap_err();
+            assert!(fork.is_unique_violation(), "{fork:?}");
+        })
+        .await;
+    }
+}

@@ -113,3 +113,58 @@ pub async fn sweep(conn: &mut AnyConnection, before_ms: i64) -> Result<u64, DbEr
         .named("sweep upload codes")
         .map(|done| done.rows_affected())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::{add_ticket, on_both};
+
+    fn code(id: &str, expires_ms: i64) -> CodeRow {
+        CodeRow {
+            id: id.into(),
+            selector: format!("S-{id}"),
+            secret_hmac: "h".into(),
+            ticket_id: "t1".into(),
+            profile: "standard".into(),
+            since: None,
+            requested_by: "Lin".into(),
+            created_ms: expires_ms - 90,
+            expires_ms,
+            max_bytes: 1 << 40,
+            max_bundles: 1,
+            used_bundles: 0,
+            used_ms: None,
+            revoked_ms: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_code_is_used_as_often_as_it_allows_and_never_after_its_end() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            add_ticket(&mut tx, "t1").await;
+            for (id, expires_ms) in [("a", 100), ("b", 200), ("c", 300)] {
+                insert(&mut tx, &code(id, expires_ms)).await.unwrap();
+            }
+            let listed = list(&mut tx, "t1").await.unwrap();
+            let ids: Vec<&str> = listed.iter().map(|row| row.id.as_str()).collect();
+            assert_eq!(ids, ["c", "b", "a"], "newest first");
+            assert!(!consume(&mut tx, "a", 100).await.unwrap(), "expired");
+            assert!(consume(&mut tx, "b", 100).await.unwrap());
+            assert!(!consume(&mut tx, "b", 100).await.unwrap(), "used up");
+            assert!(!revoke(&mut tx, "c", "other", 100).await.unwrap());
+            assert!(revoke(&mut tx, "c", "t1", 100).await.unwrap());
+            assert!(!consume(&mut tx, "c", 100).await.unwrap(), "revoked");
+            let used = find_by_selector(&mut tx, "S-b").await.unwrap().unwrap();
+            assert_eq!((used.used_bundles, used.used_ms), (1, Some(100)));
+            assert_eq!(used.max_bytes, 1 << 40);
+            assert_eq!(
+                sweep(&mut tx, 250).await.unwrap(),
+                1,
+                "what was used is kept"
+            );
+            assert!(find_by_selector(&mut tx, "S-a").await.unwrap().is_none());
+        })
+        .await;
+    }
+}

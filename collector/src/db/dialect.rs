@@ -95,3 +95,54 @@ pub async fn run(connection: &mut AnyConnection, text: &'static str) -> Result<(
         .named("prepare the transaction")
         .map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::on_both;
+
+    #[tokio::test]
+    async fn what_differs_is_understood_by_its_engine() {
+        on_both(async |db| {
+            let engine = db.engine();
+            let mut conn = db.read().await.unwrap();
+            prepare(engine, &mut conn).await.unwrap();
+            let text = format!("SELECT {}", engine.now_ms());
+            let now: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(text))
+                .fetch_one(&mut *conn)
+                .await
+                .unwrap();
+            let here = crate::bundles::now_ms();
+            assert!((now - here).abs() < 60_000, "{now} against {here}");
+            drop(conn);
+            let mut tx = db.begin().await.unwrap();
+            for lock in [engine.lock_migrations(), engine.lock_audit()]
+                .into_iter()
+                .flatten()
+            {
+                run(&mut tx, lock).await.unwrap();
+            }
+            for end in [engine.for_update(), engine.skip_locked()] {
+                let text = format!("SELECT id FROM jobs LIMIT 1{end}");
+                let found: Option<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(text))
+                    .fetch_optional(&mut *tx)
+                    .await
+                    .unwrap();
+                assert_eq!(found, None);
+            }
+        })
+        .await;
+    }
+
+    #[test]
+    fn an_engine_is_known_by_its_url() {
+        for (url, expected) in [
+            ("sqlite://x.db", Some(Engine::Sqlite)),
+            ("postgres://h/d", Some(Engine::Postgres)),
+            ("postgresql://h/d", Some(Engine::Postgres)),
+            ("mysql://h/d", None),
+        ] {
+            assert_eq!(Engine::of_url(url), expected, "{url}");
+        }
+    }
+}

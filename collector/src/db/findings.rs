@@ -120,3 +120,60 @@ pub async fn of_ticket(
     .fetch_all(db)
     .await.named("list findings of a ticket")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::on_both;
+
+    fn finding(signature_id: &str, severity_rank: i64) -> NewFinding {
+        NewFinding {
+            signature_id: signature_id.into(),
+            severity: "high".into(),
+            severity_rank,
+            title: format!("Title of {signature_id}"),
+            body: "{}".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_findings_of_a_bundle_are_replaced_as_a_whole() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            let first = [
+                finding("SIG-2", 1),
+                finding("SIG-1", 1),
+                finding("SIG-3", 0),
+            ];
+            replace(&mut tx, ("b1", "t1"), &first, 5).await.unwrap();
+            replace(&mut tx, ("b2", "t1"), &[finding("SIG-1", 1)], 6)
+                .await
+                .unwrap();
+            let of = async |conn: &mut AnyConnection, id: &str| {
+                let rows = of_bundle(conn, id).await.unwrap();
+                rows.into_iter()
+                    .map(|row| row.signature_id)
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(
+                of(&mut tx, "b1").await,
+                ["SIG-3", "SIG-1", "SIG-2"],
+                "worst first"
+            );
+            replace(&mut tx, ("b1", "t1"), &first[..1], 7)
+                .await
+                .unwrap();
+            assert_eq!(of(&mut tx, "b1").await, ["SIG-2"]);
+            let ticket = of_ticket(&mut tx, "t1").await.unwrap();
+            let rows: Vec<_> = ticket
+                .iter()
+                .map(|r| (r.signature_id.as_str(), r.created_ms))
+                .collect();
+            assert_eq!(rows, [("SIG-1", 6), ("SIG-2", 7)]);
+            delete(&mut tx, "b1").await.unwrap();
+            assert_eq!(of(&mut tx, "b1").await, [""; 0]);
+            assert_eq!(of(&mut tx, "b2").await, ["SIG-1"]);
+        })
+        .await;
+    }
+}

@@ -53,3 +53,33 @@ pub async fn sweep(conn: &mut AnyConnection, before_ms: i64) -> Result<u64, DbEr
         .named("forget old answers")
         .map(|done| done.rows_affected())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::on_both;
+
+    #[tokio::test]
+    async fn an_answer_is_remembered_once_for_its_actor() {
+        on_both(async |db| {
+            let answer = ("digest".to_owned(), 201, "{}".to_owned());
+            let mut tx = db.begin().await.unwrap();
+            insert(&mut tx, "lin", "k", &answer, 10).await.unwrap();
+            assert_eq!(
+                find(&mut tx, "lin", "k").await.unwrap(),
+                Some(answer.clone())
+            );
+            assert_eq!(find(&mut tx, "eve", "k").await.unwrap(), None);
+            assert_eq!(sweep(&mut tx, 10).await.unwrap(), 0);
+            tx.commit().await.unwrap();
+            let mut tx = db.begin().await.unwrap();
+            let twice = insert(&mut tx, "lin", "k", &answer, 11).await.unwrap_err();
+            assert!(twice.is_unique_violation(), "{twice:?}");
+            tx.rollback().await.unwrap();
+            let mut tx = db.begin().await.unwrap();
+            assert_eq!(sweep(&mut tx, 11).await.unwrap(), 1);
+            assert_eq!(find(&mut tx, "lin", "k").await.unwrap(), None);
+        })
+        .await;
+    }
+}

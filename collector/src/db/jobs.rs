@@ -222,3 +222,126 @@ pub async fn count(db: &mut AnyConnection, state: &str) -> Result<i64, DbError> 
         .await
         .named("count jobs")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::on_both;
+
+    #[tokio::test]
+    async fn a_job_is_leased_by_one_worker_and_ends_under_its_lease() {
+        on_both(async |db| {
+            let (mut tx, engine) = (db.begin().await.unwrap(), db.engine());
+            enqueue(&mut tx, "ingest", "b1", 1).await.unwrap();
+            enqueue(&mut tx, "ingest", "b1", 2).await.unwrap();
+            assert_eq!(
+                count(&mut tx, "queued").await.unwrap(),
+                1,
+                "the same work once"
+            );
+            let job = claim(&mut tx, engine, "w1", 60_000).await.unwrap().unwrap();
+            assert_eq!(
+                (job.kind.as_str(), job.subject.as_str(), job.attempt),
+                ("ingest", "b1", 1)
+            );
+            assert!(
+                claim(&mut tx, engine, "w2", 60_000)
+                    .await
+                    .unwrap()
+                    .is_none()
+            );
+            assert!(renew(&mut tx, engine, &job, "w1", 60_000).await.unwrap());
+            assert!(!renew(&mut tx, engine, &job, "w2", 60_000).await.unwrap());
+            assert_eq!(reclaim(&mut tx, engine).await.unwrap(), 0);
+            let done = End {
+                state: "done",
+                error: None,
+                now_ms: 9,
+            };
+            assert!(!end(&mut tx, &job, "w2", &done).await.unwrap());
+            assert!(end(&mut tx, &job, "w1", &done).await.unwrap());
+            assert_eq!(count(&mut tx, "done").await.unwrap(), 1);
+            enqueue(&mut tx, "ingest", "b1", 3).await.unwrap();
+            assert_eq!(count(&mut tx, "queued").await.unwrap(), 0, "done is done");
+            again(&mut tx, "ingest", "b1", 3).await.unwrap();
+            let job = claim(&mut tx, engine, "w3", 60_000).await.unwrap().unwrap();
+            assert_eq!(job.attempt, 1, "tries begin anew");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_job_that_was_given_back_or_lost_comes_again() {
+        on_both(async |db| {
+            let (mut tx, engine) = (db.begin().await.unwrap(), db.engine());
+            enqueue(&mut tx, "ingest", "b1", 1).await.unwrap();
+            let job = claim(&mut tx, engine, "w1", -1).await.unwrap().unwrap();
+            assert_eq!(
+                reclaim(&mut tx, engine).await.unwrap(),
+                1,
+                "the lease is over"
+            );
+            let gone = Retry {
+                delay_ms: 0,
+                error: None,
+                counts: true,
+            };
+            assert!(!release(&mut tx, engine, &job, "w1", &gone).await.unwrap());
+            let job = claim(&mut tx, engine, "w2", 60_000).await.unwrap().unwrap();
+            assert_eq!(job.attempt, 2);
+            let stopped = Retry {
+                delay_ms: 0,
+                error: Some("stopping"),
+                counts: false,
+            };
+            assert!(
+                release(&mut tx, engine, &job, "w2", &stopped)
+                    .await
+                    .unwrap()
+            );
+            let job = claim(&mut tx, engine, "w3", 60_000).await.unwrap().unwrap();
+            assert_eq!(job.attempt, 2, "a shutdown is no try");
+            let later = Retry {
+                delay_ms: 60_000,
+                error: Some("x"),
+                counts: true,
+            };
+            assert!(release(&mut tx, engine, &job, "w3", &later).await.unwrap());
+            assert!(
+                claim(&mut tx, engine, "w4", 1).await.unwrap().is_none(),
+                "not due yet"
+            );
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn workers_that_claim_at_once_get_different_jobs() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            for n in 0..12 {
+                enqueue(&mut tx, "ingest", &format!("b{n}"), 1)
+                    .await
+                    .unwrap();
+            }
+            tx.commit().await.unwrap();
+            let worker = async |owner: String| {
+                let mut got = Vec::new();
+                loop {
+                    let mut tx = db.begin().await.unwrap();
+                    let job = claim(&mut tx, db.engine(), &owner, 60_000).await.unwrap();
+                    tx.commit().await.unwrap();
+                    let Some(job) = job else { return got };
+                    got.push(job.subject);
+                }
+            };
+            let (a, b, c) =
+                tokio::join!(worker("a".into()), worker("b".into()), worker("c".into()));
+            let mut all = [a, b, c].concat();
+            all.sort();
+            all.dedup();
+            assert_eq!(all.len(), 12);
+        })
+        .await;
+    }
+}

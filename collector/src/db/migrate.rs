@@ -93,3 +93,34 @@ fn check(applied: &[(String, String)]) -> Result<(), DbError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::on_both;
+
+    #[tokio::test]
+    async fn migrations_are_applied_once_and_a_foreign_one_is_refused() {
+        on_both(async |db| {
+            assert_eq!(pending(&db).await.unwrap(), [""; 0]);
+            assert_eq!(run(&db, 2).await.unwrap(), [""; 0]);
+            let mut tx = db.begin().await.unwrap();
+            let text = "INSERT INTO schema_migrations (name, sha256, applied_ms) VALUES ('9999_later', 'x', 1)";
+            sqlx::query(text).execute(&mut *tx).await.unwrap();
+            tx.commit().await.unwrap();
+            let newer = run(&db, 2).await.unwrap_err();
+            assert!(matches!(newer, DbError::MigrationUnknown { .. }), "{newer:?}");
+            let mut tx = db.begin().await.unwrap();
+            for text in [
+                "DELETE FROM schema_migrations WHERE name = '9999_later'",
+                "UPDATE schema_migrations SET sha256 = 'x' WHERE name = '0001_accounts'",
+            ] {
+                sqlx::query(text).execute(&mut *tx).await.unwrap();
+            }
+            tx.commit().await.unwrap();
+            let other = pending(&db).await.unwrap_err();
+            assert!(matches!(other, DbError::MigrationChanged { .. }), "{other:?}");
+        })
+        .await;
+    }
+}

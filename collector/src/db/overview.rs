@@ -67,3 +67,57 @@ pub async fn of_tickets(
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::bundles::{self, NewBundle, Outcome};
+    use crate::db::findings::{self, NewFinding};
+    use crate::db::testing::on_both;
+
+    #[tokio::test]
+    async fn a_ticket_shows_its_worst_finding_and_its_newest_bundle() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            let found = |id: &str, rank: i64, severity: &str| NewFinding {
+                signature_id: id.to_owned(),
+                severity: severity.to_owned(),
+                severity_rank: rank,
+                title: format!("Title of {id}"),
+                body: "{}".to_owned(),
+            };
+            let both = [found("SIG-1", 2, "medium"), found("SIG-2", 0, "critical")];
+            findings::replace(&mut tx, ("b1", "t1"), &both, 1)
+                .await
+                .unwrap();
+            for (id, received_ms, complete) in [("b1", 1, 40), ("b2", 2, 41)] {
+                let new = NewBundle {
+                    id,
+                    upload_id: id,
+                    ticket_id: "t1",
+                    filename: "",
+                    bytes: 1,
+                    sha256: "",
+                    receipt: "",
+                    received_ms,
+                };
+                bundles::insert(&mut tx, &new).await.unwrap();
+                let end = Outcome {
+                    state: "ready",
+                    items_asked: 44,
+                    items_complete: complete,
+                    ..Outcome::default()
+                };
+                bundles::finish(&mut tx, id, &end).await.unwrap();
+            }
+            assert!(of_tickets(&mut tx, &[]).await.unwrap().is_empty());
+            let all = of_tickets(&mut tx, &["t1", "t2"]).await.unwrap();
+            let expected = Brief {
+                finding: Some(("critical".into(), "Title of SIG-2".into())),
+                completeness: Some("41/44".into()),
+            };
+            assert_eq!(all, HashMap::from([("t1".to_owned(), expected)]));
+        })
+        .await;
+    }
+}

@@ -108,3 +108,40 @@ pub async fn sweep(
         .named("sweep sessions")
         .map(|done| done.rows_affected())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::{add_user, on_both};
+
+    #[tokio::test]
+    async fn a_session_is_found_with_its_account_until_it_ends() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            add_user(&mut tx, "lin").await;
+            for (id, now) in [("s1", 10), ("s2", 20), ("s3", 30), ("s4", 40)] {
+                insert(&mut tx, id, "lin", "csrf", "192.0.2.1", now)
+                    .await
+                    .unwrap();
+            }
+            touch(&mut tx, "s1", 50).await.unwrap();
+            let found = find(&mut tx, "s1").await.unwrap().unwrap();
+            assert_eq!((found.login.as_str(), found.csrf.as_str()), ("lin", "csrf"));
+            assert_eq!(
+                (found.created_ms, found.seen_ms, found.disabled),
+                (10, 50, 0)
+            );
+            assert_eq!(
+                sweep(&mut tx, 30, 20).await.unwrap(),
+                2,
+                "one idle, one too old"
+            );
+            assert!(find(&mut tx, "s1").await.unwrap().is_none());
+            delete(&mut tx, "s3").await.unwrap();
+            assert!(find(&mut tx, "s3").await.unwrap().is_none());
+            delete_of_user(&mut tx, "lin").await.unwrap();
+            assert!(find(&mut tx, "s4").await.unwrap().is_none());
+        })
+        .await;
+    }
+}

@@ -33,3 +33,24 @@ pub async fn delete(conn: &mut AnyConnection, name: &str) -> Result<(), DbError>
         .named("remove a stored setting")
         .map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::on_both;
+
+    #[tokio::test]
+    async fn a_value_is_set_replaced_and_removed() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            assert_eq!(find(&mut tx, "a").await.unwrap(), None);
+            for value in ["1", "2"] {
+                set(&mut tx, "a", value).await.unwrap();
+                assert_eq!(find(&mut tx, "a").await.unwrap().as_deref(), Some(value));
+            }
+            delete(&mut tx, "a").await.unwrap();
+            assert_eq!(find(&mut tx, "a").await.unwrap(), None);
+        })
+        .await;
+    }
+}

@@ -270,3 +270,120 @@ pub async fn remove_tag(
         .named("remove a tag")
         .map(|done| done.rows_affected() == 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::{add_ticket, add_user, on_both};
+
+    async fn numbers(conn: &mut AnyConnection, filter: &Filter) -> Vec<i64> {
+        let rows = list(conn, filter).await.unwrap();
+        rows.iter().map(|row| row.number).collect()
+    }
+
+    #[tokio::test]
+    async fn tickets_are_found_by_what_they_are_narrowed_to() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            add_user(&mut tx, "lin").await;
+            for id in ["a", "b", "c"] {
+                add_ticket(&mut tx, id).await;
+            }
+            let mut b = find(&mut tx, "b").await.unwrap().unwrap();
+            assert_eq!((b.number, b.owner_name.as_deref()), (1002, None));
+            (b.status, b.owner_id) = ("open".into(), Some("lin".into()));
+            (b.title, b.updated_ms) = ("Disk 100%_full".into(), 50);
+            update(&mut tx, &b).await.unwrap();
+            let b = find_by_number(&mut tx, 1002).await.unwrap().unwrap();
+            assert_eq!(b.owner_name.as_deref(), Some("Name of lin"));
+            assert!(add_tag(&mut tx, "c", "disk", "finding", 1).await.unwrap());
+            touch(&mut tx, "c", 60).await.unwrap();
+            let all = Filter {
+                limit: 10,
+                ..Filter::default()
+            };
+            for (filter, expected) in [
+                (Filter { ..all.clone() }, &[1003, 1002, 1001][..]),
+                (
+                    Filter {
+                        status: Some("open".into()),
+                        ..all.clone()
+                    },
+                    &[1002],
+                ),
+                (
+                    Filter {
+                        tag: Some("disk".into()),
+                        ..all.clone()
+                    },
+                    &[1003],
+                ),
+                (
+                    Filter {
+                        owner_id: Some("lin".into()),
+                        ..all.clone()
+                    },
+                    &[1002],
+                ),
+                (
+                    Filter {
+                        text: Some("100%_F".into()),
+                        ..all.clone()
+                    },
+                    &[1002],
+                ),
+                (
+                    Filter {
+                        text: Some("disk".into()),
+                        tag: Some("disk".into()),
+                        ..all.clone()
+                    },
+                    &[],
+                ),
+                (
+                    Filter {
+                        after: Some((60, 1003)),
+                        limit: 1,
+                        ..Filter::default()
+                    },
+                    &[1002],
+                ),
+                (
+                    Filter {
+                        text: Some("title".into()),
+                        after: Some((60, 1003)),
+                        ..all
+                    },
+                    &[1001],
+                ),
+            ] {
+                assert_eq!(numbers(&mut tx, &filter).await, expected, "{filter:?}");
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_number_and_a_tag_are_taken_once() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            let ticket = add_ticket(&mut tx, "a").await;
+            assert_eq!(next_number(&mut tx).await.unwrap(), 1002);
+            assert!(add_tag(&mut tx, "a", "x", "person", 1).await.unwrap());
+            assert!(!add_tag(&mut tx, "a", "x", "finding", 2).await.unwrap());
+            let expected = [("x".to_owned(), "person".to_owned())];
+            assert_eq!(tags(&mut tx, "a").await.unwrap(), expected);
+            assert!(remove_tag(&mut tx, "a", "x").await.unwrap());
+            assert!(!remove_tag(&mut tx, "a", "x").await.unwrap());
+            tx.commit().await.unwrap();
+            let mut tx = db.begin().await.unwrap();
+            let twice = TicketRow {
+                id: "b".into(),
+                ..ticket
+            };
+            let refused = insert(&mut tx, &twice).await.unwrap_err();
+            assert!(refused.is_unique_violation(), "{refused:?}");
+        })
+        .await;
+    }
+}

@@ -59,3 +59,37 @@ pub async fn list(conn: &mut AnyConnection, ticket_id: &str) -> Result<Vec<Event
     .await
     .named("read the timeline")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::{add_ticket, on_both};
+
+    #[tokio::test]
+    async fn events_of_a_ticket_come_in_the_order_of_their_times() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            add_ticket(&mut tx, "t1").await;
+            for (id, at_ms) in [("e1", 20), ("e2", 10), ("e3", 20)] {
+                let event = EventRow {
+                    id: id.into(),
+                    ticket_id: "t1".into(),
+                    at_ms,
+                    kind: "note".into(),
+                    public: 1,
+                    actor_kind: "user".into(),
+                    actor_name: "Lin".into(),
+                    body: "磁盘满 ✓".into(),
+                    data: "{}".into(),
+                };
+                insert(&mut tx, &event).await.unwrap();
+            }
+            let events = list(&mut tx, "t1").await.unwrap();
+            let ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
+            assert_eq!(ids, ["e2", "e1", "e3"]);
+            assert_eq!((events[0].body.as_str(), events[0].public), ("磁盘满 ✓", 1));
+            assert!(list(&mut tx, "t2").await.unwrap().is_empty());
+        })
+        .await;
+    }
+}

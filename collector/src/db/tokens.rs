@@ -130,3 +130,51 @@ pub async fn revoke(
         .named("revoke an API token")
         .map(|done| done.rows_affected() == 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::{add_user, on_both};
+
+    #[tokio::test]
+    async fn a_token_is_found_with_its_owner_and_revoked_by_its_owner_only() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            add_user(&mut tx, "lin").await;
+            for (id, created_ms) in [("t1", 10), ("t2", 20)] {
+                let row = TokenRow {
+                    id: id.into(),
+                    user_id: "lin".into(),
+                    name: "laptop".into(),
+                    prefix: "srt_ab".into(),
+                    scopes: "viewer,engineer".into(),
+                    created_ms,
+                    expires_ms: 900,
+                    used_ms: None,
+                    revoked_ms: None,
+                };
+                insert(&mut tx, &row, &format!("digest {id}"))
+                    .await
+                    .unwrap();
+            }
+            touch(&mut tx, "t1", 30).await.unwrap();
+            let found = find(&mut tx, "digest t1").await.unwrap().unwrap();
+            assert_eq!((found.login.as_str(), found.used_ms), ("lin", Some(30)));
+            assert_eq!(
+                (found.scopes.as_str(), found.expires_ms),
+                ("viewer,engineer", 900)
+            );
+            assert!(find(&mut tx, "digest").await.unwrap().is_none());
+            assert!(!revoke(&mut tx, "t1", "eve", 40).await.unwrap());
+            assert!(revoke(&mut tx, "t1", "lin", 40).await.unwrap());
+            assert!(!revoke(&mut tx, "t1", "lin", 50).await.unwrap());
+            let listed = list(&mut tx, "lin").await.unwrap();
+            let seen: Vec<_> = listed
+                .iter()
+                .map(|r| (r.id.as_str(), r.revoked_ms))
+                .collect();
+            assert_eq!(seen, [("t2", None), ("t1", Some(40))], "newest first");
+        })
+        .await;
+    }
+}

@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, FromRow, Row};
 use super::{DbError, Named};
 
 /// One upload as the database knows it. `offset_bytes` is durable: it was synced before it was written here.
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone, Default, FromRow)]
 pub struct UploadRow {
     /// UUIDv7.
     pub id: String,
@@ -297,4 +297,102 @@ pub async fn of_code(db: &mut AnyConnection, code_id: &str) -> Result<Vec<Upload
         .fetch_all(db)
         .await
         .named("list uploads of a code")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::on_both;
+
+    fn upload(id: &str) -> UploadRow {
+        UploadRow {
+            id: id.into(),
+            ticket_id: "t".into(),
+            code_id: "c".into(),
+            bundle_id: format!("b-{id}"),
+            receipt: format!("r-{id}"),
+            state: "created".into(),
+            reserved_bytes: 100,
+            created_ms: 1,
+            touched_ms: 10,
+            expires_ms: 1_000,
+            ..UploadRow::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_request_whose_turn_it_is_changes_an_upload() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            insert(&mut tx, &upload("u1")).await.unwrap();
+            assert_eq!(take_turn(&mut tx, "u1").await.unwrap().unwrap().epoch, 1);
+            assert_eq!(take_turn(&mut tx, "u1").await.unwrap().unwrap().epoch, 2);
+            assert!(
+                !advance(&mut tx, "u1", 1, 0, 40, 20).await.unwrap(),
+                "turn lost"
+            );
+            assert!(
+                !advance(&mut tx, "u1", 2, 7, 40, 20).await.unwrap(),
+                "other offset"
+            );
+            assert!(advance(&mut tx, "u1", 2, 0, 40, 20).await.unwrap());
+            assert!(
+                !set_length(&mut tx, "u1", 2, 39).await.unwrap(),
+                "more is there"
+            );
+            assert!(set_length(&mut tx, "u1", 2, 80).await.unwrap());
+            assert!(set_length(&mut tx, "u1", 2, 80).await.unwrap());
+            assert!(
+                !set_length(&mut tx, "u1", 2, 90).await.unwrap(),
+                "set already"
+            );
+            let expected = Reserved {
+                bytes: 40,
+                open_of_code: 1,
+            };
+            assert_eq!(reserved(&mut tx, "c").await.unwrap(), expected);
+            let row = find(&mut tx, "u1").await.unwrap().unwrap();
+            assert_eq!(
+                (row.state.as_str(), row.length_bytes),
+                ("receiving", Some(80))
+            );
+            let stale = UploadRow {
+                epoch: 1,
+                ..row.clone()
+            };
+            assert!(!complete(&mut tx, &stale, "ab", 30).await.unwrap());
+            assert!(complete(&mut tx, &row, "ab", 30).await.unwrap());
+            assert!(!complete(&mut tx, &row, "ab", 30).await.unwrap());
+            assert!(
+                take_turn(&mut tx, "u1").await.unwrap().is_none(),
+                "not open any more"
+            );
+            assert_eq!(find(&mut tx, "u1").await.unwrap().unwrap().offset_bytes, 80);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn lapsed_uploads_are_found_and_ended_once() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            for id in ["u1", "u2", "u3"] {
+                insert(&mut tx, &upload(id)).await.unwrap();
+            }
+            let ids = |rows: Vec<UploadRow>| rows.into_iter().map(|r| r.id).collect::<Vec<_>>();
+            assert_eq!(ids(lapsed(&mut tx, 10, 1_000).await.unwrap()), [""; 0]);
+            for (idle, expired) in [(11, 1_000), (10, 1_001)] {
+                assert_eq!(lapsed(&mut tx, idle, expired).await.unwrap().len(), 3);
+            }
+            let asked = Some("by request");
+            assert!(end(&mut tx, "u2", "cancelled", asked, 50).await.unwrap());
+            assert!(!end(&mut tx, "u2", "expired", None, 60).await.unwrap());
+            assert_eq!(ids(open(&mut tx).await.unwrap()), ["u1", "u3"]);
+            let of = ids(of_code(&mut tx, "c").await.unwrap());
+            assert_eq!(of, ["u3", "u2", "u1"]);
+            let ended = find(&mut tx, "u2").await.unwrap().unwrap();
+            assert_eq!((ended.reason.as_deref(), ended.reserved_bytes), (asked, 0));
+        })
+        .await;
+    }
 }

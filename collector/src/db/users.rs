@@ -107,3 +107,42 @@ pub async fn update(
         .named("change an account")
         .map(|done| done.rows_affected() == 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::{add_user, on_both};
+
+    #[tokio::test]
+    async fn an_account_is_found_changed_and_its_login_taken_once() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            assert_eq!(count(&mut tx).await.unwrap(), 0);
+            for id in ["wei", "lin"] {
+                add_user(&mut tx, id).await;
+            }
+            assert_eq!(count(&mut tx).await.unwrap(), 2);
+            assert!(update(&mut tx, "lin", "admin", true, 9).await.unwrap());
+            assert!(!update(&mut tx, "eve", "admin", true, 9).await.unwrap());
+            let lin = find_by_login(&mut tx, "lin").await.unwrap().unwrap();
+            assert_eq!(
+                (lin.roles.as_str(), lin.disabled, lin.updated_ms),
+                ("admin", 1, 9)
+            );
+            assert!(find(&mut tx, "eve").await.unwrap().is_none());
+            assert_eq!(find(&mut tx, "wei").await.unwrap().unwrap().login, "wei");
+            let all = list(&mut tx).await.unwrap();
+            let logins: Vec<&str> = all.iter().map(|user| user.login.as_str()).collect();
+            assert_eq!(logins, ["lin", "wei"]);
+            tx.commit().await.unwrap();
+            let mut tx = db.begin().await.unwrap();
+            let twice = UserRow {
+                id: "x".into(),
+                ..lin
+            };
+            let refused = insert(&mut tx, &twice).await.unwrap_err();
+            assert!(refused.is_unique_violation(), "{refused:?}");
+        })
+        .await;
+    }
+}
