@@ -54,6 +54,10 @@ static SERVER: OnceCell<Server> = OnceCell::const_new();
 static DATABASES: AtomicU64 = AtomicU64::new(1);
 
 impl Server {
+    #[expect(
+        clippy::zombie_processes,
+        reason = "the keeper ends with this process, which is all that could wait for it"
+    )]
     async fn start() -> Self {
         let mut said = String::new();
         for _ in 0..PORT_TRIES {
@@ -61,14 +65,7 @@ impl Server {
             let socket = TcpListener::bind("127.0.0.1:0").expect("find a free port");
             let port = socket.local_addr().expect("read the port").port();
             drop(socket);
-            let mut keeper = Command::new("/bin/sh")
-                .args(["-c", KEEPER, "keeper"])
-                .arg(&folder)
-                .arg(port.to_string())
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .expect("start the keeper of PostgreSQL");
+            let mut keeper = keeper(&folder, port);
             let out = BufReader::new(keeper.stdout.take().expect("the keeper's output"));
             let ready = answered(out, &mut said);
             if ready {
@@ -106,6 +103,21 @@ impl Server {
         drop(conn);
         db.close().await;
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test's server, not the product's"
+)]
+fn keeper(folder: &Path, port: u16) -> Child {
+    Command::new("/bin/sh")
+        .args(["-c", KEEPER, "keeper"])
+        .arg(folder)
+        .arg(port.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("start the keeper of PostgreSQL")
 }
 
 /// Reads to the keeper's verdict; what it says before goes to `said`.
