@@ -1,19 +1,17 @@
-//! Which files the arguments mean, and the rules in them.
+//! Which rule files the arguments mean, and the rules in them.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use sitrep_shared::signature::{Catalogue, FileScan, LoadError, Signature, SourceMap};
+use sitrep_shared::signature::{Catalogue, LoadError, Signature, SourceMap};
 
 use super::Fault;
 
-/// Bytes read at once.
-const CHUNK_BYTES: usize = 1024 * 1024;
 /// A rule file larger than this is not one.
 const MAX_RULE_BYTES: u64 = 16 * 1024 * 1024;
 
-fn read_fault(path: &Path, source: io::Error) -> Fault {
+pub(super) fn read_fault(path: &Path, source: io::Error) -> Fault {
     Fault::Read {
         path: path.display().to_string(),
         source,
@@ -85,26 +83,13 @@ fn rule_files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>, Fault> {
     Ok(files)
 }
 
-/// Log files: those named, and in folders everything that is not YAML.
-pub(super) fn logs(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
-    let mut files = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            let mut found = Vec::new();
-            walk(path, &mut found)?;
-            files.extend(found.into_iter().filter(|f| !is_yaml(f)));
-        } else {
-            files.push(path.clone());
-        }
-    }
-    Ok(files)
-}
-
-fn is_yaml(path: &Path) -> bool {
+/// Whether a file is named like a rule file.
+pub(super) fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|e| e == "yaml" || e == "yml")
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Fault> {
+/// Every regular file below a folder, sorted.
+pub(super) fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Fault> {
     let fault = |source| read_fault(folder, source);
     let mut entries: Vec<PathBuf> = fs::read_dir(folder)
         .map_err(fault)?
@@ -120,21 +105,6 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Fault> {
         }
     }
     Ok(())
-}
-
-/// Feeds a file to a scan.
-pub(super) fn feed(path: &Path, scan: &mut FileScan<'_>) -> Result<(), Fault> {
-    let fault = |source| read_fault(path, source);
-    let mut file = File::open(path).map_err(fault)?;
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        match file.read(&mut chunk) {
-            Ok(0) => return Ok(()),
-            Ok(length) => scan.push(&chunk[..length]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(fault(error)),
-        }
-    }
 }
 
 /// The source map, with the operator's own when there is one.

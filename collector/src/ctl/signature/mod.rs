@@ -6,9 +6,12 @@
 mod explain;
 mod files;
 mod lint;
+mod logs;
 mod run;
 mod schema;
 mod test;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

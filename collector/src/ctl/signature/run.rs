@@ -9,7 +9,7 @@ use serde::Serialize;
 use sitrep_shared::signature::{Catalogue, Engine, RunOptions};
 use sitrep_shared::time::UtcMs;
 
-use super::{Fault, Outcome, files};
+use super::{Fault, Outcome, files, logs};
 
 /// Options of `sitrepctl signature run`.
 #[derive(Args)]
@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     /// Rule files, or folders with rule files; without any, the built-in catalogue.
     #[arg(long, num_args = 1.., value_name = "PATH")]
     rules: Vec<PathBuf>,
-    /// Logs, or folders with logs.
+    /// Logs, folders with logs, compressed logs, bundles and other archives; `-` is standard input.
     #[arg(long, num_args = 1.., value_name = "PATH", required = true)]
     logs: Vec<PathBuf>,
     /// Run every rule on every log, whatever data source it names.
@@ -53,15 +53,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Outcome,
         ignore_source: arguments.ignore_source,
         ..RunOptions::default()
     };
-    for path in files::logs(&arguments.logs)? {
-        let log = path.display().to_string();
-        let run = engine.run(options);
-        let mut scan = run.file(&log);
-        files::feed(&path, &mut scan)?;
+    logs::each(&arguments.logs, &mut |log, data| {
+        let mut scan = engine.run(options).file(log.path);
+        logs::feed(log.name, data, &mut scan)?;
         for outcome in engine.outcomes(&scan.finish()) {
             let line = Line {
                 rule: outcome.id,
-                log: &log,
+                log: log.name,
                 hits: outcome.hits,
                 first_hit: outcome.first_hit,
                 evaluated: outcome.evaluated,
@@ -69,7 +67,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Outcome,
             serde_json::to_writer(&mut *out, &line).map_err(std::io::Error::from)?;
             out.write_all(b"\n")?;
         }
-    }
+        Ok(())
+    })?;
     Ok(Outcome::Done)
 }
 
