@@ -155,7 +155,17 @@ fn term() -> Value {
                 "value": {"type": "string"},
                 "regex": {"type": "string"},
                 "jq": {"type": "string"},
+                "field": {"type": "string"},
                 "count": {"type": "integer", "minimum": 1},
+                "extract": {"type": "array", "items": {
+                    "type": "object",
+                    "required": ["name"],
+                    "properties": {"name": {"type": "string"}, "jq": {"type": "string"}, "regex": {"type": "string"}},
+                    "additionalProperties": false,
+                }},
+                "set": {"type": "object"},
+                "sequence": {"type": "object"},
+                "promql": {"type": "object"},
                 "window": {"$ref": "#/$defs/duration"},
                 "slide": {"$ref": "#/$defs/duration"},
                 "anchor": {"type": "integer", "minimum": 0, "maximum": 1},
@@ -233,6 +243,17 @@ mod tests {
         for inner in value.as_array().into_iter().flatten() {
             self::faults(&schema["items"], root, inner, &format!("{path}[]"), faults);
         }
+    }
+
+    #[test]
+    fn the_file_beside_the_catalogue_is_this_schema() {
+        let file: Value =
+            serde_json::from_str(include_str!("../../signatures/schema.json")).unwrap();
+        let hint = "write it anew with `sitrepctl signature schema`";
+        assert!(
+            file == schema(),
+            "shared/signatures/schema.json is not current: {hint}"
+        );
     }
 
     #[test]
