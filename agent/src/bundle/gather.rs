@@ -160,7 +160,7 @@ impl Sealing<'_> {
         let fault = |error| seal_failure("cannot seal the bundle", error);
         let facts = self.facts()?;
         let consent = self.consent();
-        let report = self.recorded.analysis.finish(Some(&facts));
+        let report = self.recorded.analysis.finish(Some(&facts)).without_shadow();
         let findings = serde_json::to_value(&report)
             .map_err(|error| Failure::internal("cannot write the findings", error))?;
         let level = self.manifest.redaction_level.clone();

@@ -2,6 +2,7 @@
 //! in `rule`.
 
 use serde_saphyr::Spanned;
+use sha2::{Digest, Sha256};
 
 use super::condition;
 use super::model::Signature;
@@ -9,6 +10,8 @@ use super::parse::{Fault, line_of};
 
 /// The shortest immutable rule id.
 const MIN_RULE_ID: usize = 12;
+/// The length of an id that is made here.
+const GENERATED_LENGTH: usize = 22;
 
 /// Checks the public id.
 pub(super) fn cre_id(id: Option<&Spanned<String>>, line: u64) -> Result<String, Fault> {
@@ -38,7 +41,7 @@ pub(super) fn cre_id(id: Option<&Spanned<String>>, line: u64) -> Result<String, 
 /// Checks the rule id; a rule without one gets an id from its public id, always the same.
 pub(super) fn rule_id(id: Option<&Spanned<String>>, cre_id: &str) -> Result<String, Fault> {
     let Some(id) = id else {
-        return Ok(format!("cre{}", cre_id.replace(['-', '0'], "o")));
+        return Ok(generated(cre_id));
     };
     let base58 = |b: u8| b.is_ascii_alphanumeric() && b != b'0';
     if id.value.len() >= MIN_RULE_ID && id.value.bytes().all(base58) {
@@ -50,6 +53,16 @@ pub(super) fn rule_id(id: Option<&Spanned<String>>, cre_id: &str) -> Result<Stri
         message,
         "at least 12 of 1-9, A-Z and a-z; there is no 0 in base58",
     ))
+}
+
+/// A rule id from the public id's hash, in the letters of base58.
+fn generated(cre_id: &str) -> String {
+    const LETTERS: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+    let hash = Sha256::digest(cre_id.as_bytes());
+    hash.iter()
+        .take(GENERATED_LENGTH)
+        .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
+        .collect()
 }
 
 /// Checks a CEL expression.

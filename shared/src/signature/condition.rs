@@ -29,7 +29,24 @@ pub(super) fn compile(text: &str) -> Result<Program, String> {
 pub(super) fn decide(program: &Program, facts: &serde_json::Value) -> Truth {
     let mut context = Context::default();
     context.add_variable_from_value("facts", value(facts));
-    match program.execute(&context) {
+    execute(program, &context)
+}
+
+/// The same for the body of a macro, with the variable that it is about.
+pub(super) fn decide_for(
+    program: &Program,
+    facts: &serde_json::Value,
+    variable: &str,
+    element: &serde_json::Value,
+) -> Truth {
+    let mut context = Context::default();
+    context.add_variable_from_value("facts", value(facts));
+    context.add_variable_from_value(variable.to_owned(), value(element));
+    execute(program, &context)
+}
+
+fn execute(program: &Program, context: &Context<'_, '_>) -> Truth {
+    match program.execute(context) {
         Ok(Value::Bool(true)) => Truth::Yes,
         Ok(Value::Bool(false)) => Truth::No,
         Ok(other) => Truth::Unknown(format!(

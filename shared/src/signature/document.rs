@@ -108,14 +108,14 @@ pub(super) struct RawTest {
     pub facts: Option<serde_json::Value>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct RawRule {
     pub set: Option<Spanned<RawMachine>>,
     pub sequence: Option<Spanned<RawMachine>>,
 }
 
 /// `set` and `sequence` share their keys; which of `match` and `order` is right is checked later.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct RawMachine {
     pub event: Option<Spanned<RawEvent>>,
     pub window: Option<Spanned<String>>,
@@ -125,9 +125,19 @@ pub(super) struct RawMachine {
     pub negate: Option<Vec<Spanned<RawTerm>>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct RawEvent {
     pub source: Option<String>,
+    /// This leaf of a nested rule takes the blame.
+    pub origin: Option<bool>,
+}
+
+/// A value to take out of a matching entry: checked, and used by nothing yet.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct RawExtract {
+    pub name: Option<String>,
+    pub jq: Option<String>,
+    pub regex: Option<String>,
 }
 
 /// A condition: a plain string, or a map.
@@ -141,8 +151,17 @@ pub(super) struct RawTerm {
     pub slide: Option<String>,
     pub anchor: Option<i64>,
     pub absolute: bool,
-    /// `set`, `sequence` or `promql`: a nested machine or a metric query.
-    pub nested: Option<&'static str>,
+    pub extract: Vec<RawExtract>,
+    /// Something other than a look at one entry.
+    pub nested: Option<Nested>,
+}
+
+/// A condition that is a machine of its own, or a metric query.
+#[derive(Debug, Clone)]
+pub(super) enum Nested {
+    Set(Box<Spanned<RawMachine>>),
+    Sequence(Box<Spanned<RawMachine>>),
+    Promql,
 }
 
 #[derive(Deserialize)]
@@ -155,8 +174,9 @@ struct RawTermMap {
     slide: Option<String>,
     anchor: Option<i64>,
     absolute: Option<bool>,
-    set: Option<serde::de::IgnoredAny>,
-    sequence: Option<serde::de::IgnoredAny>,
+    extract: Option<Vec<RawExtract>>,
+    set: Option<Box<Spanned<RawMachine>>>,
+    sequence: Option<Box<Spanned<RawMachine>>>,
     promql: Option<serde::de::IgnoredAny>,
 }
 
@@ -203,9 +223,9 @@ impl<'de> Visitor<'de> for TermVisitor {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawTerm, A::Error> {
         let raw = RawTermMap::deserialize(MapAccessDeserializer::new(map))?;
         let nested = match (raw.set, raw.sequence, raw.promql) {
-            (Some(_), ..) => Some("set"),
-            (_, Some(_), _) => Some("sequence"),
-            (.., Some(_)) => Some("promql"),
+            (Some(set), ..) => Some(Nested::Set(set)),
+            (_, Some(sequence), _) => Some(Nested::Sequence(sequence)),
+            (.., Some(_)) => Some(Nested::Promql),
             _ => None,
         };
         Ok(RawTerm {
@@ -217,6 +237,7 @@ impl<'de> Visitor<'de> for TermVisitor {
             slide: raw.slide,
             anchor: raw.anchor,
             absolute: raw.absolute.unwrap_or(false),
+            extract: raw.extract.unwrap_or_default(),
             nested,
         })
     }

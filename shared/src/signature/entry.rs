@@ -6,11 +6,6 @@ use memchr::{memchr, memrchr};
 
 use super::time::{Clock, Layout, Stamp};
 
-/// Lines that one entry may fold; what follows is an entry of its own, at the same time.
-const MAX_LINES: usize = 2_000;
-/// Bytes that one entry may have.
-const MAX_BYTES: usize = 256 * 1024;
-
 /// One entry within a slab of complete entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -29,6 +24,8 @@ pub(super) struct Slab<'a> {
     pub text: &'a [u8],
     pub layout: Layout,
     pub clock: Clock,
+    /// The stamp of the entry that the slab begins within, when it had to be cut.
+    pub carried: Option<Stamp>,
 }
 
 impl<'a> Slab<'a> {
@@ -56,21 +53,19 @@ impl<'a> Slab<'a> {
         }
         let mut stamp = self.stamp(start, end);
         let first_end = end;
-        let mut lines = 1;
-        while stamp.is_none() && start > 0 && lines < MAX_LINES && end - start < MAX_BYTES {
+        while stamp.is_none() && start > 0 {
             let (before, before_end) = self.line_at(start - 1);
             start = before;
             stamp = self.stamp(before, before_end);
-            lines += 1;
         }
+        stamp = stamp.or(self.carried);
         end = first_end;
-        while end < self.text.len() && lines < MAX_LINES && end - start < MAX_BYTES {
+        while end < self.text.len() {
             let (next, next_end) = self.line_at(end + 1);
             if next >= self.text.len() || self.stamp(next, next_end).is_some() {
                 break;
             }
             end = next_end;
-            lines += 1;
         }
         let folded = memchr(b'\n', &self.text[start..end]).is_some();
         Entry {

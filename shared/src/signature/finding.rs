@@ -89,6 +89,16 @@ pub struct Report {
     pub evaluated: u64,
 }
 
+impl Report {
+    /// What may be shown to customers: without the findings of signatures in shadow, which are only
+    /// counted until their author is sure of them.
+    #[must_use]
+    pub fn without_shadow(mut self) -> Self {
+        self.findings.retain(|finding| !finding.shadow);
+        self
+    }
+}
+
 /// Cuts bytes to a text that is short enough to keep, on a character boundary.
 pub(super) fn excerpt(line: &[u8], max: usize) -> String {
     let cut = &line[..line.len().min(max)];

@@ -17,7 +17,7 @@ const MAX_ALTERNATIVES: usize = 64;
 /// Strings kept while a run of literals and small classes is multiplied out.
 const MAX_PRODUCT: usize = 16;
 /// Bytes beyond which a literal is cut: a longer one finds nothing better.
-const MAX_BYTES: usize = 48;
+pub(super) const MAX_BYTES: usize = 48;
 
 /// A text that must occur.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -73,12 +73,13 @@ pub(super) fn of_literal(text: &str) -> Required {
     vec![Literal::new(text.as_bytes())]
 }
 
-/// What a requirement costs: too short for the filter, common in logs, short, many.
-fn cost(set: &Required) -> (bool, u32, Reverse<usize>, usize) {
+/// What a requirement costs: too short for the filter, and the shorter the worse, since one byte is
+/// on every line; common in logs; short; many.
+fn cost(set: &Required) -> (usize, u32, Reverse<usize>, usize) {
     let shortest = set.iter().map(|l| l.text.len()).min().unwrap_or(0);
     let common = set.iter().map(|l| rarity::rarest(&l.text)).sum();
     (
-        shortest < GRAM_BYTES,
+        GRAM_BYTES.saturating_sub(shortest),
         common,
         Reverse(shortest.min(24)),
         set.len(),
@@ -279,6 +280,8 @@ mod tests {
         check("xylophon(.*connection refused)?y+", &["xylophon"]);
         check(r"\d+ items? lost", &[" item"]);
         check(r"5\d\d", &["5"]);
+        check("status=(?:4[0-9]{2}|5[0-9]{2})", &["status="]);
+        check("AOF.*corrupted|corrupt.*AOF", &["corrupted", "corrupt"]);
         check(".*", &[]);
         check("a|.*", &[]);
         check("(timeouts: )+5", &["timeouts: "]);

@@ -10,7 +10,6 @@ mod set;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::finding::Evidence;
 use super::model::{Rule, Shape};
 use negate::Negatives;
 use sequence::Sequence;
@@ -22,7 +21,7 @@ pub const REORDER: usize = 4096;
 const MAX_QUEUE: usize = 65_536;
 
 /// An entry that met at least one condition of a rule.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Event {
     /// UTC nanoseconds.
     pub ns: i64,
@@ -32,8 +31,14 @@ pub(super) struct Event {
     pub positive: u64,
     /// Bit n: negative condition n is met.
     pub negative: u64,
-    /// What to show.
-    pub evidence: Evidence,
+    /// The line it begins at.
+    pub line: u64,
+    /// Where that line begins in the file.
+    pub offset: u64,
+    /// Its time in UTC milliseconds.
+    pub time_ms: Option<i64>,
+    /// What is shown of it.
+    pub text: String,
 }
 
 type Shared = Arc<Event>;

@@ -19,6 +19,8 @@
 
 mod check;
 mod condition;
+#[cfg(test)]
+mod conformance;
 mod document;
 mod duration;
 mod embedded;
@@ -27,6 +29,8 @@ mod entry;
 mod explain;
 mod filter;
 mod finding;
+#[cfg(test)]
+mod healthy;
 mod jq;
 mod lint;
 mod literal;

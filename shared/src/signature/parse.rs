@@ -120,8 +120,9 @@ fn load_file(name: &str, text: &str, errors: &mut Vec<LoadError>) -> Vec<Signatu
             Ok(documents) => documents,
             Err(error) => {
                 let line = error.location().map_or(1, |l| l.line());
-                let message = error.without_snippet().to_string();
-                errors.push(Fault::new(line, message, yaml_hint(text)).in_file(name));
+                let message = yaml_message(&error.without_snippet().to_string());
+                let hint = yaml_hint(text, &message);
+                errors.push(Fault::new(line, message, hint).in_file(name));
                 return signatures;
             }
         };
@@ -156,11 +157,23 @@ fn load_file(name: &str, text: &str, errors: &mut Vec<LoadError>) -> Vec<Signatu
     signatures
 }
 
-fn yaml_hint(text: &str) -> &'static str {
-    if text.contains('\t') {
+/// The reader's message without its own place and without advice to programmers.
+fn yaml_message(message: &str) -> String {
+    let line = message.lines().next().unwrap_or(message);
+    let line = line.split(" at line ").next().unwrap_or(line);
+    let line = line.split(", set ").next().unwrap_or(line);
+    line.trim().to_owned()
+}
+
+fn yaml_hint(text: &str, message: &str) -> &'static str {
+    if message.starts_with("duplicate") {
+        "a key may be written once in a map"
+    } else if message.starts_with("invalid i64") || message.starts_with("invalid u64") {
+        "a whole number is expected here"
+    } else if text.contains('\t') {
         "YAML is indented with spaces; check for tabs"
     } else {
-        ""
+        "check the indentation and the quotes at this line"
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_saphyr::Spanned;
 
-use super::document::{RawMachine, RawRule, RawTerm};
+use super::document::{Nested, RawExtract, RawMachine, RawRule, RawTerm};
 use super::duration::parse_ns;
 use super::jq;
 use super::model::{Matcher, Negative, Positive, Rule, Shape};
@@ -13,6 +13,8 @@ use super::pattern;
 
 /// Distinct positive conditions of a rule; the reference has the same limit.
 const MAX_TERMS: usize = 64;
+/// Machines within machines.
+const MAX_DEPTH: usize = 8;
 /// Entries that one hit may be made of; bounds what a `count` can ask for.
 const MAX_WIDTH: u64 = 100_000;
 
@@ -20,8 +22,10 @@ const MAX_WIDTH: u64 = 100_000;
 pub(super) fn rule(raw: Spanned<RawRule>, terms: &Terms) -> Result<Rule, Fault> {
     let line = line_of(&raw);
     match (raw.value.set, raw.value.sequence) {
-        (Some(set), None) => machine(Shape::Set, set, terms),
-        (None, Some(sequence)) => machine(Shape::Sequence, sequence, terms),
+        (Some(set), None) => machine(Shape::Set, set, terms, &mut Nesting::default()),
+        (None, Some(sequence)) => {
+            machine(Shape::Sequence, sequence, terms, &mut Nesting::default())
+        }
         (Some(_), Some(_)) => Err(Fault::new(
             line,
             "both a set and a sequence",
@@ -35,7 +39,19 @@ pub(super) fn rule(raw: Spanned<RawRule>, terms: &Terms) -> Result<Rule, Fault> 
     }
 }
 
-fn machine(shape: Shape, raw: Spanned<RawMachine>, terms: &Terms) -> Result<Rule, Fault> {
+/// Where in a nested rule a machine is, and what the machines before it said.
+#[derive(Default)]
+struct Nesting {
+    depth: usize,
+    origins: usize,
+}
+
+fn machine(
+    shape: Shape,
+    raw: Spanned<RawMachine>,
+    terms: &Terms,
+    nesting: &mut Nesting,
+) -> Result<Rule, Fault> {
     let line = line_of(&raw);
     let raw = raw.value;
     let (conditions, missing, hint) = match shape {
@@ -59,7 +75,17 @@ fn machine(shape: Shape, raw: Spanned<RawMachine>, terms: &Terms) -> Result<Rule
         event: raw.event.is_some(),
     };
     let window_ns = raw.window.as_ref().map(window).transpose()?.unwrap_or(0);
-    let source = raw.event.and_then(|e| e.value.source).unwrap_or_default();
+    let event = raw.event.map(|e| e.value);
+    let origin = event.as_ref().is_some_and(|e| e.origin == Some(true));
+    nesting.origins += usize::from(origin);
+    if nesting.origins > 1 {
+        return Err(Fault::new(
+            line,
+            "more than one event.origin",
+            "only one data source takes the blame: remove the others",
+        ));
+    }
+    let source = event.and_then(|e| e.source).unwrap_or_default();
     let (positives, negatives) = (Vec::new(), Vec::new());
     let mut rule = Rule {
         shape,
@@ -69,10 +95,15 @@ fn machine(shape: Shape, raw: Spanned<RawMachine>, terms: &Terms) -> Result<Rule
         negatives,
         unsupported: None,
     };
+    let mut inner = 0;
     for condition in conditions {
         let (line, term) = resolve(condition, terms);
-        match term.nested {
-            Some(nested) => rule.unsupported = Some(unsupported(nested)),
+        extracts(&term.extract, line)?;
+        match &term.nested {
+            Some(machine) => {
+                inner += 1;
+                rule.unsupported = Some(nested(machine, terms, nesting)?);
+            }
             None => add(
                 &mut rule,
                 Positive {
@@ -84,10 +115,17 @@ fn machine(shape: Shape, raw: Spanned<RawMachine>, terms: &Terms) -> Result<Rule
     }
     for condition in raw.negate.unwrap_or_default() {
         let (line, term) = resolve(condition, terms);
-        match term.nested {
-            Some(nested) => rule.unsupported = Some(unsupported(nested)),
+        match &term.nested {
+            Some(machine) => rule.unsupported = Some(nested(machine, terms, nesting)?),
             None => rule.negatives.push(negative(&term, line)?),
         }
+    }
+    if inner > 1 && rule.window_ns == 0 {
+        return Err(Fault::new(
+            given.window_line,
+            "two or more nested conditions need a window",
+            "for example `window: 30s`",
+        ));
     }
     if rule.unsupported.is_none() {
         fits(&rule, &given)?;
@@ -122,8 +160,48 @@ fn add(rule: &mut Rule, positive: Positive) {
     }
 }
 
-fn unsupported(nested: &str) -> String {
-    format!("a nested `{nested}` joins several data sources, which is not evaluated")
+/// Checks what is nested, and says why it is not evaluated.
+fn nested(nested: &Nested, terms: &Terms, nesting: &mut Nesting) -> Result<String, Fault> {
+    let (shape, raw, name) = match nested {
+        Nested::Promql => {
+            return Ok("a `promql` query needs metrics, which are not here".to_owned());
+        }
+        Nested::Set(raw) => (Shape::Set, raw, "set"),
+        Nested::Sequence(raw) => (Shape::Sequence, raw, "sequence"),
+    };
+    if nesting.depth >= MAX_DEPTH {
+        return Err(Fault::new(
+            line_of(raw),
+            "nested too deeply",
+            "two levels say everything",
+        ));
+    }
+    nesting.depth += 1;
+    machine(shape, (**raw).clone(), terms, nesting)?;
+    nesting.depth -= 1;
+    Ok(format!(
+        "a nested `{name}` joins several data sources, which is not evaluated"
+    ))
+}
+
+/// Values to take out are checked like conditions, since other tools of the format use them.
+fn extracts(extracts: &[RawExtract], line: u64) -> Result<(), Fault> {
+    for extract in extracts {
+        let term = RawTerm {
+            jq: extract.jq.clone(),
+            regex: extract.regex.clone(),
+            ..RawTerm::default()
+        };
+        matcher(&term, line)?;
+        if extract.name.as_ref().is_none_or(String::is_empty) {
+            return Err(Fault::new(
+                line,
+                "extract without a name",
+                "give it a `name`",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Limits that only the whole rule can be judged by.
@@ -249,9 +327,11 @@ fn matcher(term: &RawTerm, line: u64) -> Result<Matcher, Fault> {
 
 fn count(term: &RawTerm, line: u64) -> Result<u32, Fault> {
     match term.count.unwrap_or(1) {
-        n if n < 0 || n > MAX_WIDTH as i64 => {
-            Err(Fault::new(line, format!("count {n} is out of range"), ""))
-        }
+        n if n < 0 || n > MAX_WIDTH as i64 => Err(Fault::new(
+            line,
+            format!("count {n} is out of range"),
+            "1 to 100000",
+        )),
         n => Ok(n.max(1) as u32),
     }
 }
@@ -262,6 +342,13 @@ fn negative(term: &RawTerm, line: u64) -> Result<Negative, Fault> {
             line,
             "count is not allowed under negate",
             "one occurrence is enough to negate",
+        ));
+    }
+    if !term.extract.is_empty() {
+        return Err(Fault::new(
+            line,
+            "extract is not allowed under negate",
+            "what must not be there has no values",
         ));
     }
     let duration = |text: &Option<String>, key: &str| match text {

@@ -140,17 +140,11 @@ impl<'e> Run<'e> {
         if let Some(reason) = state::suppressed(compiled, facts, self.options.bundle_time.0) {
             return Err(format!("suppressed: {reason}"));
         }
-        let evidence = match (&compiled.rule, facts) {
-            (None, Some(facts)) => state::evidence(compiled, facts),
-            _ => merged
-                .hits
-                .first
-                .iter()
-                .chain(&merged.hits.more)
-                .take(MAX_EVIDENCE)
-                .cloned()
-                .collect(),
-        };
+        let entries = merged.hits.first.iter().chain(&merged.hits.more);
+        let mut evidence: Vec<Evidence> = entries.take(MAX_EVIDENCE).cloned().collect();
+        if let Some(facts) = facts {
+            evidence.extend(state::evidence(compiled, facts));
+        }
         Ok(Some(finding(compiled, &merged.hits, evidence)))
     }
 }
@@ -195,7 +189,7 @@ impl Engine {
                         ..
                     } => Some(reason.clone()),
                     _ if !covered => Some(format!("not a file of its source {}", rule.source)),
-                    _ if rule.needs_time() && !file.dated && count == 0 => {
+                    _ if rule.needs_time() && !file.dated && count == 0 && file.lines > 0 => {
                         Some("no time stamps".to_owned())
                     }
                     _ => None,

@@ -1,5 +1,7 @@
 //! Scans one file, in chunks of any size, with memory bounded by one slab.
 
+mod encoding;
+mod evidence;
 mod slab;
 
 use std::collections::BTreeMap;
@@ -8,16 +10,21 @@ use std::sync::Arc;
 use memchr::{memchr, memrchr};
 
 use super::engine::{Compiled, Engine};
+use super::entry::Slab;
 use super::finding::Evidence;
-use super::machine::Machine;
+use super::machine::{Hit, Machine};
 use super::prefilter::Candidate;
 use super::run::RunOptions;
-use super::time::{Clock, Layout, SAMPLE_BYTES};
+use super::source::Cover;
+use super::time::{Clock, Layout, SAMPLE_BYTES, Stamp};
+use encoding::Utf16;
 
 /// Bytes gathered before a slab is scanned.
 const SLAB_BYTES: usize = 256 * 1024;
 /// An unfinished entry longer than this is cut, so that memory stays bounded.
 const MAX_HELD_BYTES: usize = 4 * 1024 * 1024;
+/// The mark that some programs begin UTF-8 files with.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 /// Entries kept as evidence for one rule in one file.
 pub(super) const MAX_EVIDENCE: usize = 20;
 
@@ -85,13 +92,23 @@ pub struct FileScan<'e> {
     engine: &'e Engine,
     path: Arc<str>,
     clock: Clock,
-    sources: Vec<bool>,
+    /// For each of the engine's sources, what of this file belongs to it.
+    sources: Vec<Cover>,
+    /// Forms of time stamps that its sources name.
+    formats: Vec<&'e str>,
     /// For each rule, whether it reads this file.
     active: Vec<bool>,
     /// Whether any rule reads this file.
     any: bool,
     layout: Option<Layout>,
+    utf16: Option<Utf16>,
     held: Vec<u8>,
+    /// Bytes of `held` in which no entry begins but the first.
+    searched: usize,
+    /// The stamp of the entry that `held` begins within, when it had to be cut.
+    carried: Option<Stamp>,
+    /// What was scanned last does not end with a line end.
+    open_line: bool,
     /// Offset and lines before `held`.
     offset: u64,
     lines: u64,
@@ -105,16 +122,19 @@ pub struct FileScan<'e> {
 
 impl<'e> FileScan<'e> {
     pub(super) fn new(engine: &'e Engine, options: &RunOptions, path: &str) -> Self {
-        let matched = engine.sources.matches(path);
-        let reads = |source: &String| {
-            options.ignore_source || engine.sources.covers(source, &matched, path)
+        let looked = engine.sources.look(path);
+        let covers = |source: &String| {
+            if options.ignore_source {
+                return Cover::Whole;
+            }
+            engine.sources.covers(source, &looked, path)
         };
-        let sources: Vec<bool> = engine.source_names.iter().map(reads).collect();
+        let sources: Vec<Cover> = engine.source_names.iter().map(covers).collect();
         let runs = |c: &Compiled| c.rule.as_ref().is_some_and(|r| r.unsupported.is_none());
         let active: Vec<bool> = engine
             .compiled
             .iter()
-            .map(|c| runs(c) && sources[c.source as usize])
+            .map(|c| runs(c) && sources[c.source as usize] != Cover::No)
             .collect();
         let clock = Clock {
             now_s: options.bundle_time.0.div_euclid(1000),
@@ -125,10 +145,15 @@ impl<'e> FileScan<'e> {
             path: path.into(),
             clock,
             sources,
+            formats: engine.sources.formats(&looked),
             any: active.contains(&true),
             active,
             layout: None,
+            utf16: None,
             held: Vec::new(),
+            searched: 0,
+            carried: None,
+            open_line: false,
             offset: 0,
             lines: 0,
             rules: BTreeMap::new(),
@@ -145,6 +170,10 @@ impl<'e> FileScan<'e> {
             self.offset += chunk.len() as u64;
             return;
         }
+        if let Some(utf16) = &mut self.utf16 {
+            let text = utf16.decode(chunk);
+            return self.take(&text);
+        }
         if self.layout.is_none() {
             let wanted = SAMPLE_BYTES
                 .saturating_sub(self.held.len())
@@ -154,25 +183,47 @@ impl<'e> FileScan<'e> {
             if self.held.len() < SAMPLE_BYTES {
                 return;
             }
-            self.layout = Some(Layout::detect(&self.held, self.clock));
+            self.begin();
         }
-        self.take(chunk);
+        match &mut self.utf16 {
+            Some(utf16) => {
+                let text = utf16.decode(chunk);
+                self.take(&text);
+            }
+            None => self.take(chunk),
+        }
+    }
+
+    /// Decides on the first bytes how the file is written.
+    fn begin(&mut self) {
+        if let Some(mut utf16) = Utf16::detect(&self.held) {
+            self.held = utf16.decode(&self.held);
+            self.utf16 = Some(utf16);
+        }
+        if self.held.starts_with(BOM) {
+            self.held.drain(..BOM.len());
+            self.offset += BOM.len() as u64;
+        }
+        self.layout = Some(Layout::detect(&self.held, self.clock, &self.formats));
     }
 
     /// Ends the file.
     pub fn finish(mut self) -> FileResult {
         if self.any && self.layout.is_none() {
-            self.layout = Some(Layout::detect(&self.held, self.clock));
+            self.begin();
         }
         let rest = std::mem::take(&mut self.held);
         self.slab(&rest);
+        self.lines += u64::from(self.open_line);
         let dated = self.layout.is_some_and(|l| l.is_dated());
         let mut rules = Vec::new();
         for (index, mut state) in std::mem::take(&mut self.rules) {
-            let mut hits = Vec::new();
+            let mut hits: Vec<Hit> = Vec::new();
             if let Some(mut machine) = state.machine.take() {
                 machine.finish(&mut hits);
-                state.hits.fire(&mut hits);
+                if let Some(rule) = &self.engine.compiled[index as usize].rule {
+                    state.hits.fire(&self.path, rule, &mut hits);
+                }
             }
             if state.hits.hits > 0 || state.hits.undated > 0 {
                 rules.push((index, state.hits));
@@ -181,7 +232,7 @@ impl<'e> FileScan<'e> {
         FileResult {
             path: self.path.to_string(),
             rules,
-            sources: self.sources,
+            sources: self.sources.iter().map(|c| *c != Cover::No).collect(),
             dated,
             lines: self.lines,
             bytes: self.offset,
@@ -198,8 +249,11 @@ impl<'e> FileScan<'e> {
             self.release(0);
         }
         if self.held.is_empty() && chunk.len() >= SLAB_BYTES {
-            let cut = self.boundary(chunk);
+            let cut = self.boundary(chunk, 0);
             self.slab(&chunk[..cut]);
+            if cut > 0 {
+                self.carried = None;
+            }
             chunk = &chunk[cut..];
         }
         self.held.extend_from_slice(chunk);
@@ -211,16 +265,40 @@ impl<'e> FileScan<'e> {
     /// Scans the complete entries that are held. An entry longer than `max` is not waited for.
     fn release(&mut self, max: usize) {
         let held = std::mem::take(&mut self.held);
-        let mut cut = self.boundary(&held);
+        let mut cut = self.boundary(&held, self.searched);
+        self.searched = 0;
+        let mut carried = None;
         if cut == 0 && held.len() > max && max > 0 {
             cut = memrchr(b'\n', &held).map_or(held.len(), |n| n + 1);
+            carried = self.slab_of(&held[..cut]).entry_at(cut - 1).stamp;
+        } else if cut == 0 {
+            // The last line may go on, and with it its stamp.
+            self.searched = memrchr(b'\n', &held).map_or(0, |n| n + 1);
         }
         self.slab(&held[..cut]);
+        if cut > 0 {
+            self.carried = carried.map(|stamp| Stamp {
+                text: 0,
+                end: 0,
+                ..stamp
+            });
+        }
         self.held = held[cut..].to_vec();
     }
 
-    /// The start of the last entry: what comes before is complete.
-    fn boundary(&self, text: &[u8]) -> usize {
+    /// A piece of this file that begins where the scan stands.
+    fn slab_of<'t>(&self, text: &'t [u8]) -> Slab<'t> {
+        Slab {
+            text,
+            layout: self.layout.unwrap_or_else(Layout::undated),
+            clock: self.clock,
+            carried: self.carried,
+        }
+    }
+
+    /// The start of the last entry: what comes before is complete. Where `searched` ends is known to
+    /// have no start of an entry before it.
+    fn boundary(&self, text: &[u8], searched: usize) -> usize {
         let layout = self.layout.unwrap_or_else(Layout::undated);
         // A last line without its end may go on.
         let Some(mut end) = memrchr(b'\n', text) else {
@@ -231,11 +309,11 @@ impl<'e> FileScan<'e> {
         }
         loop {
             let start = memrchr(b'\n', &text[..end]).map_or(0, |n| n + 1);
-            if layout.stamp(&text[start..end], self.clock).is_some() || start == 0 {
-                return start;
+            if start < searched || start == 0 {
+                return 0;
             }
-            if text.len() - start > MAX_HELD_BYTES {
-                return end + 1;
+            if layout.stamp(&text[start..end], self.clock).is_some() {
+                return start;
             }
             end = start - 1;
         }

@@ -1,17 +1,16 @@
 //! Decides the part of a signature that looks at facts: `requires`, versions, suppression.
 
+mod evidence;
+
 use std::cmp::Ordering;
 
 use serde_json::Value;
 
 use super::condition::{self, Truth};
 use super::engine::Compiled;
-use super::finding::{Evidence, MAX_TEXT, excerpt};
+use super::finding::Evidence;
 use super::model::PackageVersion;
 use super::version;
-
-/// Where facts are in a bundle, for evidence that has no file of its own.
-const FACTS_FILE: &str = "meta/facts.json";
 
 /// Whether the facts allow the finding.
 pub(super) fn holds(compiled: &Compiled, facts: Option<&Value>) -> Truth {
@@ -82,41 +81,31 @@ pub(super) fn suppressed(
     Some(rule.reason.clone())
 }
 
-/// The facts that a state-only signature rests on.
+/// The facts that a finding rests on: those of its condition, and the version of its package.
 pub(super) fn evidence(compiled: &Compiled, facts: &Value) -> Vec<Evidence> {
-    let extension = compiled.signature.extension.as_ref();
-    let why = extension
-        .and_then(|e| e.requires.clone())
-        .unwrap_or_default();
-    let path = extension
-        .and_then(|e| e.evidence_fact.clone())
-        .unwrap_or_else(|| first_fact(&why));
-    let path = path.strip_prefix("facts.").unwrap_or(&path);
-    let mut value = facts;
-    let mut item = None;
-    for part in path.split('.').filter(|p| !p.is_empty()) {
-        item = value.get("item").and_then(Value::as_str).or(item);
-        value = &value[part];
-    }
-    item = value.get("item").and_then(Value::as_str).or(item);
-    let text = format!("{path}: {value}");
-    let text = excerpt(text.as_bytes(), MAX_TEXT);
-    vec![Evidence {
-        file: item.unwrap_or(FACTS_FILE).to_owned(),
-        text,
-        why,
-        ..Evidence::default()
-    }]
-}
-
-/// The first `facts.x.y` that a condition names.
-fn first_fact(condition: &str) -> String {
-    let Some(start) = condition.find("facts.") else {
-        return String::new();
+    let Some(extension) = &compiled.signature.extension else {
+        return Vec::new();
     };
-    let rest = &condition[start + "facts.".len()..];
-    let end = rest
-        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-        .unwrap_or(rest.len());
-    rest[..end].to_owned()
+    let named = extension.evidence_fact.as_deref();
+    let condition = extension.requires.as_deref().unwrap_or_default();
+    let mut shown = evidence::of(condition, named, facts);
+    for wanted in extension
+        .introduced_in
+        .iter()
+        .chain(&extension.fixed_in)
+        .take(1)
+    {
+        let fact = format!("packages.versions.{}", wanted.package);
+        let fixed = extension.fixed_in.as_ref();
+        let why = match fixed {
+            Some(fixed) => format!("{} is fixed in {}", fixed.package, fixed.version),
+            None => format!("{} has it since {}", wanted.package, wanted.version),
+        };
+        let version = evidence::of("", Some(&fact), facts);
+        shown.extend(version.into_iter().map(|e| Evidence {
+            why: why.clone(),
+            ..e
+        }));
+    }
+    shown
 }

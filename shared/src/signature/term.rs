@@ -39,6 +39,8 @@ pub(super) struct Term {
     check: Check,
     /// What the prefilter looks for; `None` when every entry must be looked at.
     pub required: Option<Required>,
+    /// The condition is that the required literal occurs, and nothing more.
+    pub is_its_literal: bool,
 }
 
 impl Term {
@@ -48,11 +50,14 @@ impl Term {
             Matcher::Literal(text) => Self {
                 check: Check::Literal(Box::new(Finder::new(text.as_bytes()).into_owned())),
                 required: Some(literal::of_literal(text)),
+                // Line ends are not in the matched text, but in the prefilter's.
+                is_its_literal: text.len() <= literal::MAX_BYTES && !text.contains(['\r', '\n']),
             },
             Matcher::Regex(expression) => Self::expression(expression)?,
             Matcher::Jq(code) => Self {
                 check: Check::Jq(Box::new(Program::compile(code)?)),
                 required: None,
+                is_its_literal: false,
             },
         })
     }
@@ -78,7 +83,16 @@ impl Term {
         Ok(Self {
             check,
             required: first,
+            is_its_literal: false,
         })
+    }
+
+    /// Whether the text meets the condition.
+    pub(super) fn is_met(&self, text: &[u8]) -> bool {
+        match &self.check {
+            Check::Regex(expression) => expression.is_met(text),
+            _ => self.find(text).is_some(),
+        }
     }
 
     /// Where in the text the condition is met: the offset of the match's start.
@@ -94,14 +108,19 @@ impl Term {
 
 impl Expression {
     fn find(&self, text: &[u8]) -> Option<usize> {
-        if self.others.iter().any(|other| other.find(text).is_none()) {
-            return None;
-        }
-        // Syntax was checked at loading; what is too large to compile is refused there as well.
-        let regex = self
-            .compiled
-            .get_or_init(|| pattern::compile(&self.source).ok());
-        regex.as_ref()?.find(text).map(|m| m.start())
+        self.regex()?.find(text).map(|m| m.start())
+    }
+
+    fn is_met(&self, text: &[u8]) -> bool {
+        self.others.iter().all(|other| other.find(text).is_some())
+            && self.regex().is_some_and(|regex| regex.is_match(text))
+    }
+
+    /// Syntax was checked at loading; what is too large to compile is refused there as well.
+    fn regex(&self) -> Option<&Regex> {
+        self.compiled
+            .get_or_init(|| pattern::compile(&self.source).ok())
+            .as_ref()
     }
 }
 

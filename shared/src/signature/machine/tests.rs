@@ -77,15 +77,13 @@ impl Case {
                 order: line as u64,
                 positive: mask(rule.positives.iter().map(|p| met(&p.matcher)).collect()),
                 negative: mask(rule.negatives.iter().map(|n| met(&n.matcher)).collect()),
-                evidence: Evidence {
-                    line: line as u64 + 1,
-                    ..Evidence::default()
-                },
+                line: line as u64 + 1,
+                ..Event::default()
             };
             machine.push(event, &mut hits);
         }
         machine.finish(&mut hits);
-        let lines = |hit: &Hit| hit.iter().map(|e| e.evidence.line).collect();
+        let lines = |hit: &Hit| hit.iter().map(|e| e.line).collect();
         hits.iter().map(lines).collect()
     }
 

@@ -1,33 +1,35 @@
 //! Scans one slab: candidates from the prefilter, entries round them, conditions on the entries.
 
+use std::borrow::Cow;
+
 use memchr::{memchr, memchr_iter};
 
 use super::super::entry::{Entry, Slab};
-use super::super::finding::{Evidence, MAX_TEXT, excerpt};
-use super::super::machine::{Event, Hit, Machine};
-use super::super::model::{Matcher, Rule};
 use super::super::time::{Envelope, Layout, docker};
-use super::{FileScan, MAX_EVIDENCE, RuleHits};
+use super::FileScan;
+use super::evidence::{Placed, Touched};
 
-/// A condition that an entry meets, and where in the matched text.
-struct Met {
-    term: u32,
-    at: usize,
-}
-
-/// An entry with its place in the file.
-struct Placed {
+/// The entry that is looked at, and what it meets.
+struct Current<'t> {
     entry: Entry,
-    line: u64,
-    offset: u64,
+    /// What rules match, once it was needed.
+    text: Option<Cow<'t, [u8]>>,
+    met: Vec<u32>,
 }
 
-/// What an entry is to one rule.
-struct Touched {
-    rule: u32,
-    positive: u64,
-    negative: u64,
-    at: usize,
+impl<'t> Current<'t> {
+    fn new(entry: Entry) -> Self {
+        Self {
+            entry,
+            text: None,
+            met: Vec::new(),
+        }
+    }
+
+    fn text(&mut self, slab: &Slab<'t>) -> &[u8] {
+        self.text
+            .get_or_insert_with(|| slab.matched_text(&self.entry))
+    }
 }
 
 impl FileScan<'_> {
@@ -37,71 +39,69 @@ impl FileScan<'_> {
             return;
         }
         if self.any {
-            let layout = self.layout.unwrap_or_else(Layout::undated);
-            let slab = Slab {
-                text,
-                layout,
-                clock: self.clock,
-            };
+            let slab = self.slab_of(text);
             let every = self.engine.always.iter().any(|term| self.is_used(*term));
-            match layout.envelope {
+            match slab.layout.envelope {
                 Envelope::Docker => self.scan_docker(text, every),
                 _ if every => self.scan_every(&slab),
                 _ => self.scan_candidates(&slab),
             }
         }
-        self.lines += newlines(text) + u64::from(!text.ends_with(b"\n"));
+        self.lines += newlines(text);
+        self.open_line = !text.ends_with(b"\n");
         self.offset += text.len() as u64;
     }
 
     /// The usual way: only entries in which the prefilter saw something are looked at.
     fn scan_candidates(&mut self, slab: &Slab<'_>) {
         let engine = self.engine;
-        let mut current: Option<Entry> = None;
-        let mut met: Vec<Met> = Vec::new();
+        let mut current: Option<Current<'_>> = None;
         let mut counted = (0, 0);
         let mut candidates = std::mem::take(&mut self.candidates);
         engine.prefilter.scan(slab.text, &mut candidates);
         for &(at, literal) in &candidates {
             let at = at as usize;
-            if current.is_none_or(|e| at >= e.end || at < e.start) {
-                if let Some(entry) = current.take() {
-                    self.close_counting(slab, entry, &mut met, &mut counted);
+            if current
+                .as_ref()
+                .is_none_or(|c| at >= c.entry.end || at < c.entry.start)
+            {
+                if let Some(last) = current.take() {
+                    self.close_counting(slab, last, &mut counted);
                 }
-                current = Some(slab.entry_at(at));
+                current = Some(Current::new(slab.entry_at(at)));
                 self.entries += 1;
             }
-            if let Some(entry) = &current {
+            if let Some(current) = &mut current {
                 for &term in &engine.literal_terms[literal as usize] {
-                    self.decide(slab, entry, term, &mut met);
+                    self.decide(slab, current, term, Some(at));
                 }
             }
         }
         self.candidates = candidates;
-        if let Some(entry) = current {
-            self.close_counting(slab, entry, &mut met, &mut counted);
+        if let Some(last) = current {
+            self.close_counting(slab, last, &mut counted);
         }
     }
 
     /// Closes an entry, counting the lines since the last one closed: `counted` is (byte, lines).
-    fn close_counting(
+    fn close_counting<'t>(
         &mut self,
-        slab: &Slab<'_>,
-        entry: Entry,
-        met: &mut Vec<Met>,
+        slab: &Slab<'t>,
+        current: Current<'t>,
         counted: &mut (usize, u64),
     ) {
-        if met.is_empty() {
+        if current.met.is_empty() {
             return;
         }
-        counted.1 += newlines(&slab.text[counted.0..entry.start]);
-        counted.0 = entry.start;
+        let start = current.entry.start;
+        counted.1 += newlines(&slab.text[counted.0..start]);
+        counted.0 = start;
         let placed = Placed {
-            entry,
+            entry: current.entry,
             line: self.lines + counted.1 + 1,
-            offset: self.offset + entry.start as u64,
+            offset: self.offset + start as u64,
         };
-        self.close(slab, &placed, met);
+        self.close(slab, &placed, current);
     }
 
     /// The slow way, for conditions without a literal: every entry is looked at.
@@ -129,18 +129,20 @@ impl FileScan<'_> {
         let mut candidates = std::mem::take(&mut self.candidates);
         engine.prefilter.scan(slab.text, &mut candidates);
         let mut hot = candidates.iter().copied().peekable();
-        let mut met: Vec<Met> = Vec::new();
         for placed in entries {
             self.entries += 1;
-            while let Some((_, literal)) = hot.next_if(|h| h.0 as usize <= placed.entry.end) {
+            let mut current = Current::new(placed.entry);
+            while let Some((at, literal)) = hot.next_if(|h| h.0 as usize <= placed.entry.end) {
                 for &term in &engine.literal_terms[literal as usize] {
-                    self.decide(slab, &placed.entry, term, &mut met);
+                    self.decide(slab, &mut current, term, Some(at as usize));
                 }
             }
             for &term in engine.always.iter().filter(|_| every) {
-                self.decide(slab, &placed.entry, term, &mut met);
+                self.decide(slab, &mut current, term, None);
             }
-            self.close(slab, &placed, &mut met);
+            if !current.met.is_empty() {
+                self.close(slab, &placed, current);
+            }
         }
         self.candidates = candidates;
     }
@@ -183,6 +185,7 @@ impl FileScan<'_> {
             text: &unwrapped,
             layout: Layout::undated(),
             clock: self.clock,
+            carried: None,
         };
         self.scan_each(&slab, entries.into_iter(), every);
     }
@@ -193,31 +196,33 @@ impl FileScan<'_> {
             .any(|used| self.active[used.rule as usize])
     }
 
-    /// Decides a condition for an entry, once.
-    fn decide(&mut self, slab: &Slab<'_>, entry: &Entry, term: u32, met: &mut Vec<Met>) {
-        let decided = &mut self.decided[term as usize];
-        if *decided == self.entries {
+    /// Decides a condition for an entry, once; `at` is where its required literal was seen.
+    fn decide<'t>(
+        &mut self,
+        slab: &Slab<'t>,
+        current: &mut Current<'t>,
+        term: u32,
+        at: Option<usize>,
+    ) {
+        if self.decided[term as usize] == self.entries || !self.is_used(term) {
             return;
         }
-        *decided = self.entries;
-        if !self.is_used(term) {
-            return;
-        }
-        let text = slab.matched_text(entry);
-        if let Some(at) = self.engine.terms[term as usize].find(&text) {
-            met.push(Met { term, at });
+        let condition = &self.engine.terms[term as usize];
+        let envelope = current.entry.start + current.entry.stamp.map_or(0, |s| s.text);
+        let seen = condition.is_its_literal && at.is_some_and(|at| at >= envelope);
+        // A literal in the envelope decides nothing: it may occur in the text as well.
+        self.decided[term as usize] = self.entries;
+        if seen || condition.is_met(current.text(slab)) {
+            current.met.push(term);
         }
     }
 
     /// Hands an entry with what it meets to the rules.
-    fn close(&mut self, slab: &Slab<'_>, placed: &Placed, met: &mut Vec<Met>) {
-        if met.is_empty() {
-            return;
-        }
+    fn close<'t>(&mut self, slab: &Slab<'t>, placed: &Placed, mut current: Current<'t>) {
         self.order += 1;
         let mut touched: Vec<Touched> = Vec::new();
-        for one in met.drain(..) {
-            for used in &self.engine.uses[one.term as usize] {
+        for term in std::mem::take(&mut current.met) {
+            for used in &self.engine.uses[term as usize] {
                 if !self.active[used.rule as usize] {
                     continue;
                 }
@@ -225,6 +230,9 @@ impl FileScan<'_> {
                 let (positive, negative) = if used.negative { (0, bit) } else { (bit, 0) };
                 match touched.iter_mut().find(|t| t.rule == used.rule) {
                     Some(t) => {
+                        if t.positive == 0 {
+                            t.term = term;
+                        }
                         t.positive |= positive;
                         t.negative |= negative;
                     }
@@ -232,78 +240,14 @@ impl FileScan<'_> {
                         rule: used.rule,
                         positive,
                         negative,
-                        at: one.at,
+                        term,
                     }),
                 }
             }
         }
+        let text = current.text(slab);
         for touched in touched {
-            self.feed(slab, placed, &touched);
-        }
-    }
-
-    fn feed(&mut self, slab: &Slab<'_>, placed: &Placed, touched: &Touched) {
-        let index = touched.rule as usize;
-        let Some(rule) = &self.engine.compiled[index].rule else {
-            return;
-        };
-        let stamp = placed.entry.stamp;
-        let time_ms = stamp.map(|s| s.ns.div_euclid(1_000_000));
-        let state = self.rules.entry(touched.rule).or_default();
-        if rule.needs_time() && stamp.is_none() {
-            state.hits.undated += 1;
-            return;
-        }
-        if !rule.needs_time() && state.hits.hits >= MAX_EVIDENCE as u64 {
-            // A single condition on a noisy log: counted, no longer shown.
-            state.hits.count_only(time_ms);
-            return;
-        }
-        let event = Event {
-            ns: stamp.map_or(i64::MIN, |s| s.ns),
-            order: self.order,
-            positive: touched.positive,
-            negative: touched.negative,
-            evidence: Evidence {
-                file: self.path.to_string(),
-                line: placed.line,
-                offset: placed.offset,
-                text: shown(slab, &placed.entry, touched.at),
-                time_ms,
-                why: why(rule, touched.positive),
-            },
-        };
-        let mut hits = Vec::new();
-        if rule.needs_time() {
-            let machine = state
-                .machine
-                .get_or_insert_with(|| Box::new(Machine::new(rule)));
-            machine.push(event, &mut hits);
-        } else {
-            hits.push(vec![event.into()]);
-        }
-        state.hits.fire(&mut hits);
-    }
-}
-
-impl RuleHits {
-    /// Counts hits and keeps the evidence of the first ones.
-    pub(super) fn fire(&mut self, hits: &mut Vec<Hit>) {
-        for hit in hits.drain(..) {
-            self.hits += 1;
-            let times = || hit.iter().filter_map(|e| e.evidence.time_ms);
-            self.first_ms = self.first_ms.into_iter().chain(times()).min();
-            self.last_ms = self.last_ms.into_iter().chain(times()).max();
-            if self.hits == 1 {
-                self.first_lines = hit.iter().map(|e| e.evidence.line).collect();
-                self.first = hit
-                    .iter()
-                    .take(MAX_EVIDENCE)
-                    .map(|e| e.evidence.clone())
-                    .collect();
-            } else if self.first.len() + self.more.len() + hit.len() <= MAX_EVIDENCE {
-                self.more.extend(hit.iter().map(|e| e.evidence.clone()));
-            }
+            self.feed(slab, placed, text, &touched);
         }
     }
 }
@@ -311,47 +255,4 @@ impl RuleHits {
 /// Line ends in a text.
 fn newlines(text: &[u8]) -> u64 {
     memchr_iter(b'\n', text).count() as u64
-}
-
-/// The first line of the entry and, when the match is further down, the line it is on.
-fn shown(slab: &Slab<'_>, entry: &Entry, at: usize) -> String {
-    let text = &slab.text[entry.start..entry.end];
-    let mut lines = text.split(|b| *b == b'\n');
-    let first = lines.next().unwrap_or_default();
-    // `at` counts in the matched text, which has neither the envelope nor line ends.
-    let skip = entry.stamp.map_or(0, |s| s.text);
-    let mut before = first.len().saturating_sub(skip);
-    if at < before {
-        let from = if first.len() > MAX_TEXT {
-            (at + skip).saturating_sub(MAX_TEXT / 2)
-        } else {
-            0
-        };
-        return excerpt(&first[from..], MAX_TEXT);
-    }
-    for line in lines {
-        before += line.len();
-        if at < before {
-            let half = MAX_TEXT / 2;
-            return format!("{}\n{}", excerpt(first, half), excerpt(line, half - 1));
-        }
-    }
-    excerpt(first, MAX_TEXT)
-}
-
-/// Names the conditions that an entry meets.
-fn why(rule: &Rule, positive: u64) -> String {
-    let named = rule
-        .positives
-        .iter()
-        .enumerate()
-        .filter(|(bit, _)| positive & (1 << bit) != 0);
-    let texts: Vec<String> = named
-        .map(|(_, positive)| match &positive.matcher {
-            Matcher::Literal(text) => format!("contains {text:?}"),
-            Matcher::Regex(expression) => format!("matches /{expression}/"),
-            Matcher::Jq(program) => format!("jq {program}"),
-        })
-        .collect();
-    texts.join("; ")
 }

@@ -6,6 +6,7 @@ use super::Template;
 use super::mask::HOLE;
 use crate::hash::sha256;
 use crate::signature::model::Signature;
+use crate::signature::source::Cover;
 use crate::signature::{Catalogue, LoadError, SourceMap, test_signature};
 
 /// The source that means every text log.
@@ -95,8 +96,8 @@ fn quoted(text: &str) -> String {
 }
 
 fn write(template: &Template, sources: &SourceMap, condition: &str) -> String {
-    let matched = sources.matches(&template.file);
-    let covers = |name: &str| sources.covers(name, &matched, &template.file);
+    let looked = sources.look(&template.file);
+    let covers = |name: &str| sources.covers(name, &looked, &template.file) == Cover::Whole;
     let named = sources.names().find(|name| *name != ANY && covers(name));
     let source = named.unwrap_or(ANY);
     let digest = sha256(template.text.as_bytes()).to_string();

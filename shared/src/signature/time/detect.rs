@@ -44,6 +44,8 @@ pub(in crate::signature) struct Stamp {
     pub ns: i64,
     /// Where the text begins that rules match.
     pub text: usize,
+    /// Where the stamp ends.
+    pub end: usize,
 }
 
 /// One line of Docker's JSON log.
@@ -76,9 +78,22 @@ impl Format {
 }
 
 impl Layout {
-    /// Decides on the first bytes of a file.
-    pub(in crate::signature) fn detect(sample: &[u8], clock: Clock) -> Self {
+    /// Decides on the first bytes of a file; forms named in `preferred` are tried first.
+    pub(in crate::signature) fn detect(sample: &[u8], clock: Clock, preferred: &[&str]) -> Self {
         let sample = &sample[..sample.len().min(SAMPLE_BYTES)];
+        let dated = |format: &&Format| {
+            lines(sample)
+                .take(MAX_HEADER_LINES + 1)
+                .any(|line| format.read(line, clock).is_some_and(|(ns, _)| ns != 0))
+        };
+        let plain = |format| Self {
+            envelope: Envelope::Plain,
+            format,
+        };
+        let wanted = FORMATS.iter().filter(|f| preferred.contains(&f.name));
+        if let Some(format) = wanted.into_iter().find(dated) {
+            return plain(Some(format));
+        }
         let first = lines(sample).next().unwrap_or_default();
         for envelope in [Envelope::Docker, Envelope::Cri, Envelope::Rfc3339] {
             let layout = Self {
@@ -96,15 +111,7 @@ impl Layout {
                 return layout;
             }
         }
-        let dated = |format: &&Format| {
-            lines(sample)
-                .take(MAX_HEADER_LINES + 1)
-                .any(|line| format.read(line, clock).is_some_and(|(ns, _)| ns != 0))
-        };
-        Self {
-            envelope: Envelope::Plain,
-            format: FORMATS.iter().find(dated),
-        }
+        plain(FORMATS.iter().find(dated))
     }
 
     /// A file without time stamps.
@@ -123,16 +130,21 @@ impl Layout {
     /// The stamp of a line, or `None` when the line continues the entry before.
     pub(in crate::signature) fn stamp(&self, line: &[u8], clock: Clock) -> Option<Stamp> {
         match self.envelope {
-            Envelope::Plain => self
-                .format?
-                .read(line, clock)
-                .map(|(ns, _)| Stamp { ns, text: 0 }),
+            Envelope::Plain => {
+                self.format?
+                    .read(line, clock)
+                    .map(|(ns, end)| Stamp { ns, text: 0, end })
+            }
             Envelope::Rfc3339 => rfc3339(line, clock),
             Envelope::Cri => cri(line, clock),
             Envelope::Docker => {
                 let docker = docker(line)?;
                 let (ns, _) = read(RFC3339, docker.time.as_bytes(), clock)?;
-                Some(Stamp { ns, text: 0 })
+                Some(Stamp {
+                    ns,
+                    text: 0,
+                    end: 0,
+                })
             }
         }
     }
@@ -151,8 +163,12 @@ pub(in crate::signature) fn docker(line: &[u8]) -> Option<DockerLine<'_>> {
 fn rfc3339(line: &[u8], clock: Clock) -> Option<Stamp> {
     let (ns, end) = read(RFC3339, line, clock)?;
     match line.get(end) {
-        None => Some(Stamp { ns, text: end }),
-        Some(b' ') => Some(Stamp { ns, text: end + 1 }),
+        None => Some(Stamp { ns, text: end, end }),
+        Some(b' ') => Some(Stamp {
+            ns,
+            text: end + 1,
+            end,
+        }),
         Some(_) => None,
     }
 }
@@ -172,6 +188,7 @@ fn cri(line: &[u8], clock: Clock) -> Option<Stamp> {
     Some(Stamp {
         ns,
         text: end + header.len() + length + 1,
+        end,
     })
 }
 
@@ -192,7 +209,7 @@ mod tests {
             offset_s: 0,
         };
         let check = |line: &str, envelope: Envelope, text: Option<usize>| {
-            let layout = Layout::detect(line.as_bytes(), clock);
+            let layout = Layout::detect(line.as_bytes(), clock, &[]);
             assert_eq!(layout.envelope, envelope, "{line}");
             assert_eq!(
                 layout.stamp(line.as_bytes(), clock).map(|s| s.text),

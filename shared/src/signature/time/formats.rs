@@ -166,7 +166,7 @@ mod tests {
             assert_eq!(i128::from(ns), expected.as_nanosecond(), "{}", format.name);
             let text = format!("{}\n", format.example);
             assert!(
-                Layout::detect(text.as_bytes(), clock).is_dated(),
+                Layout::detect(text.as_bytes(), clock, &[]).is_dated(),
                 "{}",
                 format.name
             );
@@ -186,7 +186,10 @@ mod tests {
             "Foo  2 15:04:05 x",
         ] {
             let text = format!("{bad}\n");
-            assert!(!Layout::detect(text.as_bytes(), clock).is_dated(), "{bad}");
+            assert!(
+                !Layout::detect(text.as_bytes(), clock, &[]).is_dated(),
+                "{bad}"
+            );
         }
     }
 }
