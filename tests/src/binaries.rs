@@ -54,15 +54,11 @@ fn build() -> Result<PathBuf, String> {
             command.env(keep, value);
         }
     }
-    command.current_dir(crate::workspace_root()).args([
-        "build",
-        "--quiet",
-        "-p",
-        "sitrep",
-        "-p",
-        "sitrep-collector",
-        "--bins",
-    ]);
+    // The whole workspace, as the tests themselves are built: the same features,
+    // so that nothing is compiled twice.
+    command
+        .current_dir(crate::workspace_root())
+        .args(["build", "--quiet", "--workspace", "--bins"]);
     if profile_dir.ends_with("release") {
         command.arg("--release");
     }

@@ -103,6 +103,24 @@ fn codes_that_are_not_good_all_get_one_answer() -> Result<(), String> {
 }
 
 #[test]
+fn an_expired_code_is_refused_like_a_wrong_one() -> Result<(), String> {
+    let mut world = World::new()?;
+    let bundle = world.kept_bundle()?;
+    let link = world.collector.create_code(&world.ticket.id)?;
+    // Codes live three days; the collector's clock goes on by four.
+    world.collector.restart_at("+4d")?;
+    let ended = world.send(&bundle, &link)?;
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("expired") && ended.stderr.contains("hint:"),
+        "{}",
+        ended.stderr
+    );
+    assert!(bundle.exists(), "the bundle is gone");
+    Ok(())
+}
+
+#[test]
 fn what_is_no_honest_bundle_gets_its_reason() -> Result<(), String> {
     let world = World::new()?;
     let honest = std::fs::read(world.kept_bundle()?).map_err(|error| error.to_string())?;

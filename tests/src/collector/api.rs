@@ -1,22 +1,9 @@
-//! The support team's side: the real collector on a free loopback port, and an
-//! engineer who uses its public API.
+//! An engineer who uses the collector's public API.
 
-use crate::binaries;
-use crate::process::{self, Running, wait_for};
+use super::Collector;
+use crate::process::wait_for;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
-
-/// A running collector with one administrator.
-pub struct Collector {
-    process: Running,
-    data_dir: PathBuf,
-    address: SocketAddr,
-    token: String,
-    client: reqwest::blocking::Client,
-}
 
 /// A ticket, as far as the tests need it.
 #[derive(Debug, Clone)]
@@ -54,100 +41,7 @@ pub struct Evidence {
     pub text: String,
 }
 
-const PASSWORD: &str = "a-password-for-this-demo-only";
-const NAME: &str = "admin";
-
 impl Collector {
-    /// Starts a collector with a fresh `data_dir` and makes the administrator.
-    ///
-    /// # Errors
-    /// With what the collector wrote to its log, when it does not come up.
-    pub fn start(data_dir: &Path) -> Result<Self, String> {
-        std::fs::create_dir_all(data_dir)
-            .map_err(|error| format!("cannot make {}: {error}", data_dir.display()))?;
-        let (process, address) = launch(data_dir)?;
-        // Another test of this process may have been first: that is as good.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let client = reqwest::blocking::Client::builder()
-            .timeout(Duration::from_secs(60))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| error.to_string())?;
-        let mut collector = Self {
-            process,
-            data_dir: data_dir.to_path_buf(),
-            address,
-            token: String::new(),
-            client,
-        };
-        collector.token = collector.set_up()?;
-        Ok(collector)
-    }
-
-    /// The first administrator by the one-time setup token, and a token for the API.
-    fn set_up(&self) -> Result<String, String> {
-        let file = self.data_dir.join("setup-token");
-        let token = std::fs::read_to_string(&file)
-            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-        let body = json!({"token": token.trim(), "login": NAME, "password": PASSWORD});
-        let made = self.send(self.client.post(self.at("/api/v1/setup")).json(&body))?;
-        text(&made, "token")
-    }
-
-    /// Where it listens.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The URL of its pages.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    /// The administrator's name.
-    #[must_use]
-    pub fn admin_name(&self) -> &'static str {
-        NAME
-    }
-
-    /// The administrator's password.
-    #[must_use]
-    pub fn admin_password(&self) -> &'static str {
-        PASSWORD
-    }
-
-    /// Peak resident memory of the service itself, its children apart.
-    #[must_use]
-    pub fn peak_rss_bytes(&self) -> Option<u64> {
-        self.process.peak_rss_bytes()
-    }
-
-    /// Kills the service as a power cut would, and starts it again on the same
-    /// data and port.
-    ///
-    /// # Errors
-    /// When it does not come up again.
-    pub fn crash_and_restart(&mut self) -> Result<(), String> {
-        self.process.kill();
-        let (process, address) = launch_at(&self.data_dir, self.address)?;
-        self.process = process;
-        self.address = address;
-        Ok(())
-    }
-
-    /// Kills the service and leaves it down.
-    pub fn crash(&mut self) {
-        self.process.kill();
-    }
-
-    /// Waits for Ctrl-C, which ends the whole process group.
-    pub fn wait_until_interrupted(mut self) {
-        drop(self.process.wait(Duration::from_secs(30 * 24 * 3600)));
-    }
-
     /// Opens a ticket.
     ///
     /// # Errors
@@ -289,53 +183,6 @@ impl Collector {
         Ok(())
     }
 
-    /// Uploads bytes by tus 1.0, as any client with an upload code could.
-    ///
-    /// # Errors
-    /// With the collector's answer when it refuses.
-    pub fn upload_as_tus_client(&self, code: &str, name: &str, bytes: &[u8]) -> Result<(), String> {
-        let made = self
-            .client
-            .post(self.at("/api/v1/uploads"))
-            .bearer_auth(code)
-            .header("Tus-Resumable", "1.0.0")
-            .header("Upload-Length", bytes.len())
-            .header(
-                "Upload-Metadata",
-                format!("filename {}", base64(name.as_bytes())),
-            )
-            .send()
-            .map_err(|error| error.to_string())?;
-        let place = made
-            .headers()
-            .get("location")
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
-        let Some(place) = place else {
-            return Err(format!("no upload was made: {}", made.status()));
-        };
-        let url = if place.starts_with('/') {
-            self.at(&place)
-        } else {
-            place
-        };
-        let sent = self
-            .client
-            .patch(url)
-            .bearer_auth(code)
-            .header("Tus-Resumable", "1.0.0")
-            .header("Upload-Offset", 0)
-            .header("Content-Type", "application/offset+octet-stream")
-            .body(bytes.to_vec())
-            .send()
-            .map_err(|error| error.to_string())?;
-        if sent.status().is_success() {
-            Ok(())
-        } else {
-            Err(format!("the upload was refused: {}", sent.status()))
-        }
-    }
-
     /// Any GET of the API as the administrator.
     ///
     /// # Errors
@@ -378,8 +225,8 @@ impl Collector {
         Ok((status, response.json().unwrap_or(Value::Null)))
     }
 
-    fn at(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+    pub(super) fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url())
     }
 
     fn bytes(&self, path: &str) -> Result<Vec<u8>, String> {
@@ -412,73 +259,9 @@ impl Collector {
     }
 }
 
-fn launch(data_dir: &Path) -> Result<(Running, SocketAddr), String> {
-    launch_at(data_dir, SocketAddr::from(([127, 0, 0, 1], 0)))
-}
-
-/// Starts `sitrepd serve`; the address comes from the file that it writes when
-/// it is ready.
-fn launch_at(data_dir: &Path, listen: SocketAddr) -> Result<(Running, SocketAddr), String> {
-    let ready = data_dir.join("address");
-    drop(std::fs::remove_file(&ready));
-    let log_path = data_dir.join("service.log");
-    let log = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&log_path)
-        .map_err(|error| error.to_string())?;
-    let mut command = process::command(&binaries::sitrepd());
-    command
-        .arg("serve")
-        .env("SITREPD_DATA_DIR", data_dir)
-        .env("SITREPD_LISTEN", listen.to_string())
-        .env("SITREPD_TLS_MODE", "off")
-        .stdout(Stdio::null())
-        .stderr(log);
-    let mut process = Running::start(&mut command)?;
-    let mut address = None;
-    let came_up = wait_for("the collector to be ready", Duration::from_secs(30), || {
-        address = std::fs::read_to_string(&ready)
-            .ok()
-            .and_then(|text| text.trim().parse().ok());
-        address.is_some()
-    });
-    match (came_up, address) {
-        (Ok(()), Some(address)) => Ok((process, address)),
-        (error, _) => {
-            process.kill();
-            Err(format!(
-                "{error:?}\n{}",
-                std::fs::read_to_string(&log_path).unwrap_or_default()
-            ))
-        }
-    }
-}
-
-fn text(value: &Value, field: &str) -> Result<String, String> {
+pub(super) fn text(value: &Value, field: &str) -> Result<String, String> {
     value[field]
         .as_str()
         .map(str::to_owned)
         .ok_or_else(|| format!("no {field} in {value}"))
-}
-
-/// Standard base64, which tus wants for metadata.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let bits = group
-            .iter()
-            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
-            << (8 * (3 - group.len()));
-        for place in 0..4 {
-            let digit = usize::try_from(bits >> (18 - 6 * place) & 63).unwrap_or_default();
-            text.push(if place <= group.len() {
-                char::from(DIGITS[digit])
-            } else {
-                '='
-            });
-        }
-    }
-    text
 }

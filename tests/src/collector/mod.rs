@@ -1,0 +1,224 @@
+//! The support team's side: the real collector on a free loopback port. What an
+//! engineer asks of it is in `api`, what an uploader sends in `tus`.
+
+mod api;
+mod tus;
+
+pub use api::{Evidence, Finding, Ticket};
+
+use crate::binaries;
+use crate::process::{self, Running, wait_for};
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+/// A running collector with one administrator.
+pub struct Collector {
+    process: Running,
+    data_dir: PathBuf,
+    setting: Setting,
+    address: SocketAddr,
+    token: String,
+    client: reqwest::blocking::Client,
+}
+
+/// What a collector in a test may have that others have not.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Setting {
+    /// HTTPS with a certificate of its own instead of plain HTTP.
+    pub tls: bool,
+    /// Its clock, as `faketime` writes it: `+80h`.
+    pub clock: Option<&'static str>,
+}
+
+const PASSWORD: &str = "a-password-for-this-demo-only";
+const NAME: &str = "admin";
+
+impl Collector {
+    /// Starts a collector with a fresh `data_dir` and makes the administrator.
+    ///
+    /// # Errors
+    /// With what the collector wrote to its log, when it does not come up.
+    pub fn start(data_dir: &Path) -> Result<Self, String> {
+        Self::start_with(data_dir, Setting::default())
+    }
+
+    /// [`Collector::start`] with something special.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn start_with(data_dir: &Path, setting: Setting) -> Result<Self, String> {
+        std::fs::create_dir_all(data_dir)
+            .map_err(|error| format!("cannot make {}: {error}", data_dir.display()))?;
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (process, address) = launch(data_dir, anywhere, setting)?;
+        let mut collector = Self {
+            process,
+            data_dir: data_dir.to_path_buf(),
+            setting,
+            address,
+            token: String::new(),
+            client: client(setting.tls.then(|| certificate(data_dir)).as_deref())?,
+        };
+        collector.token = collector.set_up()?;
+        Ok(collector)
+    }
+
+    /// The first administrator by the one-time setup token, and a token for the API.
+    fn set_up(&self) -> Result<String, String> {
+        let file = self.data_dir.join("setup-token");
+        let token = std::fs::read_to_string(&file)
+            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        let body = json!({"token": token.trim(), "login": NAME, "password": PASSWORD});
+        let made = self.post("/api/v1/setup", &body)?;
+        api::text(&made, "token")
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of its pages.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.setting.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The certificate that a customer has to trust, under TLS.
+    #[must_use]
+    pub fn certificate(&self) -> PathBuf {
+        certificate(&self.data_dir)
+    }
+
+    /// The administrator's name.
+    #[must_use]
+    pub fn admin_name(&self) -> &'static str {
+        NAME
+    }
+
+    /// The administrator's password.
+    #[must_use]
+    pub fn admin_password(&self) -> &'static str {
+        PASSWORD
+    }
+
+    /// Peak resident memory of the service itself, its children apart.
+    #[must_use]
+    pub fn peak_rss_bytes(&self) -> Option<u64> {
+        self.process.peak_rss_bytes()
+    }
+
+    /// Kills the service as a power cut would, and starts it again on the same
+    /// data and port.
+    ///
+    /// # Errors
+    /// When it does not come up again.
+    pub fn crash_and_restart(&mut self) -> Result<(), String> {
+        self.process.kill();
+        let (process, address) = launch(&self.data_dir, self.address, self.setting)?;
+        self.process = process;
+        self.address = address;
+        Ok(())
+    }
+
+    /// Starts again with another clock, see [`Setting::clock`].
+    ///
+    /// # Errors
+    /// When it does not come up again.
+    pub fn restart_at(&mut self, clock: &'static str) -> Result<(), String> {
+        self.setting.clock = Some(clock);
+        self.crash_and_restart()
+    }
+
+    /// Kills the service and leaves it down.
+    pub fn crash(&mut self) {
+        self.process.kill();
+    }
+
+    /// Waits for Ctrl-C, which ends the whole process group.
+    pub fn wait_until_interrupted(mut self) {
+        drop(self.process.wait(Duration::from_secs(30 * 24 * 3600)));
+    }
+}
+
+fn certificate(data_dir: &Path) -> PathBuf {
+    data_dir.join("tls/certificate.pem")
+}
+
+fn client(certificate: Option<&Path>) -> Result<reqwest::blocking::Client, String> {
+    // Another test of this process may have been first: that is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let mut client = reqwest::blocking::Client::builder()
+        .timeout(Duration::from_secs(60))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    let trusted = match certificate {
+        Some(path) => {
+            let pem =
+                std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string())?
+        }
+        None => Vec::new(),
+    };
+    client = client.tls_certs_only(trusted);
+    client.build().map_err(|error| error.to_string())
+}
+
+/// Starts `sitrepd serve`; the address comes from the file that it writes when
+/// it is ready.
+fn launch(
+    data_dir: &Path,
+    listen: SocketAddr,
+    setting: Setting,
+) -> Result<(Running, SocketAddr), String> {
+    let ready = data_dir.join("address");
+    drop(std::fs::remove_file(&ready));
+    let log_path = data_dir.join("service.log");
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&log_path)
+        .map_err(|error| error.to_string())?;
+    let mut command = match setting.clock {
+        // Timers stay true: only what time it is changes, as on a host with a wrong clock.
+        Some(clock) => {
+            let mut command = process::command(Path::new("/usr/bin/faketime"));
+            command
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+                .args(["-f", clock])
+                .arg(binaries::sitrepd());
+            command
+        }
+        None => process::command(&binaries::sitrepd()),
+    };
+    command
+        .arg("serve")
+        .env("SITREPD_DATA_DIR", data_dir)
+        .env("SITREPD_LISTEN", listen.to_string())
+        .env("SITREPD_TLS_MODE", if setting.tls { "own" } else { "off" })
+        .stdout(Stdio::null())
+        .stderr(log);
+    let mut process = Running::start(&mut command)?;
+    let mut address = None;
+    let came_up = wait_for("the collector to be ready", Duration::from_secs(30), || {
+        address = std::fs::read_to_string(&ready)
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        address.is_some()
+    });
+    match (came_up, address) {
+        (Ok(()), Some(address)) => Ok((process, address)),
+        (error, _) => {
+            process.kill();
+            Err(format!(
+                "{error:?}\n{}",
+                std::fs::read_to_string(&log_path).unwrap_or_default()
+            ))
+        }
+    }
+}
