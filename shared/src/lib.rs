@@ -4,6 +4,7 @@
 
 pub mod archive;
 pub mod bundle;
+mod data;
 pub mod error;
 pub mod escape;
 pub mod facts;

@@ -56,9 +56,12 @@ fn build() -> Result<PathBuf, String> {
     }
     // The whole workspace, as the tests themselves are built: the same features,
     // so that nothing is compiled twice.
-    command
-        .current_dir(crate::workspace_root())
-        .args(["build", "--quiet", "--workspace", "--bins"]);
+    command.current_dir(crate::workspace_root()).args([
+        "build",
+        "--quiet",
+        "--workspace",
+        "--bins",
+    ]);
     if profile_dir.ends_with("release") {
         command.arg("--release");
     }

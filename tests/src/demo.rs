@@ -91,9 +91,14 @@ fn demo(once: bool) -> Result<(), String> {
             finding.title
         ));
         for evidence in finding.evidence.iter().take(2) {
+            // What is known from facts has a file, but no line.
+            let line = match evidence.line {
+                0 => String::new(),
+                line => format!(":{line}"),
+            };
             say(&format!(
-                "     {}:{}\n       {}",
-                evidence.file, evidence.line, evidence.text
+                "     {}{line}\n       {}",
+                evidence.file, evidence.text
             ));
         }
     }

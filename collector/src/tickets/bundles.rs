@@ -27,7 +27,9 @@ impl Tickets for OwnTickets {
             if !codes::consume(tx, &upload.code_id, now).await? {
                 return Ok(false);
             }
-            let size = format_bytes(upload.offset_bytes.unsigned_abs());
+            // The row is from before the last bytes were counted; a complete upload knows its length.
+            let bytes = upload.length_bytes.unwrap_or(upload.offset_bytes);
+            let size = format_bytes(bytes.unsigned_abs());
             let body = format!("{} · {size} · sha256 {sha256}", upload.filename);
             let actor = Actor::Uploader {
                 code_id: upload.code_id.clone(),

@@ -3,39 +3,14 @@
 //! A file holds what is looked for (key words, token formats), what that removes and leaves in
 //! words, and examples that are run as tests.
 
+use crate::data;
 use crate::redact::Level;
 use serde::Deserialize;
 use std::sync::OnceLock;
 
-/// The data files; one line each.
-const FILES: &[(&str, &str)] = &[
-    ("keys.yaml", include_str!("../../redaction/keys.yaml")),
-    ("url.yaml", include_str!("../../redaction/url.yaml")),
-    ("header.yaml", include_str!("../../redaction/header.yaml")),
-    ("token.yaml", include_str!("../../redaction/token.yaml")),
-    ("pem.yaml", include_str!("../../redaction/pem.yaml")),
-    ("hash.yaml", include_str!("../../redaction/hash.yaml")),
-    ("cli.yaml", include_str!("../../redaction/cli.yaml")),
-    ("router.yaml", include_str!("../../redaction/router.yaml")),
-    ("vpn.yaml", include_str!("../../redaction/vpn.yaml")),
-    (
-        "identity.yaml",
-        include_str!("../../redaction/identity.yaml"),
-    ),
-    ("k8s.yaml", include_str!("../../redaction/k8s.yaml")),
-];
-
 /// A rule or a family that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RuleError {
-    /// The data file does not parse.
-    #[error("rule file {file}: {message}")]
-    Parse {
-        /// File name.
-        file: String,
-        /// What is wrong, with the line where the parser knows it.
-        message: String,
-    },
     /// A pattern is not a valid expression or too large.
     #[error("pattern of rule {rule}")]
     Pattern {
@@ -190,12 +165,8 @@ pub struct Example {
     pub kept: Vec<String>,
 }
 
-/// Reads one family.
-pub(crate) fn parse(file: &str, text: &str) -> Result<Family, RuleError> {
-    let family: Family = serde_saphyr::from_str(text).map_err(|e| RuleError::Parse {
-        file: file.to_owned(),
-        message: e.to_string(),
-    })?;
+/// Checks what the data format cannot.
+fn check(family: Family) -> Result<Family, RuleError> {
     for rule in &family.rules {
         if rule.mark.len() > 7 || !rule.mark.bytes().all(|b| b.is_ascii_lowercase()) {
             return Err(RuleError::Rule {
@@ -219,11 +190,11 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Family, RuleError> {
 pub fn families() -> &'static [Family] {
     static LOADED: OnceLock<Vec<Family>> = OnceLock::new();
     LOADED.get_or_init(|| {
-        FILES
-            .iter()
-            .map(|(file, text)| {
-                parse(file, text).expect("the families that are compiled in are valid")
-            })
+        data::unpack(data::REDACTION)
+            .expect("the families that are compiled in are well-formed")
+            .into_iter()
+            .flat_map(|(_, families)| families)
+            .map(|family| check(family).expect("the families that are compiled in are valid"))
             .collect()
     })
 }
@@ -234,8 +205,11 @@ mod tests {
 
     #[test]
     fn every_family_loads_and_has_examples_of_both_kinds() {
-        for (file, text) in FILES {
-            let family = parse(file, text).unwrap_or_else(|e| panic!("{file}: {e}"));
+        let written = data::written("redaction");
+        assert_eq!(written.len(), families().len());
+        for (file, text) in written {
+            let family = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{file}: {e}"));
+            let family = check(family).unwrap_or_else(|e| panic!("{file}: {e}"));
             assert!(
                 !family.removes.is_empty() && !family.leaves.is_empty(),
                 "{file}"
@@ -253,7 +227,6 @@ mod tests {
 
     #[test]
     fn refuses_what_it_does_not_know() {
-        assert!(parse("x", "family: x\nsurprise: 1\n").is_err());
-        assert!(parse("x", "[").is_err());
+        assert!(serde_saphyr::from_str::<Family>("family: x\nsurprise: 1\n").is_err());
     }
 }

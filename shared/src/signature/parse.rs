@@ -75,19 +75,36 @@ impl Catalogue {
         N: AsRef<str>,
         T: AsRef<str>,
     {
+        Self::collect(files.into_iter().map(|(name, text)| {
+            let documents = read(name.as_ref(), text.as_ref());
+            (name, documents)
+        }))
+    }
+
+    /// Checks the documents of each file; of a file that could not be read there is the reason.
+    pub(super) fn collect<N: AsRef<str>>(
+        files: impl Iterator<Item = (N, Result<Vec<RawDocument>, LoadError>)>,
+    ) -> Result<Self, Vec<LoadError>> {
         let mut signatures: Vec<Signature> = Vec::new();
         let mut errors = Vec::new();
         let mut seen = HashSet::new();
-        for (name, text) in files {
-            let mut read = load_file(name.as_ref(), text.as_ref(), &mut errors);
-            read.retain(|signature| {
+        for (name, documents) in files {
+            let documents = match documents {
+                Ok(documents) => documents,
+                Err(error) => {
+                    errors.push(error);
+                    continue;
+                }
+            };
+            let mut checked = check_file(name.as_ref(), documents, &mut errors);
+            checked.retain(|signature| {
                 let fresh = seen.insert(signature.rule_id.clone());
                 if !fresh {
                     errors.push(duplicate(signature));
                 }
                 fresh
             });
-            signatures.append(&mut read);
+            signatures.append(&mut checked);
         }
         if errors.is_empty() {
             Ok(Self { signatures })
@@ -113,19 +130,22 @@ fn duplicate(signature: &Signature) -> LoadError {
     }
 }
 
-fn load_file(name: &str, text: &str, errors: &mut Vec<LoadError>) -> Vec<Signature> {
+/// The documents of a YAML file.
+fn read(name: &str, text: &str) -> Result<Vec<RawDocument>, LoadError> {
+    serde_saphyr::from_multiple_with_options(text, Options::default()).map_err(|error| {
+        let line = error.location().map_or(1, |l| l.line());
+        let message = yaml_message(&error.without_snippet().to_string());
+        let hint = yaml_hint(text, &message);
+        Fault::new(line, message, hint).in_file(name)
+    })
+}
+
+fn check_file(
+    name: &str,
+    documents: Vec<RawDocument>,
+    errors: &mut Vec<LoadError>,
+) -> Vec<Signature> {
     let mut signatures = Vec::new();
-    let documents =
-        match serde_saphyr::from_multiple_with_options::<RawDocument>(text, Options::default()) {
-            Ok(documents) => documents,
-            Err(error) => {
-                let line = error.location().map_or(1, |l| l.line());
-                let message = yaml_message(&error.without_snippet().to_string());
-                let hint = yaml_hint(text, &message);
-                errors.push(Fault::new(line, message, hint).in_file(name));
-                return signatures;
-            }
-        };
     let mut any_rules = false;
     for document in documents {
         if document.section.as_deref().is_some_and(|s| s != "rules") {

@@ -184,7 +184,7 @@ fn steps() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signature::embedded::FILES;
+    use crate::data;
 
     /// Checks types, required and unknown keys: enough to see that schema and files agree.
     fn faults(schema: &Value, root: &Value, value: &Value, path: &str, faults: &mut Vec<String>) {
@@ -259,10 +259,11 @@ mod tests {
     #[test]
     fn every_file_of_the_catalogue_fits_the_schema() {
         let schema = schema();
-        for (name, text) in FILES {
-            let value: Value = serde_saphyr::from_str(text).unwrap();
+        for (name, documents) in data::unpack::<Value>(data::SIGNATURES).unwrap() {
             let mut found = Vec::new();
-            faults(&schema, &schema, &value, name, &mut found);
+            for value in &documents {
+                faults(&schema, &schema, value, &name, &mut found);
+            }
             assert!(found.is_empty(), "{found:?}");
         }
     }

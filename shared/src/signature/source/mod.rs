@@ -7,10 +7,8 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::time::FORMATS;
+use crate::data;
 pub(super) use origin::unit;
-
-/// The map that is built in.
-const EMBEDDED: &str = include_str!("../../../signatures/sources.yaml");
 
 /// A source map that cannot be read.
 #[derive(Debug, Error)]
@@ -77,7 +75,13 @@ impl SourceMap {
     /// # Errors
     /// The built-in map is broken; a test makes sure that it is not.
     pub fn embedded() -> Result<Self, SourceError> {
-        Self::load("sources.yaml", EMBEDDED)
+        let name = "sources.yaml";
+        let files = data::unpack::<RawMap>(data::SOURCES).map_err(|error| SourceError {
+            name: name.to_owned(),
+            message: error.to_string(),
+        })?;
+        let maps = files.into_iter().flat_map(|(_, documents)| documents);
+        Self::check(name, maps.flat_map(|map| map.sources).collect())
     }
 
     /// Reads a map of the operator's.
@@ -85,24 +89,26 @@ impl SourceMap {
     /// # Errors
     /// The text is not a source map, or names a form of time stamps that does not exist.
     pub fn load(name: &str, text: &str) -> Result<Self, SourceError> {
-        let fault = |message: String| SourceError {
+        let map: RawMap = serde_saphyr::from_str(text).map_err(|error| SourceError {
             name: name.to_owned(),
-            message,
-        };
-        let map: RawMap =
-            serde_saphyr::from_str(text).map_err(|e| fault(e.without_snippet().to_string()))?;
-        let mut named = map
-            .sources
+            message: error.without_snippet().to_string(),
+        })?;
+        Self::check(name, map.sources)
+    }
+
+    fn check(name: &str, sources: Vec<Source>) -> Result<Self, SourceError> {
+        let mut named = sources
             .iter()
             .flat_map(|s| s.formats.iter().map(|f| (&s.name, f)));
         if let Some((source, format)) =
             named.find(|(_, format)| FORMATS.iter().all(|known| known.name != **format))
         {
-            return Err(fault(format!("{source}: there is no format `{format}`")));
+            return Err(SourceError {
+                name: name.to_owned(),
+                message: format!("{source}: there is no format `{format}`"),
+            });
         }
-        Ok(Self {
-            sources: map.sources,
-        })
+        Ok(Self { sources })
     }
 
     /// Adds the sources of another map; a source of the same name is replaced, unless the other one
