@@ -39,6 +39,9 @@ fn from_trouble_to_tagged_ticket() -> Result<(), String> {
         "--no-send",
         "--yes",
         "--allow-partial",
+        // A loaded test machine is not what this story is about.
+        "--max-time",
+        "300s",
         "--output",
         &bundle,
         "--json",
