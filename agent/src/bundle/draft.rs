@@ -12,6 +12,7 @@ use sitrep_shared::bundle::limits::Limits;
 use sitrep_shared::bundle::manifest::{Item, Kind, Manifest, Outcome};
 use sitrep_shared::bundle::reader::Index;
 use sitrep_shared::bundle::{Edit, reseal};
+use sitrep_shared::redact::Redactor;
 use sitrep_shared::time::UtcMs;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -96,6 +97,12 @@ impl Draft {
             redaction,
             facts,
         })
+    }
+
+    /// Searches it once more when redaction is strict.
+    pub fn guard(&self, redactor: &Redactor) -> Result<(), Failure> {
+        let mut file = self.spool.handle().map_err(|error| error.failure())?;
+        super::guard::check(redactor, &self.index, &mut file)
     }
 
     /// The manifest as sealed.

@@ -7,15 +7,16 @@ use super::spool::{Spool, StateDir};
 use super::{meta, readme, seal_failure};
 use crate::analysis::Analysis;
 use crate::cli::App;
+use crate::collect::cgroup::{Bounds, Membership};
 use crate::collect::{self, Cancel, Host, Miss, Params, Read, RunSummary};
 use crate::consent::glob;
 use crate::error::{Exit, Failure};
 use crate::plan::{self, Plan};
 use crate::profile::Profile;
-use crate::ui::Progress;
+use crate::ui::{Line, Progress};
 use serde_json::{Value, json};
 use sitrep_shared::bundle::layout;
-use sitrep_shared::bundle::manifest::{AgentRef, Cost, Item, Kind, Manifest, ProfileRef, SCHEMA};
+use sitrep_shared::bundle::manifest::{AgentRef, Item, Kind, Manifest, ProfileRef, SCHEMA};
 use sitrep_shared::bundle::{BundleWriter, Reserved, WriterOptions};
 use sitrep_shared::redact::{FileContext, Redactor};
 use sitrep_shared::size::format_bytes;
@@ -75,7 +76,11 @@ fn obey(app: &App, plan: &mut Plan) {
         let named = denied
             .iter()
             .any(|pattern| names.iter().any(|name| glob(pattern, name)));
-        if named || (no_commands && item.kind == Kind::Command) {
+        let program = match &item.read {
+            Read::Log(log) => log.runs_program(),
+            _ => item.kind == Kind::Command,
+        };
+        if named || (no_commands && program) {
             item.read = Read::Nothing(Miss::skipped("not allowed by this host's policy"));
         }
     }
@@ -91,6 +96,7 @@ pub fn gather(
     let Prepared { host, plan, name } = prepared;
     let now = (app.ui.io.now)();
     room(app, &dir, plan.estimate(&host).bytes)?;
+    let (group, notes) = be_modest(app);
     let redactor = super::redactor::build(app, &host, &name, &request.secrets)?;
     let analysis = Analysis::new().map_err(|error| Failure::internal("cannot analyse", error))?;
     let spool = dir.spool().map_err(|error| error.failure())?;
@@ -121,12 +127,14 @@ pub fn gather(
     );
     recorder.items.push(document_item(layout::README));
     let summary = collect::run(&host, &plan, &mut recorder, &cancel);
+    drop(group);
     let recorded = recorder.finish();
     if app.ui.io.interrupt.signal().is_some() {
         return Err(app.interrupted());
     }
     let recorded = recorded.map_err(|error| seal_failure("cannot write the bundle", error))?;
     account(&mut manifest, &summary);
+    manifest.cost.notes = notes;
     Sealing {
         request,
         manifest,
@@ -189,7 +197,7 @@ impl Sealing<'_> {
             .items()
             .map(|item| (self.redactor.name(&item.id).into_owned(), item.why));
         let whys: BTreeMap<String, &'static str> = whys.collect();
-        Draft::open(Parts {
+        let draft = Draft::open(Parts {
             spool: self.spool,
             dir: self.dir,
             occasion: self.request.occasion,
@@ -199,7 +207,9 @@ impl Sealing<'_> {
             findings,
             redaction,
             facts,
-        })
+        })?;
+        draft.guard(self.redactor)?;
+        Ok(draft)
     }
 
     /// Facts were read before redaction; as text they go through it like everything else.
@@ -247,6 +257,30 @@ fn open_host(request: &Request) -> Result<Host, Failure> {
         Some(root) => Host::at(root).map_err(|error| {
             Failure::usage(format!("cannot open the root {}", root.display())).because(error)
         }),
+    }
+}
+
+/// Takes the lowest priority and, where bounds are set, a control group of our own. What the host does not
+/// allow is noted, and the run goes on.
+fn be_modest(app: &mut App) -> (Membership, Vec<String>) {
+    collect::sys::be_harmless();
+    let bounds = Bounds {
+        memory_bytes: app.config.bytes("limits.max_memory"),
+        cpu_percent: app.config.percent("limits.max_cpu"),
+    };
+    if bounds.is_open() {
+        return (Membership::default(), Vec::new());
+    }
+    match Membership::enter(bounds) {
+        Ok(group) => (group, Vec::new()),
+        Err(error) => {
+            let note = format!(
+                "--max-memory and --max-cpu do not hold: {}",
+                sitrep_shared::error::chain(&error)
+            );
+            app.ui.status(&Line::of(format!("  ! {note}")));
+            (Membership::default(), vec![note])
+        }
     }
 }
 
@@ -306,15 +340,6 @@ fn manifest(
 }
 
 fn account(manifest: &mut Manifest, summary: &RunSummary) {
-    let cost = &summary.cost;
     manifest.duration_ms = summary.duration_ms;
-    manifest.cost = Cost {
-        user_ms: cost.user_ms,
-        sys_ms: cost.sys_ms,
-        peak_rss_bytes: cost.peak_rss_bytes,
-        read_bytes: cost.read_bytes,
-        written_bytes: cost.written_bytes,
-        children_cpu_ms: cost.children_cpu_ms,
-        modules_added: Vec::new(),
-    };
+    manifest.cost.clone_from(&summary.cost);
 }

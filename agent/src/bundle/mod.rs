@@ -3,6 +3,7 @@
 mod derived;
 mod draft;
 mod gather;
+mod guard;
 mod meta;
 mod readme;
 mod recorder;

@@ -46,6 +46,12 @@ struct Handling {
     /// Work here instead of the agent's own directory
     #[arg(long, value_name = "DIR")]
     tmp_dir: Option<PathBuf>,
+    /// Take at most this much memory, with all commands (root)
+    #[arg(long, value_name = "BYTES")]
+    max_memory: Option<String>,
+    /// Take at most this much of one processor: 50% (root)
+    #[arg(long, value_name = "PERCENT")]
+    max_cpu: Option<String>,
     /// Send the bundle
     #[arg(long, conflicts_with = "no_send")]
     send: bool,
@@ -145,6 +151,8 @@ pub fn contact(app: &mut App, destination: Destination) -> Result<(Collector, Co
 impl Handling {
     fn apply(&self, app: &mut App) -> Result<(), Failure> {
         let flags = [
+            ("limits.max_memory", "--max-memory", &self.max_memory),
+            ("limits.max_cpu", "--max-cpu", &self.max_cpu),
             ("redact.mode", "--redact", &self.redact),
             (
                 "redact.words_file",

@@ -40,6 +40,20 @@ pub fn run(
     cancel: &Cancel,
     sink: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<Ended, Miss> {
+    run_on(Stdio::null(), argv, timeout, cancel, sink)
+}
+
+/// The same with an input.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_on(
+    input: Stdio,
+    argv: &[String],
+    timeout: Duration,
+    cancel: &Cancel,
+    sink: &mut dyn FnMut(&[u8]) -> bool,
+) -> Result<Ended, Miss> {
     let Some((name, args)) = argv.split_first() else {
         return Err(Miss::failed("empty command"));
     };
@@ -57,7 +71,7 @@ pub fn run(
         .env("LC_ALL", "C.UTF-8")
         .env("HOME", "/")
         .current_dir("/")
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);

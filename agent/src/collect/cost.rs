@@ -36,6 +36,7 @@ impl Meter {
                 .children_cpu_ms
                 .saturating_sub(self.before.children_cpu_ms),
             modules_added: added,
+            ..Cost::default()
         }
     }
 }
@@ -80,6 +81,6 @@ fn readings() -> Cost {
         peak_rss_bytes: field(&status, "VmHWM:") * 1024,
         read_bytes: field(&io, "rchar: "),
         written_bytes: field(&io, "wchar: "),
-        modules_added: Vec::new(),
+        ..Cost::default()
     }
 }

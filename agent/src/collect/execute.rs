@@ -146,7 +146,13 @@ impl Worker {
         match &item.read {
             Read::Nothing(miss) => Err(miss.clone()),
             Read::File { tail } => file(host, &item.origin, *tail, out),
-            Read::Log(log) => logs::read(host, params, &item.origin, log, &mut self.groups, out),
+            Read::Log(log) => {
+                if log.runs_program() {
+                    self.shared.commands.fetch_add(1, Ordering::SeqCst);
+                }
+                let groups = &mut self.groups;
+                logs::read(host, params, &item.origin, log, groups, (cancel, out))
+            }
             Read::Command { argv } => {
                 self.shared.commands.fetch_add(1, Ordering::SeqCst);
                 command(argv, cancel, out)

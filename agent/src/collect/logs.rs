@@ -1,6 +1,7 @@
 //! Reads a group of rotated logs, newest file first, keeping the newest lines that fit the group's budget
-//! and the time window. Rotated `.gz` files are stored decompressed, so that they can be redacted.
+//! and the time window. Packed files are stored unpacked (see `unpack`), so that they can be redacted.
 
+use super::cancel::Cancel;
 use super::execute::Done;
 use super::host::Host;
 use super::logtime::{Clock, of_line};
@@ -8,13 +9,13 @@ use super::miss::Miss;
 use super::out::Out;
 use super::sink::Truncated;
 use super::source::Params;
+use super::unpack::{self, Packing};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 
 /// Bytes read at a time.
-const STEP: usize = 128 << 10;
+pub(super) const STEP: usize = 128 << 10;
 /// Bytes looked at to find a datable line.
 const PROBE: usize = 16 << 10;
 
@@ -25,8 +26,15 @@ pub struct LogItem {
     pub group: String,
     /// The budget of the group.
     pub group_bytes: u64,
-    /// Whether it is to be decompressed.
-    pub gzip: bool,
+    /// How it is packed.
+    pub packing: Packing,
+}
+
+impl LogItem {
+    /// Whether a program of the host is needed to read it.
+    pub fn runs_program(&self) -> bool {
+        matches!(self.packing, Packing::Program(_))
+    }
 }
 
 /// Bytes used by each group so far.
@@ -34,10 +42,10 @@ pub type Groups = HashMap<String, u64>;
 
 /// The time window and how to read times.
 #[derive(Clone, Copy, Debug)]
-struct Window {
+pub(super) struct Window {
     since: Option<i64>,
     until: Option<i64>,
-    clock: Clock,
+    pub(super) clock: Clock,
 }
 
 impl Window {
@@ -53,11 +61,11 @@ impl Window {
         }
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.since.is_none() && self.until.is_none()
     }
 
-    fn holds(&self, ms: i64) -> bool {
+    pub(super) fn holds(&self, ms: i64) -> bool {
         self.since.is_none_or(|s| ms >= s) && self.until.is_none_or(|u| ms <= u)
     }
 }
@@ -69,7 +77,7 @@ pub(crate) fn read(
     path: &str,
     log: &LogItem,
     groups: &mut Groups,
-    out: &mut Out,
+    (cancel, out): (&Cancel, &mut Out),
 ) -> Result<Done, Miss> {
     let used = groups.entry(log.group.clone()).or_default();
     let room = log.group_bytes.saturating_sub(*used).min(out.room());
@@ -81,10 +89,10 @@ pub(crate) fn read(
     }
     let (file, meta) = host.open(path)?;
     let window = Window::of(params);
-    let result = if log.gzip {
-        unzip(file, window, room, out)
-    } else {
-        plain(&file, meta.size, window, room, out)
+    let result = match log.packing {
+        Packing::Plain => plain(&file, meta.size, window, room, out),
+        Packing::Gzip => unpack::gzip(file, window, room, out),
+        Packing::Program(program) => unpack::program(program, file, window, cancel, out),
     };
     let _ = rustix::fs::fadvise(host.open(path)?.0, 0, None, rustix::fs::Advice::DontNeed);
     *used += out.len();
@@ -165,25 +173,54 @@ fn copy(
     Ok(())
 }
 
-/// The first datable line that begins at or after `from`: its offset and time.
-fn first_time(file: &File, from: u64, size: u64, clock: Clock) -> Result<Option<(u64, i64)>, Miss> {
+/// The first datable line that begins in `from..to`: its offset and time.
+fn first_time(file: &File, from: u64, to: u64, clock: Clock) -> Result<Option<(u64, i64)>, Miss> {
     let mut buffer = vec![0; PROBE];
-    let n = file.read_at(&mut buffer, from)?;
-    let mut at = 0;
-    if from > 0 && byte_at(file, from - 1)? != b'\n' {
-        match memchr::memchr(b'\n', &buffer[..n]) {
-            Some(end) => at = end + 1,
-            None => return Ok(None),
+    let mut line = if from == 0 || byte_at(file, from - 1)? == b'\n' {
+        from
+    } else {
+        next_line(file, from, to)?
+    };
+    while line < to {
+        let n = file.read_at(&mut buffer, line)?;
+        let block = &buffer[..n];
+        let mut at = 0;
+        while at < n && line + (at as u64) < to {
+            let end = memchr::memchr(b'\n', &block[at..]).map(|e| at + e);
+            // A line that the block cuts is looked at again from its beginning, unless it is longer.
+            if end.is_none() && at > 0 {
+                break;
+            }
+            if let Some(ms) = of_line(&block[at..end.unwrap_or(n)], clock) {
+                return Ok(Some((line + at as u64, ms)));
+            }
+            at = end.map_or(n, |e| e + 1);
         }
-    }
-    while at < n && from + (at as u64) < size {
-        let end = memchr::memchr(b'\n', &buffer[at..n]).map_or(n, |e| at + e);
-        if let Some(ms) = of_line(&buffer[at..end], clock) {
-            return Ok(Some((from + at as u64, ms)));
+        match at {
+            0 => return Ok(None),
+            _ if at == n && block[n - 1] != b'\n' => {
+                line = next_line(file, line + n as u64, to)?;
+            }
+            _ => line += at as u64,
         }
-        at = end + 1;
     }
     Ok(None)
+}
+
+/// Where the line after the one that holds `from` begins, or `to`.
+fn next_line(file: &File, mut from: u64, to: u64) -> Result<u64, Miss> {
+    let mut buffer = vec![0; STEP];
+    while from < to {
+        let n = file.read_at(&mut buffer, from)?;
+        if n == 0 {
+            break;
+        }
+        if let Some(at) = memchr::memchr(b'\n', &buffer[..n]) {
+            return Ok(from + at as u64 + 1);
+        }
+        from += n as u64;
+    }
+    Ok(to)
 }
 
 /// The offset of the first line for which `past` holds, in a file whose lines are in order of time.
@@ -191,7 +228,7 @@ fn bisect(file: &File, size: u64, clock: Clock, past: &dyn Fn(i64) -> bool) -> R
     let (mut low, mut high) = (0, size);
     while high - low > PROBE as u64 / 2 {
         let middle = low + (high - low) / 2;
-        match first_time(file, middle, size, clock)? {
+        match first_time(file, middle, high, clock)? {
             Some((_, ms)) if !past(ms) => low = middle,
             _ => high = middle,
         }
@@ -205,128 +242,4 @@ fn bisect(file: &File, size: u64, clock: Clock, past: &dyn Fn(i64) -> bool) -> R
         at = line + 1;
     }
     Ok(size)
-}
-
-fn unzip(mut file: File, window: Window, room: u64, out: &mut Out) -> Result<Done, Miss> {
-    let mut done = Done::default();
-    let mut skip = 0;
-    if let Some(whole) = unzipped_size(&mut file).filter(|w| *w > room && window.is_open()) {
-        skip = whole - room;
-        done.original_bytes = Some(whole);
-        done.truncated = Some(Truncated {
-            end: "head",
-            limit_bytes: room,
-        });
-    }
-    let mut reader = flate2::read::MultiGzDecoder::new(file);
-    let mut filter = Filter::new(window, skip);
-    let mut buffer = vec![0; STEP];
-    let mut taken = 0_u64;
-    loop {
-        let n = match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(e) => {
-                done.note = Some(Miss::partial(format!(
-                    "the compressed data is damaged: {e}"
-                )));
-                break;
-            }
-        };
-        taken += n as u64;
-        if !filter.push(&buffer[..n], out) || !out.check() || out.len() > room {
-            break;
-        }
-    }
-    done.original_bytes = Some(done.original_bytes.unwrap_or(taken));
-    if out.is_empty() && !window.is_open() && done.note.is_none() {
-        return Err(Miss::skipped("no line lies in the time window"));
-    }
-    Ok(done)
-}
-
-/// The size before compression as the file's last four bytes say; right for single files under 4 GiB, and
-/// only used to decide where to begin.
-fn unzipped_size(file: &mut File) -> Option<u64> {
-    let mut tail = [0; 4];
-    file.seek(SeekFrom::End(-4)).ok()?;
-    let read = file.read_exact(&mut tail);
-    file.seek(SeekFrom::Start(0)).ok()?;
-    read.ok().map(|()| u64::from(u32::from_le_bytes(tail)))
-}
-
-/// Passes the lines of the window on, without holding more of a line than its beginning.
-struct Filter {
-    window: Window,
-    skip: u64,
-    head: Vec<u8>,
-    keeping: bool,
-    in_line: bool,
-    cut_line: bool,
-}
-
-impl Filter {
-    fn new(window: Window, skip: u64) -> Self {
-        let keeping = window.is_open();
-        Self {
-            window,
-            skip,
-            head: Vec::new(),
-            keeping,
-            in_line: false,
-            cut_line: skip > 0,
-        }
-    }
-
-    fn push(&mut self, mut bytes: &[u8], out: &mut Out) -> bool {
-        let skipped = usize::try_from(self.skip)
-            .unwrap_or(usize::MAX)
-            .min(bytes.len());
-        self.skip -= skipped as u64;
-        bytes = &bytes[skipped..];
-        if self.skip > 0 {
-            return true;
-        }
-        if self.cut_line {
-            let Some(at) = memchr::memchr(b'\n', bytes) else {
-                return true;
-            };
-            bytes = &bytes[at + 1..];
-            self.cut_line = false;
-        }
-        if self.window.is_open() {
-            return bytes.is_empty() || out.push(bytes);
-        }
-        while !bytes.is_empty() {
-            let end = memchr::memchr(b'\n', bytes).map(|at| at + 1);
-            let piece = &bytes[..end.unwrap_or(bytes.len())];
-            bytes = &bytes[piece.len()..];
-            if !self.piece(piece, end.is_some(), out) {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// A part of a line; `ends` when it is the last one.
-    fn piece(&mut self, piece: &[u8], ends: bool, out: &mut Out) -> bool {
-        let mut more = true;
-        if self.in_line {
-            more = !self.keeping || out.push(piece);
-        } else {
-            self.head.extend_from_slice(piece);
-            if ends || self.head.len() >= 256 {
-                if let Some(ms) = of_line(&self.head, self.window.clock) {
-                    self.keeping = self.window.holds(ms);
-                }
-                more = !self.keeping || out.push(&self.head);
-                self.head.clear();
-                self.in_line = true;
-            }
-        }
-        if ends {
-            self.in_line = false;
-        }
-        more
-    }
 }

@@ -7,6 +7,7 @@
 
 pub mod cancel;
 pub mod certificate;
+pub mod cgroup;
 pub mod command;
 pub mod cost;
 pub mod deny;
@@ -26,6 +27,7 @@ pub mod sink;
 pub mod source;
 pub mod summary;
 pub mod sys;
+pub mod unpack;
 
 pub use cancel::Cancel;
 pub use host::Host;

@@ -43,7 +43,7 @@ pub fn run(host: &Host, plan: &Plan, sink: &mut dyn Sink, cancel: &Cancel) -> Ru
         used_bytes: AtomicU64::new(0),
         commands: AtomicU64::new(0),
     });
-    let mut run = Run::new(plan, sink, Arc::clone(&shared));
+    let mut run = Run::new(plan, sink, cancel, Arc::clone(&shared));
     while !run.pending.is_empty() {
         let (tx, rx) = sync_channel(QUEUE);
         let steps = run.pending.clone();
@@ -149,6 +149,7 @@ fn quiet_panics() {
 
 struct Run<'a> {
     sink: &'a mut dyn Sink,
+    cancel: Cancel,
     shared: Arc<Shared>,
     pending: VecDeque<Step>,
     summary: RunSummary,
@@ -162,10 +163,11 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(plan: &Plan, sink: &'a mut dyn Sink, shared: Arc<Shared>) -> Self {
+    fn new(plan: &Plan, sink: &'a mut dyn Sink, cancel: &Cancel, shared: Arc<Shared>) -> Self {
         let now_ms = plan.params.now_ms;
         Self {
             sink,
+            cancel: cancel.clone(),
             shared,
             pending: plan.steps.iter().cloned().collect(),
             summary: RunSummary::default(),
@@ -278,6 +280,9 @@ impl<'a> Run<'a> {
 
     fn end(&mut self, end: &ItemEnd) {
         self.sink.end(end);
+        if self.sink.fault().is_some() {
+            self.cancel.cancel();
+        }
         if let Some((path, text)) = self.wanted.take()
             && !text.is_empty()
         {
@@ -362,7 +367,7 @@ impl<'a> Run<'a> {
         self.summary.duration_ms = self.shared.now_ms();
         self.summary.cancelled = cancel.is_cancelled();
         self.summary.cost = meter.finish(host);
-        self.summary.commands = self.shared.commands.load(Ordering::SeqCst);
+        self.summary.cost.commands = self.shared.commands.load(Ordering::SeqCst);
         self.summary
     }
 }

@@ -39,8 +39,6 @@ pub struct RunSummary {
     pub duration_ms: u64,
     /// Cost to the host.
     pub cost: Cost,
-    /// Commands that were started.
-    pub commands: u64,
     /// Typed facts, read from the items; not redacted.
     pub facts: Facts,
     /// Whether it was cancelled.

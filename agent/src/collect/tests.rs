@@ -9,6 +9,8 @@ use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+mod windows;
+
 /// Keeps everything in memory.
 #[derive(Default)]
 struct Memory {
@@ -193,7 +195,7 @@ fn limits_cut_at_line_ends_and_say_so() {
         let log = logs::LogItem {
             group: "x".to_owned(),
             group_bytes: 50,
-            gzip: false,
+            packing: unpack::Packing::Plain,
         };
         p.log("/var/log/../log/x", "/var/log/x2", log);
     });
@@ -305,45 +307,6 @@ fn odd_files_are_outcomes_and_nothing_hangs() {
 }
 
 #[test]
-fn a_time_window_is_by_the_lines_in_plain_and_compressed_logs() {
-    let line = |h: i64, m: i64| format!("2026-11-24T{h:02}:{m:02}:00Z host app: tick\n");
-    let old: String = (0..12 * 60).map(|i| line(i / 60, i % 60)).collect();
-    let new: String = (12 * 60..24 * 60).map(|i| line(i / 60, i % 60)).collect();
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(old.as_bytes()).expect("packed");
-    let packed = packed.finish().expect("packed");
-    let (_dir, host) = fixture(&[
-        ("/var/log/app", new.as_bytes()),
-        ("/var/log/app.1.gz", &packed),
-    ]);
-    let at = |h: i64, m: i64| (logtime::days(2026, 11, 24) * 1440 + h * 60 + m) * 60_000;
-    let params = Params {
-        since_ms: Some(at(11, 30)),
-        until_ms: Some(at(12, 29)),
-        now_ms: at(23, 59),
-        ..Params::default()
-    };
-    let (memory, _) = go(&host, params, &Cancel::new(), |p| {
-        for (path, gzip) in [("/var/log/app", false), ("/var/log/app.1.gz", true)] {
-            let log = logs::LogItem {
-                group: "app".to_owned(),
-                group_bytes: 1 << 20,
-                gzip,
-            };
-            p.log(path, path.trim_end_matches(".gz"), log)
-                .tier(Tier::Logs);
-        }
-    });
-    let (plain, unpacked) = (
-        memory.text("/var/log/app"),
-        memory.text("/var/log/app.1.gz"),
-    );
-    assert_eq!((plain.lines().count(), unpacked.lines().count()), (30, 30));
-    assert!(plain.starts_with(&line(12, 0)) && plain.ends_with(&line(12, 29)));
-    assert!(unpacked.starts_with(&line(11, 30)) && unpacked.ends_with(&line(11, 59)));
-}
-
-#[test]
 fn commands_that_are_missing_or_late_are_outcomes() {
     let host = Host::live().expect("host");
     let (memory, summary) = go(&host, Params::default(), &Cancel::new(), |p| {
@@ -374,5 +337,8 @@ fn commands_that_are_missing_or_late_are_outcomes() {
     );
     assert_eq!(memory.outcome("bad"), (Outcome::Failed, "wrong"));
     assert_eq!(memory.ends["bad"].exit_code, Some(4));
-    assert_eq!(summary.commands, 2, "what is not installed is not started");
+    assert_eq!(
+        summary.cost.commands, 2,
+        "what is not installed is not started"
+    );
 }

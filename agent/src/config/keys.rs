@@ -13,6 +13,8 @@ pub enum Kind {
     Bytes,
     /// `60s`, `15m`, `24h`.
     Duration,
+    /// `50%`, `100`.
+    Percent,
     /// One of these.
     Choice(&'static [&'static str]),
     /// A list of texts.
@@ -30,6 +32,9 @@ impl Kind {
                 .map(|_| ())
                 .map_err(|_| format!("{value:?} is not a size such as 500M")),
             Self::Duration => values::duration_ms(value).map(|_| ()),
+            Self::Percent => values::percent(value)
+                .map(|_| ())
+                .ok_or_else(|| format!("{value:?} is not a percentage such as 50%")),
             Self::Choice(choices) if choices.contains(&value) => Ok(()),
             Self::Choice(choices) => Err(format!("{value:?} is not one of {}", choices.join(", "))),
         }
@@ -131,6 +136,20 @@ pub const KEYS: &[Key] = &[
         None,
         None,
         "longest time a run collects; else the profile says",
+    ),
+    key(
+        "limits.max_memory",
+        Kind::Bytes,
+        None,
+        None,
+        "most memory of a run with all its commands (root, by control group)",
+    ),
+    key(
+        "limits.max_cpu",
+        Kind::Percent,
+        None,
+        None,
+        "most of one processor that a run takes, such as 50% (root, by control group)",
     ),
     key(
         "limits.min_free",

@@ -194,6 +194,11 @@ impl Config {
         sitrep_shared::size::parse_bytes(self.text(name)?).ok()
     }
 
+    /// A percentage.
+    pub fn percent(&self, name: &str) -> Option<u64> {
+        values::percent(self.text(name)?)
+    }
+
     /// A span in milliseconds.
     pub fn duration_ms(&self, name: &str) -> Option<u64> {
         duration_ms(self.text(name)?).ok()

@@ -21,6 +21,13 @@ pub fn duration_ms(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("{text:?} is not a span such as 60s, 15m or 24h"))
 }
 
+/// A whole percentage of `50%` or `50`, from 1 to 10,000.
+pub fn percent(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let number = text.strip_suffix('%').unwrap_or(text).parse().ok()?;
+    (1..=10_000).contains(&number).then_some(number)
+}
+
 /// `done` of `total` in percent; an empty total is done.
 pub fn fraction(done: u64, total: u64) -> u64 {
     done.saturating_mul(100)
@@ -48,6 +55,15 @@ pub fn distance(left: &str, right: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percentages() {
+        assert_eq!((percent("50%"), percent("150")), (Some(50), Some(150)));
+        assert_eq!(
+            (percent("0"), percent("-1"), percent("x%")),
+            (None, None, None)
+        );
+    }
 
     #[test]
     fn spans() {

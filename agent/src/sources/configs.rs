@@ -74,6 +74,7 @@ const SERVICES: &[(&str, &[&str])] = &[
     ),
     ("sysconfig", &["/etc/sysconfig/*"]),
     ("defaults", &["/etc/default/*"]),
+    ("sos", &["/etc/sos/sos.conf", "/etc/sos.conf"]),
     ("java", &["/etc/java*/*/security/java.security"]),
 ];
 

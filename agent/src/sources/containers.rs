@@ -2,6 +2,7 @@
 
 use super::declare;
 use crate::collect::logs::LogItem;
+use crate::collect::unpack::Packing;
 use crate::collect::{self, Miss, Params, PlannedItem, Planner, Source, Tier};
 
 declare!(
@@ -149,14 +150,13 @@ fn newest(p: &Planner<'_>, pattern: &str) -> Vec<Newest> {
 fn add_log(p: &mut Planner<'_>, group: &str, mut files: Vec<(i64, String, u64)>, row: u16) {
     files.sort_unstable_by(|a, b| b.cmp(a));
     for (_, path, size) in files.into_iter().take(4) {
-        let gzip = path.ends_with(".gz");
+        let (stored, packing) = Packing::of_name(&path);
         let log = LogItem {
             group: group.to_owned(),
             group_bytes: 5 * M,
-            gzip,
+            packing,
         };
-        let stored = path.strip_suffix(".gz").unwrap_or(&path).to_owned();
-        p.log(&path, &stored, log)
+        p.log(&path, stored, log)
             .row(row)
             .tier(Tier::Logs)
             .limit(5 * M)

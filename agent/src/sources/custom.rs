@@ -3,6 +3,7 @@
 
 use super::declare;
 use crate::collect::logs::LogItem;
+use crate::collect::unpack::Packing;
 use crate::collect::{self, Miss, Params, PlannedItem, Planner, Source, Tier};
 
 declare!(
@@ -45,13 +46,13 @@ fn plan(p: &mut Planner<'_>) {
             p.file(pattern, limit).row(130);
         }
         for (_, path, size) in files {
+            let (stored, packing) = Packing::of_name(&path);
             let log = LogItem {
                 group: format!("custom {index}"),
                 group_bytes: limit,
-                gzip: path.ends_with(".gz"),
+                packing,
             };
-            let stored = path.strip_suffix(".gz").unwrap_or(&path).to_owned();
-            p.log(&path, &stored, log)
+            p.log(&path, stored, log)
                 .row(130)
                 .tier(Tier::Logs)
                 .limit(limit)

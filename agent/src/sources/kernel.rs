@@ -44,6 +44,7 @@ fn plan(p: &mut Planner<'_>) {
         &[
             "/sys/module/dm_mod/parameters/use_blk_mq",
             "/sys/module/scsi_mod/parameters/use_blk_mq",
+            "/sys/module/kernel/parameters/crash_kexec_post_notifiers",
         ],
         K,
     )
@@ -55,6 +56,7 @@ fn plan(p: &mut Planner<'_>) {
             "/proc/sys/net/ipv4/tcp_rmem",
             "/proc/sys/net/ipv4/tcp_wmem",
             "/proc/sys/kernel/sched_rt_runtime_us",
+            "/proc/sys/kernel/random/entropy_avail",
         ],
         K,
     )

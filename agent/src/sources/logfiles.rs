@@ -3,6 +3,7 @@
 
 use super::{declare, listing};
 use crate::collect::logs::LogItem;
+use crate::collect::unpack::Packing;
 use crate::collect::{self, Miss, Params, PlannedItem, Planner, Source, Tier, source::Native};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -82,7 +83,7 @@ const BINARY: &[&str] = &["wtmp", "btmp", "lastlog", "tallylog", "faillog"];
 struct Member {
     path: String,
     stored_as: String,
-    packing: &'static str,
+    packing: Packing,
     size: u64,
     mtime: i64,
 }
@@ -147,29 +148,19 @@ fn add(p: &mut Planner<'_>, row: u16, group: &str, limit: u64, mut members: Vec<
         let log = LogItem {
             group: group.to_owned(),
             group_bytes: limit,
-            gzip: packing == "gz",
+            packing,
         };
-        let estimate = if packing.is_empty() { size } else { size * 7 };
-        let unpacker = match packing {
-            "xz" => Some("xz"),
-            "zst" => Some("zstd"),
-            "bz2" => Some("bzip2"),
-            _ => None,
+        let estimate = match packing {
+            Packing::Plain => size,
+            _ => size * 7,
         };
-        match unpacker {
-            None => p.log(&path, &stored_as, log),
-            Some(program) => {
-                let argv = [program, "-dc", "--", &path].map(str::to_owned).to_vec();
-                p.argv("logs", &format!("{program} -dc -- {path}"), argv)
-                    .at(&format!("sos{stored_as}"))
-            }
-        }
-        .row(row)
-        .tier(Tier::Logs)
-        .limit(limit)
-        .seconds(60)
-        .estimate(estimate.min(limit))
-        .root();
+        p.log(&path, &stored_as, log)
+            .row(row)
+            .tier(Tier::Logs)
+            .limit(limit)
+            .seconds(60)
+            .estimate(estimate.min(limit))
+            .root();
     }
 }
 
@@ -225,19 +216,8 @@ fn is_binary(name: &str) -> bool {
 
 /// `syslog.2.gz` is a member of `syslog`, stored as `syslog.2`, packed with gz. Dates and numbers that
 /// logrotate adds are taken off.
-fn group_of(name: &str) -> (String, String, &'static str) {
-    let packings = ["gz", "xz", "zst", "bz2"];
-    let packing = packings
-        .into_iter()
-        .find(|p| name.ends_with(&format!(".{p}")))
-        .unwrap_or("");
-    let stored = name.strip_suffix(packing).map_or(name, |n| {
-        if packing.is_empty() {
-            n
-        } else {
-            n.trim_end_matches('.')
-        }
-    });
+fn group_of(name: &str) -> (String, String, Packing) {
+    let (stored, packing) = Packing::of_name(name);
     let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
     let mut base = stored;
     if let Some((rest, last)) = base.rsplit_once('.')
@@ -286,17 +266,26 @@ mod tests {
     #[test]
     fn rotated_files_belong_to_their_log() {
         for (name, expected) in [
-            ("syslog", ("syslog", "syslog", "")),
-            ("syslog.1", ("syslog", "syslog.1", "")),
-            ("syslog.2.gz", ("syslog", "syslog.2", "gz")),
-            ("messages-20261101", ("messages", "messages-20261101", "")),
+            ("syslog", ("syslog", "syslog", Packing::Plain)),
+            ("syslog.1", ("syslog", "syslog.1", Packing::Plain)),
+            ("syslog.2.gz", ("syslog", "syslog.2", Packing::Gzip)),
+            (
+                "messages-20261101",
+                ("messages", "messages-20261101", Packing::Plain),
+            ),
             (
                 "messages-20261101.xz",
-                ("messages", "messages-20261101", "xz"),
+                ("messages", "messages-20261101", Packing::Program("xz")),
             ),
-            ("access.log.10.gz", ("access.log", "access.log.10", "gz")),
-            ("app-20261101.log", ("app.log", "app-20261101.log", "")),
-            ("Xorg.0.log", ("Xorg.0.log", "Xorg.0.log", "")),
+            (
+                "access.log.10.gz",
+                ("access.log", "access.log.10", Packing::Gzip),
+            ),
+            (
+                "app-20261101.log",
+                ("app.log", "app-20261101.log", Packing::Plain),
+            ),
+            ("Xorg.0.log", ("Xorg.0.log", "Xorg.0.log", Packing::Plain)),
         ] {
             let (base, stored, packing) = group_of(name);
             assert_eq!(

@@ -34,6 +34,9 @@ fn plan(p: &mut Planner<'_>) {
         &[
             "/sys/devices/system/cpu/online",
             "/sys/devices/system/cpu/offline",
+            "/sys/devices/system/cpu/cpu[0-9]*/online",
+            "/sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list",
+            "/sys/devices/system/cpu/cpu[0-9]*/topology/core_cpus_list",
         ],
         4 * K,
     )
@@ -47,10 +50,7 @@ fn plan(p: &mut Planner<'_>) {
     )
     .row(29);
     p.native("memory", "free", free).row(29).must().link("free");
-    p.native("memory", "slabinfo top", slabinfo)
-        .row(30)
-        .limit(512 * K)
-        .root();
+    p.file("/proc/slabinfo", 512 * K).row(30).root();
     let pages = [
         "/sys/kernel/mm/transparent_hugepage/*",
         "/sys/kernel/mm/hugepages/*/*_hugepages*",
@@ -117,29 +117,6 @@ fn free(n: &mut Native<'_>) -> Result<(), Miss> {
         "Swap:   {swap:>12}{:>12}{swap_free:>12}",
         swap.saturating_sub(swap_free)
     )?;
-    Ok(())
-}
-
-fn slabinfo(n: &mut Native<'_>) -> Result<(), Miss> {
-    let text = n.host.text("/proc/slabinfo")?;
-    let mut lines = text.lines();
-    for line in lines.by_ref().take(2) {
-        writeln!(n.out, "{line}")?;
-    }
-    let bytes = |line: &str| {
-        let words: Vec<u64> = line
-            .split_whitespace()
-            .skip(2)
-            .take(2)
-            .filter_map(|w| w.parse().ok())
-            .collect();
-        words.first().copied().unwrap_or(0) * words.get(1).copied().unwrap_or(0)
-    };
-    let mut rows: Vec<&str> = lines.collect();
-    rows.sort_by_key(|l| std::cmp::Reverse(bytes(l)));
-    for line in rows.iter().take(200) {
-        writeln!(n.out, "{line}")?;
-    }
     Ok(())
 }
 

@@ -101,6 +101,8 @@ fn plan_counters(p: &mut Planner<'_>) {
     ];
     p.files(&conntrack, 4 * K).row(93).must();
     p.file("/proc/net/stat/nf_conntrack", 64 * K).row(93);
+    p.file("/proc/net/netfilter/nfnetlink_queue", 64 * K)
+        .row(93);
     p.command(FOLDER, "tc -s qdisc show").row(94).limit(512 * K);
 }
 

@@ -3,6 +3,7 @@
 
 use crate::collect::mounts;
 use crate::collect::{Host, Miss, source::Native};
+use rustix::fs::FileType;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
 
@@ -82,6 +83,103 @@ pub(super) fn summary(n: &mut Native<'_>) -> Result<(), Miss> {
         )));
     }
     Ok(())
+}
+
+/// Every descriptor that may be read, in the columns of `lsof +M -n -l`; without the mapped libraries, which
+/// are most of its lines and answer nothing here.
+///
+/// # Errors
+/// Absent without /proc; denied for the processes of others.
+pub(super) fn list(n: &mut Native<'_>) -> Result<(), Miss> {
+    let pids = n.host.pids();
+    if pids.is_empty() {
+        return Err(Miss::absent("no process in /proc"));
+    }
+    writeln!(
+        n.out,
+        "COMMAND     PID     USER   FD      TYPE             DEVICE  SIZE/OFF       NODE NAME"
+    )?;
+    let mut hidden = 0;
+    for pid in pids {
+        let process = format!("/proc/{pid}");
+        let Some(owner) = n.host.stat(&process) else {
+            continue;
+        };
+        let fds = n.host.names(&format!("{process}/fd"));
+        hidden += usize::from(fds.is_empty() && !n.host.is_root());
+        let mut name = name(n.host, pid);
+        name.truncate(name.char_indices().nth(9).map_or(name.len(), |(at, _)| at));
+        let fixed = [("cwd", "cwd"), ("root", "rtd"), ("exe", "txt")]
+            .map(|(file, shown)| (format!("{process}/{file}"), shown.to_owned()));
+        let numbered = fds.iter().take(MAX_FDS).filter_map(|fd| {
+            let path = format!("{process}/fd/{fd}");
+            let mode = match n.host.stat(&path)?.mode & 0o600 {
+                0o600 => "u",
+                0o200 => "w",
+                _ => "r",
+            };
+            Some((path, format!("{fd}{mode}")))
+        });
+        let lines: Vec<String> = fixed
+            .into_iter()
+            .chain(numbered)
+            .filter_map(|(path, fd)| {
+                let opened = described(n.host, &path)?;
+                let who = format!("{name:<9} {pid:>5} {:>8}", owner.uid);
+                Some(format!("{who} {fd:>4}  {opened}\n"))
+            })
+            .collect();
+        for line in &lines {
+            write!(n.out, "{line}")?;
+        }
+        if !n.out.check() {
+            break;
+        }
+    }
+    if hidden > 0 {
+        return Err(Miss::denied(format!(
+            "descriptors of {hidden} processes of other users"
+        )));
+    }
+    Ok(())
+}
+
+/// Type, device, size, inode and name of what a link in /proc leads to.
+fn described(host: &Host, link: &str) -> Option<String> {
+    let target = host.read_link(link)?;
+    let hangs = target.starts_with('/')
+        && mounts::of_path(host.mounts(), &target).is_some_and(mounts::Mount::can_hang);
+    let meta = if hangs {
+        None
+    } else {
+        host.stat_descriptor(link)
+    };
+    let shape = match (meta.map(|m| m.kind), target.split(':').next()) {
+        (Some(FileType::RegularFile), _) => "REG",
+        (Some(FileType::Directory), _) => "DIR",
+        (Some(FileType::CharacterDevice), _) => "CHR",
+        (Some(FileType::BlockDevice), _) => "BLK",
+        (Some(FileType::Fifo), _) => "FIFO",
+        (Some(FileType::Socket), _) => "sock",
+        (_, Some("anon_inode")) => "a_inode",
+        _ => "unknown",
+    };
+    let (device, size, inode) = meta.map_or((String::new(), 0, String::new()), |m| {
+        let device = format!(
+            "{},{}",
+            rustix::fs::major(m.id.0),
+            rustix::fs::minor(m.id.0)
+        );
+        (device, m.size, m.id.1.to_string())
+    });
+    let size = if matches!(shape, "REG" | "DIR") {
+        size.to_string()
+    } else {
+        "0t0".to_owned()
+    };
+    Some(format!(
+        "{shape:>8} {device:>18} {size:>9} {inode:>10} {target}"
+    ))
 }
 
 /// The size of a deleted file of 1 MiB or more, unless it lies on a mount that can hang.

@@ -51,24 +51,12 @@ fn plan(p: &mut Planner<'_>) {
         .limit(2 * M)
         .seconds(20)
         .root();
-    if p.params.opted_in("lsof") {
-        let argv = ["lsof", "+M", "-n", "-l", "-c", ""]
-            .map(str::to_owned)
-            .to_vec();
-        p.argv("process", "lsof +M -n -l -c ''", argv)
-            .row(38)
-            .limit(10 * M)
-            .seconds(30)
-            .root()
-            .link("lsof");
-    } else {
-        p.nothing(
-            "process",
-            "lsof +M -n -l -c ''",
-            Miss::skipped("opt-in (lsof); the summary is in open files"),
-        )
-        .row(38);
-    }
+    p.native("process", "lsof +M -n -l -c ''", openfiles::list)
+        .row(38)
+        .limit(4 * M)
+        .seconds(20)
+        .root()
+        .link("lsof");
     p.nothing(
         "process",
         "environment names",

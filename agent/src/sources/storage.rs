@@ -57,6 +57,14 @@ fn plan(p: &mut Planner<'_>) {
         listing::recursive(n, "/sys/block", 0)
     })
     .row(68);
+    for name in [
+        "scheduler",
+        "stable_writes",
+        "discard_max_bytes",
+        "max_segment_size",
+    ] {
+        p.file(&format!("/sys/block/*/queue/{name}"), 4 * K).row(68);
+    }
     p.native("filesys", "df -al -x autofs", df)
         .row(69)
         .must()

@@ -51,6 +51,14 @@ fn plan(p: &mut Planner<'_>) {
     command(p, 48, "systemd-analyze critical-chain", 256 * K, 10);
     command(p, 48, "systemctl list-timers --all", 256 * K, 10);
     p.file("/proc/cgroups", 64 * K).row(49).must();
+    p.files(
+        &[
+            "/sys/fs/cgroup/cpuset/cpuset.cpus",
+            "/sys/fs/cgroup/cpuset.cpus.effective",
+        ],
+        4 * K,
+    )
+    .row(49);
     p.native("cgroups", "cgroup state", control_groups)
         .row(49)
         .limit(2 * M)

@@ -89,6 +89,11 @@ pub struct Cost {
     pub children_cpu_ms: u64,
     /// Kernel modules loaded meanwhile; empty is the promise.
     pub modules_added: Vec<String>,
+    /// Commands started; what is not installed is never started.
+    pub commands: u64,
+    /// What could not be done to spare the host.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What an item is.
