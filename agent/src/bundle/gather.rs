@@ -260,10 +260,12 @@ fn open_host(request: &Request) -> Result<Host, Failure> {
     }
 }
 
-/// Takes the lowest priority and, where bounds are set, a control group of our own. What the host does not
-/// allow is noted, and the run goes on.
+/// Takes the lowest priority for redacting and packing too (reading always has it), and a control group of
+/// our own, where that is asked for. What the host does not allow is noted, and the run goes on.
 fn be_modest(app: &mut App) -> (Membership, Vec<String>) {
-    collect::sys::be_harmless();
+    if app.config.is("limits.nice") {
+        collect::sys::be_harmless();
+    }
     let bounds = Bounds {
         memory_bytes: app.config.bytes("limits.max_memory"),
         cpu_percent: app.config.percent("limits.max_cpu"),

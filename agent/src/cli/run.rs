@@ -46,6 +46,9 @@ struct Handling {
     /// Work here instead of the agent's own directory
     #[arg(long, value_name = "DIR")]
     tmp_dir: Option<PathBuf>,
+    /// Lowest priority for everything; slow on a busy host
+    #[arg(long)]
+    nice: bool,
     /// Take at most this much memory, with all commands (root)
     #[arg(long, value_name = "BYTES")]
     max_memory: Option<String>,
@@ -164,6 +167,9 @@ impl Handling {
             if let Some(value) = value {
                 app.config.flag(key, flag, value)?;
             }
+        }
+        if self.nice {
+            app.config.flag("limits.nice", "--nice", "true")?;
         }
         if app.config.text("redact.mode") == Some("off") && !self.yes_i_know {
             return Err(Failure::usage(

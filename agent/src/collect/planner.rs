@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 /// Default time of a command.
 const COMMAND_MS: u64 = 10_000;
-/// Default time of a file or a native reader.
-const READ_MS: u64 = 5_000;
+/// Default time of a file or a native reader: for what hangs, not for what is slow. Reading has the lowest
+/// priority, and on a busy host a second of work takes many.
+const READ_MS: u64 = 20_000;
 
 /// Collects the items of one source.
 pub struct Planner<'a> {

@@ -138,6 +138,13 @@ pub const KEYS: &[Key] = &[
         "longest time a run collects; else the profile says",
     ),
     key(
+        "limits.nice",
+        Kind::Bool,
+        None,
+        Some("false"),
+        "whether redacting and packing have the lowest priority too; reading always has it",
+    ),
+    key(
         "limits.max_memory",
         Kind::Bytes,
         None,
