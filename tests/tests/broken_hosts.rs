@@ -73,7 +73,7 @@ fn said(output: &Output) -> (i32, String) {
 fn item<'m>(manifest: &'m serde_json::Value, origin: &str) -> (&'m str, &'m str) {
     let items = manifest["items"].as_array().expect("items");
     let found = items.iter().find(|item| item["origin"] == origin);
-    let found = found.unwrap_or_else(|| panic!("{origin} is not accounted for"));
+    let found = found.expect("every item is accounted for");
     let outcome = found["outcome"].as_str().unwrap_or("collected");
     (outcome, found["reason"].as_str().unwrap_or(""))
 }

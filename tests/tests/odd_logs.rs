@@ -59,7 +59,7 @@ impl Root {
 fn item<'j>(shown: &'j serde_json::Value, origin: &str) -> &'j serde_json::Value {
     let items = shown["items"].as_array().expect("items");
     let found = items.iter().find(|item| item["origin"] == origin);
-    found.unwrap_or_else(|| panic!("{origin} is not accounted for"))
+    found.expect("every log is accounted for")
 }
 
 fn line(second: u32) -> String {

@@ -35,8 +35,9 @@ fn read(archive: &Path) -> Found {
         .env("HOME", "/tmp");
     let output = process::output(&mut command).expect("the reader starts");
     let text = String::from_utf8_lossy(&output.stdout);
-    let found: serde_json::Value = serde_json::from_str(&text)
-        .unwrap_or_else(|e| panic!("{e}: {text}{}", String::from_utf8_lossy(&output.stderr)));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{said}");
+    let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     Found {
         context: found["context"].as_str().unwrap_or_default().to_owned(),
         specs: names(&found, "specs"),
@@ -57,10 +58,12 @@ fn sos_report(dir: &Path) -> PathBuf {
         .expect("the folder")
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.to_string_lossy().ends_with(".tar.gz"));
-    archive.unwrap_or_else(|| {
-        let said = String::from_utf8_lossy(&output.stderr);
-        panic!("sosreport (it needs root) made no archive: {said}")
-    })
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        archive.is_some(),
+        "sosreport (it needs root) made no archive: {said}"
+    );
+    archive.expect("just looked at")
 }
 
 #[test]
