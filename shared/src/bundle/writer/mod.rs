@@ -7,61 +7,24 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::gzip::{self, Packer};
-use super::header::{EntryKind, Head, RECORD, encoded_len, padded};
-use super::limits::{Limits, Reject};
+use super::header::{EntryKind, Head, RECORD, padded};
+use super::limits::Limits;
 use super::manifest::Manifest;
 use super::{layout, path};
 use crate::hash::{Digest, Sha256};
 use crate::time::UtcMs;
 
+mod entry;
+mod error;
+
+pub use entry::EntryWriter;
+use entry::Open;
+pub use error::WriteError;
+
 /// Tar bytes of a block at most.
 pub const BLOCK_BYTES: usize = 1 << 20;
 /// From this size on an entry begins a new block.
 pub const OWN_BLOCK_BYTES: usize = 64 << 10;
-
-/// Why a bundle could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// The output failed.
-    #[error("cannot {doing} the bundle")]
-    Io {
-        /// What was being done.
-        doing: &'static str,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A name that a bundle may not hold.
-    #[error("cannot store {path:?}")]
-    Path {
-        /// The name.
-        path: String,
-        /// Why.
-        #[source]
-        source: Reject,
-    },
-    /// A name that is there already.
-    #[error("{path:?} is in the bundle already")]
-    Duplicate {
-        /// The name.
-        path: String,
-    },
-    /// Calls in the wrong order: an entry is open, or none is.
-    #[error("{0}")]
-    Order(&'static str),
-    /// A stored entry without an item, or an item without an entry.
-    #[error("manifest and content of {path:?} disagree")]
-    Unaccounted {
-        /// The name.
-        path: String,
-    },
-    /// The manifest could not be written as JSON.
-    #[error("cannot write the manifest")]
-    Manifest(#[source] serde_json::Error),
-    /// The bundle that is being resealed could not be read.
-    #[error("cannot read the bundle")]
-    Input(#[source] Reject),
-}
 
 /// How a bundle is written.
 #[derive(Debug, Clone)]
@@ -94,22 +57,6 @@ pub struct Sealed {
     pub bytes: u64,
     /// Digest of the file: what is shown, agreed to, and receipted.
     pub sha256: Digest,
-}
-
-/// An entry that is being written.
-struct Open {
-    head: Head,
-    /// Where the header begins in the current block, or in the file once it is a member of its own.
-    place: Place,
-    bytes: u64,
-    hash: Sha256,
-    offset: u64,
-}
-
-#[derive(Clone, Copy)]
-enum Place {
-    InBlock(usize),
-    InFile(u64),
 }
 
 /// Writes a bundle. See the module for how.
@@ -379,135 +326,6 @@ impl<W: Write> BundleWriter<W> {
     }
 }
 
-impl<W: Write + Seek> BundleWriter<W> {
-    /// Begins a file of unknown size; [`Self::write_data`] and [`Self::end`] follow.
-    ///
-    /// # Errors
-    /// A bad or taken name, an open entry, or a failing output.
-    pub fn start(&mut self, path: &str) -> Result<(), WriteError> {
-        let head = self.head(path, EntryKind::File, "", 0)?;
-        let header = encoded_len(&head.path, "") as usize;
-        // A small entry stays within one block, so that it can still move to its own.
-        if self.block.len() + header + OWN_BLOCK_BYTES > BLOCK_BYTES {
-            self.flush_block()?;
-        }
-        let place = Place::InBlock(self.block.len());
-        self.block.resize(self.block.len() + header, 0);
-        self.open = Some(Open {
-            head,
-            place,
-            bytes: 0,
-            hash: Sha256::new(),
-            offset: self.position(),
-        });
-        Ok(())
-    }
-
-    /// Adds data to the open entry.
-    ///
-    /// # Errors
-    /// No entry is open, or the output fails.
-    pub fn write_data(&mut self, data: &[u8]) -> Result<(), WriteError> {
-        let open = self
-            .open
-            .as_mut()
-            .ok_or(WriteError::Order("no entry is open"))?;
-        open.hash.update(data);
-        open.bytes += data.len() as u64;
-        if let Place::InBlock(at) = open.place
-            && open.bytes >= OWN_BLOCK_BYTES as u64
-        {
-            self.move_out(at)?;
-        }
-        self.append(data)
-    }
-
-    /// Gives the open entry blocks of its own: packs what is before it, stores its header.
-    fn move_out(&mut self, at: usize) -> Result<(), WriteError> {
-        let Some(open) = self.open.as_mut() else {
-            return Ok(());
-        };
-        let header = encoded_len(&open.head.path, "") as usize;
-        let data = self.block.split_off(at + header);
-        self.block.truncate(at);
-        self.flush_block()?;
-        let member = gzip::stored_member(&vec![0; header]);
-        // From here on the digest waits for the patched header.
-        self.hash_ends.get_or_insert(self.written);
-        emit(&mut self.out, &mut self.hash, self.hash_ends, &member)?;
-        self.blocks.push([self.written, self.packed]);
-        if let Some(open) = self.open.as_mut() {
-            open.place = Place::InFile(self.written);
-            open.offset = self.packed + header as u64;
-        }
-        self.written += member.len() as u64;
-        self.packed += header as u64;
-        self.block.extend_from_slice(&data);
-        Ok(())
-    }
-
-    /// Ends the open entry.
-    ///
-    /// # Errors
-    /// No entry is open, or the output fails.
-    pub fn end(&mut self) -> Result<Stored, WriteError> {
-        let mut open = self
-            .open
-            .take()
-            .ok_or(WriteError::Order("no entry is open"))?;
-        open.head.size = open.bytes;
-        self.pad(open.bytes)?;
-        let encoded = open.head.encode();
-        match open.place {
-            Place::InBlock(at) => self.block[at..at + encoded.len()].copy_from_slice(&encoded),
-            Place::InFile(at) => self.patch(at, &gzip::stored_member(&encoded))?,
-        }
-        let path = open.head.path[self.options.top_dir.len() + 1..].to_owned();
-        let stored = Stored {
-            path: path.clone(),
-            bytes: open.bytes,
-            sha256: open.hash.finish(),
-            offset: open.offset,
-        };
-        self.stored.insert(path, stored.clone());
-        Ok(stored)
-    }
-
-    /// Writes a block that will be patched; returns where it is in the file.
-    pub(super) fn stored_block(&mut self, tar: &[u8]) -> Result<u64, WriteError> {
-        let (at, member) = (self.written, gzip::stored_member(tar));
-        // From here on the digest waits for the patched bytes.
-        self.hash_ends.get_or_insert(at);
-        self.copy_member(&member, tar.len() as u64)?;
-        Ok(at)
-    }
-
-    /// Notes what is stored at a path.
-    pub(super) fn account_for(&mut self, stored: Stored) {
-        self.stored.insert(stored.path.clone(), stored);
-    }
-
-    pub(super) fn patch(&mut self, at: u64, member: &[u8]) -> Result<(), WriteError> {
-        let step = |source| WriteError::Io {
-            doing: "patch a header of",
-            source,
-        };
-        self.out.seek(SeekFrom::Start(at)).map_err(step)?;
-        self.out.write_all(member).map_err(step)?;
-        self.out.seek(SeekFrom::Start(self.written)).map_err(step)?;
-        Ok(())
-    }
-
-    /// Begins a file of unknown size as a writer.
-    ///
-    /// # Errors
-    /// As [`Self::start`].
-    pub fn begin(&mut self, path: &str) -> Result<EntryWriter<'_, W>, WriteError> {
-        self.start(path)?;
-        Ok(EntryWriter { writer: self })
-    }
-}
-
 impl<W: Read + Write + Seek> BundleWriter<W> {
     /// Fills the items and the block index of the manifest, writes it and the footer.
     ///
@@ -561,34 +379,4 @@ fn emit<W: Write>(
         doing: "write",
         source,
     })
-}
-
-/// An open entry as a `Write`. Dropping it leaves the entry open; `BundleWriter::end` ends it.
-#[derive(Debug)]
-pub struct EntryWriter<'a, W> {
-    writer: &'a mut BundleWriter<W>,
-}
-
-impl<W: Write + Seek> EntryWriter<'_, W> {
-    /// Ends the entry.
-    ///
-    /// # Errors
-    /// As [`BundleWriter::end`].
-    pub fn finish(self) -> Result<Stored, WriteError> {
-        self.writer.end()
-    }
-}
-
-impl<W: Write + Seek> Write for EntryWriter<'_, W> {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        match self.writer.write_data(data) {
-            Ok(()) => Ok(data.len()),
-            Err(WriteError::Io { source, .. }) => Err(source),
-            Err(other) => Err(io::Error::other(other)),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -1,0 +1,142 @@
+//! Uploads that end otherwise than they should: kills, losses, lapses, lost turns.
+
+use super::*;
+
+#[tokio::test]
+async fn after_a_kill_the_acknowledged_bytes_are_there_and_no_others() {
+    let f = fixture().await;
+    let row = f
+        .receiver
+        .create(&grant(), create(Some(6), None))
+        .await
+        .unwrap();
+    let _ = f
+        .receiver
+        .append("code", ask(&row, 0), body(vec![text("abc"), Err(())]))
+        .await;
+    let part = f.folder.path().join("parts").join(&row.id);
+    std::fs::write(&part, b"abcXY").unwrap();
+    std::fs::write(
+        f.folder
+            .path()
+            .join("parts")
+            .join(Uuid::now_v7().to_string()),
+        b"orphan",
+    )
+    .unwrap();
+    let fresh = receiver(&f.folder, &f.db);
+    let recovered = fresh.recover().await.unwrap();
+    assert_eq!(
+        recovered,
+        Recovered {
+            open: 1,
+            orphans: 1,
+            ..Recovered::default()
+        }
+    );
+    assert_eq!(std::fs::read(&part).unwrap(), b"abc");
+    let done = fresh
+        .append("code", ask(&row, 3), body(vec![text("def")]))
+        .await
+        .unwrap();
+    assert_eq!(
+        done.sha256,
+        Some(hex(&Sha256::digest(b"abcdef"))),
+        "hashed again after the state was lost"
+    );
+}
+
+#[tokio::test]
+async fn a_kill_between_rename_and_commit_still_completes() {
+    let f = fixture().await;
+    let row = f
+        .receiver
+        .create(&grant(), create(Some(3), None))
+        .await
+        .unwrap();
+    let part = f.folder.path().join("parts").join(&row.id);
+    std::fs::write(&part, b"abc").unwrap();
+    std::fs::rename(&part, f.folder.path().join("blobs").join(&row.bundle_id)).unwrap();
+    let fresh = receiver(&f.folder, &f.db);
+    let done = fresh
+        .append("code", ask(&row, 0), body(vec![text("abc")]))
+        .await
+        .unwrap();
+    assert_eq!(done.state, "complete");
+    assert_eq!(fresh.recover().await.unwrap(), Recovered::default());
+    assert_eq!(count(&f.db, "SELECT COUNT(*) FROM bundles").await, 1);
+}
+
+#[tokio::test]
+async fn missing_acknowledged_bytes_are_answered_gone() {
+    let f = fixture().await;
+    let row = f
+        .receiver
+        .create(&grant(), create(Some(6), None))
+        .await
+        .unwrap();
+    let _ = f
+        .receiver
+        .append("code", ask(&row, 0), body(vec![text("abc"), Err(())]))
+        .await;
+    std::fs::write(f.folder.path().join("parts").join(&row.id), b"a").unwrap();
+    let gone = receiver(&f.folder, &f.db)
+        .append("code", ask(&row, 3), body(vec![text("def")]))
+        .await;
+    assert!(matches!(gone, Err(ReceiveError::Gone { reason }) if reason == "state_lost"));
+}
+
+#[tokio::test]
+async fn cancelled_and_lapsed_uploads_are_gone_and_free_their_room() {
+    let f = fixture().await;
+    let row = f
+        .receiver
+        .create(&grant(), create(Some(6), None))
+        .await
+        .unwrap();
+    let id = Uuid::parse_str(&row.id).unwrap();
+    f.receiver.cancel("code", id).await.unwrap();
+    assert!(matches!(
+        f.receiver.head("code", id).await,
+        Err(ReceiveError::Gone { .. })
+    ));
+    f.receiver
+        .create(&grant(), create(Some(6), None))
+        .await
+        .unwrap();
+    sqlx::query("UPDATE uploads SET expires_ms = 1")
+        .execute(&mut *f.db.read().await.unwrap())
+        .await
+        .unwrap();
+    assert_eq!(f.receiver.expire().await.unwrap(), 1);
+    assert_eq!(
+        std::fs::read_dir(f.folder.path().join("parts"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_lost_turn_commits_nothing() {
+    let f = fixture().await;
+    let row = f
+        .receiver
+        .create(&grant(), create(Some(6), None))
+        .await
+        .unwrap();
+    let stale = f.receiver.take_turn(&row.id).await.unwrap().unwrap();
+    f.receiver.take_turn(&row.id).await.unwrap().unwrap();
+    assert!(
+        !uploads::advance(
+            &mut f.db.read().await.unwrap(),
+            &row.id,
+            stale.epoch,
+            0,
+            3,
+            1
+        )
+        .await
+        .unwrap()
+    );
+}

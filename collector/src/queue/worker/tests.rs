@@ -1,0 +1,160 @@
+//! Jobs that work, fail, panic, and lose their worker.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+
+#[derive(Clone, Default)]
+struct Seen {
+    runs: Arc<AtomicUsize>,
+    dead: Arc<AtomicUsize>,
+}
+
+static SPECS: &[Spec<Seen>] = &[
+    Spec {
+        kind: "good",
+        attempts: 3,
+        run: |s, _| count(s.runs, true),
+        dead: |s, _, _| count(s.dead, true),
+    },
+    Spec {
+        kind: "bad",
+        attempts: 3,
+        run: |s, _| count(s.runs, false),
+        dead: |s, _, _| count(s.dead, true),
+    },
+    Spec {
+        kind: "panics",
+        attempts: 1,
+        run: |_, _| Box::pin(async { panic!("on purpose") }),
+        dead: |s, _, _| count(s.dead, true),
+    },
+    Spec {
+        kind: "long",
+        attempts: 3,
+        run: |_, _| Box::pin(std::future::pending()),
+        dead: |s, _, _| count(s.dead, true),
+    },
+];
+
+fn count(counter: Arc<AtomicUsize>, good: bool) -> super::super::Running {
+    Box::pin(async move {
+        counter.fetch_add(1, Ordering::Relaxed);
+        if good {
+            Ok(())
+        } else {
+            Err(JobError("no luck".into()))
+        }
+    })
+}
+
+async fn worker(kinds: &[&str]) -> (tempfile::TempDir, Worker<Seen>) {
+    let folder = tempfile::tempdir().unwrap();
+    let db = crate::db::testing::test_db(folder.path()).await;
+    let mut conn = db.begin().await.unwrap();
+    for kind in kinds {
+        jobs::enqueue(&mut conn, kind, "subject", 0).await.unwrap();
+        jobs::enqueue(&mut conn, kind, "subject", 0).await.unwrap();
+    }
+    conn.commit().await.unwrap();
+    let queue = Queue::new(db, Arc::default());
+    (folder, Worker::new(queue, SPECS))
+}
+
+async fn due_now(worker: &Worker<Seen>) {
+    sqlx::query("UPDATE jobs SET run_after_ms = 0")
+        .execute(&mut *worker.queue.db.read().await.unwrap())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_job_is_done_once_however_often_it_was_queued() {
+    let (_folder, worker) = worker(&["good"]).await;
+    let seen = Seen::default();
+    assert_eq!(worker.turn(&seen).await.unwrap(), Turn::Done);
+    assert_eq!(worker.turn(&seen).await.unwrap(), Turn::Idle);
+    assert_eq!(seen.runs.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_job_that_fails_is_dead_after_its_tries_and_blocks_no_other() {
+    let (_folder, worker) = worker(&["bad", "good"]).await;
+    let seen = Seen::default();
+    assert_eq!(worker.turn(&seen).await.unwrap(), Turn::Retried);
+    assert_eq!(
+        worker.turn(&seen).await.unwrap(),
+        Turn::Done,
+        "the next one is not held up"
+    );
+    assert_eq!(
+        worker.turn(&seen).await.unwrap(),
+        Turn::Idle,
+        "it waits before the next try"
+    );
+    due_now(&worker).await;
+    assert_eq!(worker.turn(&seen).await.unwrap(), Turn::Retried);
+    due_now(&worker).await;
+    assert_eq!(worker.turn(&seen).await.unwrap(), Turn::Dead);
+    assert_eq!(seen.dead.load(Ordering::Relaxed), 1);
+    assert_eq!(
+        jobs::count(&mut worker.queue.db.read().await.unwrap(), "dead")
+            .await
+            .unwrap(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_panic_is_a_failed_try() {
+    let (_folder, worker) = worker(&["panics"]).await;
+    assert_eq!(worker.turn(&Seen::default()).await.unwrap(), Turn::Dead);
+}
+
+#[tokio::test]
+async fn a_lost_worker_s_job_comes_back_and_is_dead_after_its_tries() {
+    let (_folder, worker) = worker(&["good"]).await;
+    let queue = &worker.queue;
+    for attempt in 1..=3 {
+        let job = jobs::claim(
+            &mut queue.db.read().await.unwrap(),
+            queue.db.engine(),
+            "lost",
+            -1,
+        )
+        .await
+        .unwrap()
+        .unwrap();
+        assert_eq!(job.attempt, attempt);
+        assert_eq!(
+            jobs::reclaim(&mut queue.db.read().await.unwrap(), queue.db.engine())
+                .await
+                .unwrap(),
+            1
+        );
+    }
+    let seen = Seen::default();
+    assert_eq!(worker.turn(&seen).await.unwrap(), Turn::Dead);
+    assert_eq!(seen.runs.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn work_stops_when_the_lease_is_lost() {
+    let (_folder, mut worker) = worker(&["long"]).await;
+    worker.queue.renew = Duration::from_millis(1);
+    let db = worker.queue.db.clone();
+    let seen = Seen::default();
+    let steal = async {
+        while sqlx::query("UPDATE jobs SET owner = 'other' WHERE state = 'leased'")
+            .execute(&mut *db.read().await.unwrap())
+            .await
+            .unwrap()
+            .rows_affected()
+            == 0
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    let (turn, ()) = tokio::join!(worker.turn(&seen), steal);
+    assert_eq!(turn.unwrap(), Turn::Lost);
+}
