@@ -27,12 +27,10 @@ impl Shape {
 pub(super) enum Inner {
     Tar,
     File,
-    /// Something compressed once more; kept as a file.
-    Archive,
 }
 
 /// First bytes of formats that are not read.
-const FOREIGN: [&[u8]; 16] = [
+const FOREIGN: [&[u8]; 15] = [
     b"7z\xbc\xaf\x27\x1c",
     b"Rar!\x1a\x07",
     b"\x04\x22\x4d\x18",
@@ -48,8 +46,23 @@ const FOREIGN: [&[u8]; 16] = [
     b"070707",
     b"\xed\xab\xee\xdb",
     b"\x7fELF",
-    b"age-encryption.org/",
 ];
+
+/// First bytes of encrypted files.
+const ENCRYPTED: [&[u8]; 4] = [
+    b"age-encryption.org/",
+    b"-----BEGIN AGE ENCRYPTED FILE",
+    b"-----BEGIN PGP MESSAGE",
+    b"Salted__",
+];
+
+/// Whether a file inside an archive begins as something packed does; it is kept and not opened.
+pub(super) fn is_packed(start: &[u8]) -> bool {
+    const MORE: [&[u8]; 3] = [b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\x1f\x9d"];
+    magic(start).is_some()
+        || MORE.iter().any(|magic| start.starts_with(magic))
+        || start.get(257..262).is_some_and(|magic| magic == b"ustar")
+}
 
 /// Tells the outer format.
 pub(super) fn outer(head: &[u8]) -> Result<Shape, Reject> {
@@ -114,14 +127,21 @@ pub(super) fn inner(start: &[u8], codec: Codec) -> Result<Inner, Reject> {
             "the first tar header is cut off",
         ));
     }
+    if ENCRYPTED.iter().any(|magic| start.starts_with(magic)) {
+        return Err(Reject::new(
+            Reason::Encrypted,
+            "an encrypted file whose key is not here",
+        ));
+    }
     if FOREIGN.iter().any(|magic| start.starts_with(magic)) {
         return Err(Reject::new(
             Reason::UnknownFormat,
             "a format that is not read",
         ));
     }
+    // Something packed once more is kept as a file.
     if codec != Codec::Plain && magic(start).is_some() {
-        return Ok(Inner::Archive);
+        return Ok(Inner::File);
     }
     if !like_text(start) {
         return Err(Reject::new(

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::io::{self, BufRead, Read};
 
+use super::detect;
 use super::manifest;
 use super::names::{self, Name};
 use super::{Entry, Kind, Note, Visitor};
@@ -21,6 +22,7 @@ pub(super) struct Head<'a> {
     pub(super) kind: Kind,
     pub(super) size: Option<u64>,
     pub(super) target: Option<&'a [u8]>,
+    pub(super) mtime_s: Option<i64>,
 }
 
 /// What stands at a path.
@@ -34,7 +36,8 @@ pub(super) enum Slot {
 pub(super) struct Ledger<'a> {
     limits: &'a Limits,
     pub(super) slots: HashMap<String, Slot>,
-    /// Hashes of the names in lower case; a chance collision costs no more than a note.
+    /// Hashes of names and folders as they are, and in lower case; a chance collision costs no more than a note.
+    spelled: HashSet<u64>,
     folded: HashSet<u64>,
     names_bytes: u64,
     /// Our own manifest, when the archive has one.
@@ -54,6 +57,7 @@ impl<'a> Ledger<'a> {
         Self {
             limits,
             slots: HashMap::new(),
+            spelled: HashSet::new(),
             folded: HashSet::new(),
             names_bytes: 0,
             manifest: None,
@@ -103,7 +107,11 @@ impl<'a> Ledger<'a> {
             kind: head.kind,
             size: head.size,
             link_target: target.as_deref(),
+            mtime_s: head.mtime_s,
         };
+        if head.kind == Kind::File && detect::is_packed(reading.fill_buf()?) {
+            self.nested(&name.path);
+        }
         visitor.entry(&entry, &mut reading)?;
         reading.drain()?;
         self.settle(
@@ -118,22 +126,17 @@ impl<'a> Ledger<'a> {
     pub(super) fn file(
         &mut self,
         path: &str,
-        raw: &[u8],
-        size: Option<u64>,
         data: &mut dyn BufRead,
         visitor: &mut dyn Visitor,
     ) -> Result<(), Reject> {
-        debug_assert_eq!(path.as_bytes(), raw);
-        self.entry(
-            &Head {
-                raw,
-                kind: Kind::File,
-                size,
-                target: None,
-            },
-            data,
-            visitor,
-        )
+        let head = Head {
+            raw: path.as_bytes(),
+            kind: Kind::File,
+            size: None,
+            target: None,
+            mtime_s: None,
+        };
+        self.entry(&head, data, visitor)
     }
 
     fn admit(&mut self, name: &Name, head: &Head<'_>) -> Result<(), Reject> {
@@ -170,17 +173,23 @@ impl<'a> Ledger<'a> {
         if let Some(odd) = name.odd {
             self.note(&name.path, odd, String::new());
         }
-        if detect_nested(&name.path) {
-            self.remark(&name.path, Reason::NestedNotOpened);
-        }
         Ok(())
     }
 
+    /// Notes a path, or a folder it lies in, that differs from an earlier one only in case.
     fn fold(&mut self, path: &str) {
-        let mut hasher = DefaultHasher::new();
-        path.to_lowercase().hash(&mut hasher);
-        if !self.folded.insert(hasher.finish()) {
-            self.note(path, Reason::NameCase, String::new());
+        let sum = |text: &str| {
+            let mut hasher = DefaultHasher::new();
+            text.hash(&mut hasher);
+            hasher.finish()
+        };
+        let ends = path.match_indices('/').map(|(at, _)| at);
+        for end in ends.chain([path.len()]) {
+            let new = self.spelled.insert(sum(&path[..end]));
+            if new && !self.folded.insert(sum(&path[..end].to_lowercase())) {
+                self.note(path, Reason::NameCase, String::new());
+                return;
+            }
         }
     }
 
@@ -237,6 +246,15 @@ impl<'a> Ledger<'a> {
         Slot::Other
     }
 
+    /// A name whose encoding is not said: kept as UTF-8 where it is, and noted.
+    pub(super) fn unsure_name(&mut self, raw: &[u8]) {
+        self.note(
+            &names::text(raw).0,
+            Reason::NameUnsafe,
+            "encoding not said".to_owned(),
+        );
+    }
+
     /// Notes something that was made inert.
     fn note(&mut self, path: &str, reason: Reason, detail: String) {
         self.hostile.get_or_insert(reason);
@@ -247,6 +265,11 @@ impl<'a> Ledger<'a> {
     pub(super) fn remark(&mut self, path: &str, reason: Reason) {
         self.remark.get_or_insert(reason);
         self.list(path, reason, String::new());
+    }
+
+    /// An archive inside: by what it begins with, whatever it is called.
+    fn nested(&mut self, path: &str) {
+        self.remark(path, Reason::NestedNotOpened);
     }
 
     fn list(&mut self, path: &str, reason: Reason, detail: String) {
@@ -328,16 +351,6 @@ impl<'a> Ledger<'a> {
             MapEntry::Vacant(_) => None,
         }
     }
-}
-
-/// By name only: the content is data like any other.
-fn detect_nested(path: &str) -> bool {
-    const ENDS: [&str; 12] = [
-        ".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".txz", ".tar.zst", ".tar.bz2", ".tbz2",
-        ".7z", ".rar", ".jar",
-    ];
-    let lower = path.to_ascii_lowercase();
-    ENDS.iter().any(|end| lower.ends_with(end))
 }
 
 /// Data on its way to the visitor: counted, hashed, and the start of a manifest kept.

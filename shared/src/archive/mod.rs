@@ -57,6 +57,8 @@ pub struct Entry<'a> {
     pub size: Option<u64>,
     /// Target of a link, as text.
     pub link_target: Option<&'a str>,
+    /// When it was last changed, UTC seconds, as far as the archive says.
+    pub mtime_s: Option<i64>,
 }
 
 /// Sees every entry in order. What it leaves unread is read and checked anyway. Until the verdict
@@ -192,7 +194,7 @@ fn read<R: Read + Seek>(
                 *format = codec.tar_name().to_owned();
                 tar::read(&mut decoded, limits, visitor, ledger)?;
             } else {
-                detect::no_zip_behind(input_tail(decoded, visitor, ledger, holds)?, size)?;
+                detect::no_zip_behind(input_tail(decoded, visitor, ledger)?, size)?;
             }
         }
     }
@@ -204,12 +206,8 @@ fn input_tail<'i, R: Read + Seek>(
     mut decoded: Decoded<BufReader<&'i mut R>>,
     visitor: &mut dyn Visitor,
     ledger: &mut Ledger<'_>,
-    holds: detect::Inner,
 ) -> Result<&'i mut R, Reject> {
-    if holds == detect::Inner::Archive {
-        ledger.remark("content", Reason::NestedNotOpened);
-    }
-    ledger.file("content", b"content", None, &mut decoded, visitor)?;
+    ledger.file("content", &mut decoded, visitor)?;
     Ok(decoded.into_inner().into_inner())
 }
 
@@ -258,6 +256,7 @@ fn own<R: Read + Seek>(
                     kind,
                     size: Some(entry.size),
                     link_target: entry.link_target,
+                    mtime_s: None,
                 },
                 data,
             )

@@ -1,28 +1,28 @@
-//! XZ through liblzma, which checks every block, index and footer, within a memory limit.
+//! XZ through liblzma, which checks every block, index and footer, within a memory limit. Stream after stream, with
+//! nothing between and behind them but zeros in fours.
 
 use std::io::BufRead;
 
-use liblzma::stream::{Action, CONCATENATED, Error, Status, Stream, TELL_UNSUPPORTED_CHECK};
+use liblzma::stream::{Action, Error, Status, Stream, TELL_UNSUPPORTED_CHECK};
 
 use super::{Decode, behind, cut, damaged};
 use crate::bundle::limits::{Reason, Reject};
 
 pub(super) struct Xz {
-    stream: Stream,
+    stream: Option<Stream>,
     limit: u64,
-    given: u64,
-    ended: bool,
+    streams: u64,
+    /// Zeros since the last stream.
+    padding: usize,
 }
 
 impl Xz {
     pub(super) fn new(limit: u64) -> Result<Self, Reject> {
-        let stream = Stream::new_stream_decoder(limit, CONCATENATED | TELL_UNSUPPORTED_CHECK)
-            .map_err(|_| Reject::new(Reason::LimitMemory, "no memory for the xz decoder"))?;
         Ok(Self {
-            stream,
+            stream: Some(start(limit)?),
             limit,
-            given: 0,
-            ended: false,
+            streams: 0,
+            padding: 0,
         })
     }
 
@@ -36,36 +36,69 @@ impl Xz {
                 Reason::Unsupported,
                 "an xz filter or check that is not read",
             ),
-            // The second stream of a file does not begin as one: something else follows the first.
-            Error::Format if self.given > 0 => behind("xz"),
+            // What follows a stream does not begin as one.
+            Error::Format if self.streams > 0 => behind("xz"),
             _ => damaged("xz"),
+        }
+    }
+
+    /// Goes over zeros to the next stream; false at the end of the input.
+    fn next<R: BufRead>(&mut self, input: &mut R) -> Result<bool, Reject> {
+        loop {
+            let bytes = input.fill_buf()?;
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            let (ended, only_zeros) = (bytes.is_empty(), zeros == bytes.len());
+            self.padding += zeros;
+            input.consume(zeros);
+            if only_zeros && !ended {
+                continue;
+            }
+            if !self.padding.is_multiple_of(4) {
+                return Err(behind("xz"));
+            }
+            if !ended {
+                self.padding = 0;
+                self.stream = Some(start(self.limit)?);
+            }
+            return Ok(!ended);
         }
     }
 }
 
+fn start(limit: u64) -> Result<Stream, Reject> {
+    Stream::new_stream_decoder(limit, TELL_UNSUPPORTED_CHECK)
+        .map_err(|_| Reject::new(Reason::LimitMemory, "no memory for the xz decoder"))
+}
+
 impl<R: BufRead> Decode<R> for Xz {
     fn decode(&mut self, input: &mut R, out: &mut [u8]) -> Result<usize, Reject> {
-        while !self.ended {
+        loop {
+            if self.stream.is_none() && !self.next(input)? {
+                return Ok(0);
+            }
+            let Some(mut stream) = self.stream.take() else {
+                continue;
+            };
             let bytes = input.fill_buf()?;
             let at_end = bytes.is_empty();
-            let action = if at_end { Action::Finish } else { Action::Run };
-            let (taken, given) = (self.stream.total_in(), self.stream.total_out());
-            let status = self
-                .stream
-                .process(bytes, out, action)
+            let (taken, given) = (stream.total_in(), stream.total_out());
+            let status = stream
+                .process(bytes, out, Action::Run)
                 .map_err(|error| self.judge(&error))?;
-            let taken = (self.stream.total_in() - taken) as usize;
-            let given = (self.stream.total_out() - given) as usize;
+            let taken = (stream.total_in() - taken) as usize;
+            let given = (stream.total_out() - given) as usize;
             input.consume(taken);
-            self.given += given as u64;
-            self.ended = status == Status::StreamEnd;
+            if status == Status::StreamEnd {
+                self.streams += 1;
+            } else {
+                self.stream = Some(stream);
+                if taken == 0 && given == 0 {
+                    return Err(if at_end { cut("xz") } else { damaged("xz") });
+                }
+            }
             if given > 0 {
                 return Ok(given);
             }
-            if !self.ended && taken == 0 {
-                return Err(if at_end { cut("xz") } else { damaged("xz") });
-            }
         }
-        Ok(0)
     }
 }

@@ -12,6 +12,7 @@ pub(super) struct Header {
     pub(super) link: Vec<u8>,
     pub(super) size: u64,
     pub(super) flag: u8,
+    pub(super) mtime_s: Option<i64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,6 +93,13 @@ pub(super) fn parse(record: &[u8; RECORD]) -> Result<Header, Reject> {
         Magic::Gnu if flag != b'S' && record[345] != 0 => {
             return Err(bad("a name of two meanings"));
         }
+        // Some readers go by the map of a sparse file whatever the entry's type.
+        Magic::Gnu if flag != b'S' && record[345..].iter().any(|byte| *byte != 0) => {
+            return Err(bad("a sparse map of an entry that is not sparse"));
+        }
+        Magic::Gnu if flag == b'S' && record[369..386].iter().any(|byte| *byte != 0) => {
+            return Err(bad("a part of a file of several volumes"));
+        }
         Magic::Gnu | Magic::V7 => {}
     }
     Ok(Header {
@@ -99,6 +107,7 @@ pub(super) fn parse(record: &[u8; RECORD]) -> Result<Header, Reject> {
         link,
         size,
         flag,
+        mtime_s: octal(&record[136..148]).and_then(|time| i64::try_from(time).ok()),
     })
 }
 

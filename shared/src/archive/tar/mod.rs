@@ -180,6 +180,7 @@ impl<R: BufRead> Reader<'_, R> {
             kind,
             size: Some(size),
             target,
+            mtime_s: pax.mtime_s.or(header.mtime_s),
         };
         match map {
             Some(map) => ledger.entry(&head, &mut Sparse::new(&mut data, map), visitor)?,

@@ -16,6 +16,7 @@ pub(super) struct Pax {
     /// Real size of a sparse entry whose map is in its data.
     pub(super) sparse: Option<u64>,
     sparse_name: Option<Vec<u8>>,
+    pub(super) mtime_s: Option<i64>,
 }
 
 fn bad(what: &str) -> Reject {
@@ -56,6 +57,10 @@ pub(super) fn parse(data: &[u8]) -> Result<Pax, Reject> {
     pax.size = get("size")
         .map(|value| number(value).ok_or_else(|| bad("size")))
         .transpose()?;
+    pax.mtime_s = get("mtime").and_then(|value| {
+        let whole = value.split(|byte| *byte == b'.').next()?;
+        std::str::from_utf8(whole).ok()?.parse().ok()
+    });
     for key in ["uid", "gid"] {
         if get(key).is_some_and(|value| number(value).is_none()) {
             return Err(bad(key));

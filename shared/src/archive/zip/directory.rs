@@ -25,6 +25,9 @@ pub(super) struct Central {
     pub(super) compressed: u64,
     pub(super) size: u64,
     pub(super) offset: u64,
+    /// Whether an extra field says the name once more, in UTF-8.
+    pub(super) unicode_name: bool,
+    pub(super) mtime_s: Option<i64>,
 }
 
 pub(super) struct Directory {
@@ -206,6 +209,8 @@ fn record<R: Read>(reader: &mut R) -> Result<Central, Reject> {
         compressed: u32_at(&fixed, 20).into(),
         size: u32_at(&fixed, 24).into(),
         offset: u32_at(&fixed, 42).into(),
+        unicode_name: false,
+        mtime_s: changed(u16_at(&fixed, 14), u16_at(&fixed, 12)),
     };
     if !matches!(u16_at(&fixed, 34), 0 | 0xffff) {
         return Err(Reject::new(
@@ -214,6 +219,13 @@ fn record<R: Read>(reader: &mut R) -> Result<Central, Reject> {
         ));
     }
     let wide = extras(&extra, &entry.name)?;
+    entry.unicode_name = fields(&extra).any(|(id, _)| id == 0x7075);
+    // The Unix time is exact; the one of DOS has no zone.
+    let unix =
+        fields(&extra).find(|(id, data)| *id == 0x5455 && data.len() >= 5 && data[0] & 1 != 0);
+    if let Some((_, data)) = unix {
+        entry.mtime_s = Some(u32_at(data, 1).into());
+    }
     widen(
         wide,
         [&mut entry.size, &mut entry.compressed, &mut entry.offset],
@@ -254,6 +266,38 @@ fn judge(entry: &Central) -> Result<(), Reject> {
         ));
     }
     Ok(())
+}
+
+/// Walks over extra fields as far as they are whole.
+fn fields(mut extra: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let (head, rest) = extra.split_at_checked(4)?;
+        let (data, after) = rest.split_at_checked(usize::from(u16_at(head, 2)))?;
+        extra = after;
+        Some((u16_at(head, 0), data))
+    })
+}
+
+/// DOS date and time as if they were UTC.
+fn changed(date: u16, time: u16) -> Option<i64> {
+    let (year, month, day) = (
+        i64::from(date >> 9) + 1980,
+        i64::from(date >> 5 & 15),
+        i64::from(date & 31),
+    );
+    if !(1..=12).contains(&month) || day == 0 {
+        return None;
+    }
+    // Days from the civil calendar, with years that begin in March.
+    let (y, m) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
+    let seconds =
+        i64::from(time >> 11) * 3600 + i64::from(time >> 5 & 63) * 60 + i64::from(time & 31) * 2;
+    Some(days * 86_400 + seconds)
 }
 
 /// Looks through extra fields: gives the one with 64-bit values, and refuses other names.

@@ -13,6 +13,9 @@ use crate::bundle::limits::{Limits, Reason, Reject};
 use data::Data;
 use directory::Central;
 
+/// Flag: the name is UTF-8.
+const UTF8: u16 = 0x800;
+
 /// Reads a whole zip archive of `size` bytes.
 pub(super) fn read<R: Read + Seek>(
     input: &mut R,
@@ -44,6 +47,10 @@ pub(super) fn read<R: Read + Seek>(
         .chain([directory.start]);
     for (entry, end) in directory.entries.iter().zip(ends) {
         let header = local::read(&mut reader, entry)?;
+        // Without the flag some readers take the name for UTF-8, some for the code page of a PC.
+        if entry.flags & UTF8 == 0 && !entry.name.is_ascii() && !entry.unicode_name {
+            ledger.unsure_name(&entry.name);
+        }
         let mut data = Data::new(&mut reader, entry);
         run(entry, &mut data, limits, visitor, ledger)?;
         data.finish()?;
@@ -103,6 +110,7 @@ fn run<R: std::io::BufRead>(
             kind,
             size: Some(0),
             target: Some(&target),
+            mtime_s: None,
         };
         return ledger.entry(&head, &mut std::io::empty(), visitor);
     }
@@ -118,6 +126,7 @@ fn run<R: std::io::BufRead>(
             kind,
             size: Some(entry.size),
             target: None,
+            mtime_s: entry.mtime_s,
         },
         data,
         visitor,
