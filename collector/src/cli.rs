@@ -20,6 +20,7 @@ use crate::serve::{self, ServeError};
 use crate::state::{AppState, Clock};
 use crate::tasks::Tasks;
 use crate::tickets::bundles::OwnTickets;
+use sitrep_shared::bundle::limits::Limits as ReaderLimits;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -69,8 +70,8 @@ enum Command {
     /// Read a bundle handed over by the service (internal)
     #[command(hide = true)]
     IngestChild {
-        /// Length of the file on the standard input, in bytes
-        input_bytes: u64,
+        /// What to do, JSON
+        task: String,
     },
     /// The verdict that the service would give on a file, off-line; the last line is the verdict
     Inspect {
@@ -135,11 +136,14 @@ fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Version => print(env!("CARGO_PKG_VERSION")),
         // Before anything else is opened: the child must hold nothing but its channel.
-        Command::IngestChild { input_bytes } => {
-            return crate::bundles::ingest::child::run(input_bytes)
+        Command::IngestChild { task } => {
+            return crate::bundles::ingest::child::run(&task)
                 .map_err(|e| CliError::Child(Box::new(e)));
         }
-        Command::Inspect { file, json } => return inspect(&file, json),
+        Command::Inspect { file, json } => {
+            let limits = config::load(&sources(&cli.settings))?.reader_limits();
+            return inspect(&file, &limits, json);
+        }
         Command::Config => {
             for (key, value, origin) in config::load(&sources(&cli.settings))?.show() {
                 print(&format!("{key} = {value:?}  # {origin}"));
@@ -160,7 +164,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
 }
 
 /// Any verdict is a success of the inspection; only a file that cannot be read is not.
-fn inspect(file: &Path, json: bool) -> Result<(), CliError> {
+fn inspect(file: &Path, limits: &ReaderLimits, json: bool) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -169,6 +173,7 @@ fn inspect(file: &Path, json: bool) -> Result<(), CliError> {
     let verdict = runtime.block_on(ingest::inspect::inspect(
         &Reader::default(),
         file,
+        limits,
         json,
         &mut out,
     ));
@@ -279,6 +284,7 @@ async fn open(config: Config, base_url: &str) -> Result<AppState, CliError> {
         folder: config.data_dir.clone(),
         limits,
         reader: Reader::default(),
+        reader_limits: config.resolved.reader_limits(),
     };
     let bundles = Bundles::open(db.clone(), Arc::new(OwnTickets), options)?;
     Ok(AppState {

@@ -17,7 +17,8 @@ use sitrep_collector::bundles::browse::index::BrowseIndex;
 use sitrep_collector::bundles::browse::read;
 use sitrep_collector::bundles::ingest::frame::{Answer, Decision};
 use sitrep_collector::bundles::ingest::inspect::inspect;
-use sitrep_collector::bundles::ingest::process::Reader;
+use sitrep_collector::bundles::ingest::process::{Reader, Task};
+use sitrep_shared::bundle::limits::Limits;
 use sitrep_shared::bundle::manifest::Manifest;
 
 mod support;
@@ -33,7 +34,15 @@ fn file(data: &[u8]) -> File {
 
 async fn read_bundle(data: &[u8]) -> Answer {
     let reader = Reader::of_program(Path::new(env!("CARGO_BIN_EXE_sitrepd")));
-    reader.read(file(data), data.len() as u64).await.unwrap()
+    let task = Task {
+        bytes: data.len() as u64,
+        ..Task::default()
+    };
+    reader
+        .read(file(data), &task, std::io::sink())
+        .await
+        .unwrap()
+        .0
 }
 
 #[tokio::test]
@@ -43,7 +52,7 @@ async fn a_bundle_is_accepted_and_can_be_browsed() {
     let verdict = answer.verdict.unwrap();
     assert_eq!(
         (verdict.verdict, verdict.reason.as_deref()),
-        (Decision::Accept, None),
+        (Decision::Accept, Some("ok")),
         "{:?}",
         verdict.detail
     );
@@ -106,7 +115,10 @@ fn the_child_is_confined_before_it_reads() {
         reason = "the test is about this very process"
     )]
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_sitrepd"))
-        .args(["ingest-child", "0"])
+        .args([
+            "ingest-child",
+            &serde_json::to_string(&Task::default()).unwrap(),
+        ])
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .spawn()
@@ -149,7 +161,11 @@ async fn inspecting_gives_the_same_verdict() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     for (data, decision, last) in [
-        (bundle(), Decision::Accept, r#"{"verdict":"accept""#),
+        (
+            bundle(),
+            Decision::Accept,
+            r#"{"verdict":"accept","reason":"ok""#,
+        ),
         (
             b"\x00\x01\x02 nothing known \xff".to_vec(),
             Decision::Reject,
@@ -159,7 +175,9 @@ async fn inspecting_gives_the_same_verdict() {
         std::fs::write(&path, data).unwrap();
         let mut out = Vec::new();
         assert_eq!(
-            inspect(&reader, &path, true, &mut out).await.unwrap(),
+            inspect(&reader, &path, &Limits::default(), true, &mut out)
+                .await
+                .unwrap(),
             decision
         );
         let text = String::from_utf8(out).unwrap();

@@ -10,7 +10,7 @@ pub mod tickets;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sitrep_shared::bundle::limits::Limits;
 use tokio::sync::Notify;
@@ -72,6 +72,8 @@ pub struct Options {
     pub limits: receive::Limits,
     /// What reads them.
     pub reader: Reader,
+    /// Bounds of reading.
+    pub reader_limits: Limits,
 }
 
 impl Bundles {
@@ -84,6 +86,7 @@ impl Bundles {
             folder,
             limits,
             reader,
+            reader_limits,
         } = options;
         let store = Arc::new(Store::open(&folder)?);
         let wake = Arc::new(Notify::new());
@@ -99,7 +102,7 @@ impl Bundles {
                 db: db.clone(),
                 store: Arc::clone(&store),
                 reader,
-                limits: Limits::default(),
+                limits: reader_limits,
                 tickets,
             },
             browse: Browse::new(Arc::clone(&store)),
@@ -163,6 +166,15 @@ impl Bundles {
             .tickets
             .name(&mut *self.db.read().await?, ticket_id)
             .await
+    }
+
+    /// Removes scratch files that readers left, older than `keep`. Returns how many.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(crate) async fn sweep_scratch(&self, keep: Duration) -> Result<usize, DeleteError> {
+        let store = Arc::clone(&self.store);
+        Ok(tokio::task::spawn_blocking(move || store.sweep_scratch(keep)).await??)
     }
 
     /// Deletes a bundle for good: first marked, then its files, then what the rows say of its content. A deletion that

@@ -4,6 +4,7 @@
 
 pub mod keys;
 pub mod layers;
+mod reader;
 pub mod units;
 
 use std::net::{IpAddr, SocketAddr};

@@ -50,6 +50,7 @@ impl House {
             folder: folder.path().to_path_buf(),
             limits: receive::Limits::default(),
             reader: Reader::default(),
+            reader_limits: Default::default(),
         };
         let state = AppState {
             bundles: Arc::new(Bundles::open(db.clone(), Arc::new(OwnTickets), options).unwrap()),

@@ -1,5 +1,7 @@
 //! What is looked after from time to time: lost leases, bundles without a job, lapsed uploads, unfinished deletions.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use crate::bundles::receive::ReceiveError;
@@ -8,6 +10,9 @@ use crate::db::{DbError, bundles as rows, jobs};
 
 /// A bundle may wait this long for its job before it counts as forgotten, in milliseconds.
 const FORGOTTEN_MS: i64 = 60_000;
+
+/// No reading takes this long: what is older belongs to a process that died.
+const SCRATCH_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// A sweep that failed.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +39,8 @@ pub(super) struct Swept {
     pub(super) expired: usize,
     /// Deletions that were ended.
     pub(super) deleted: usize,
+    /// Scratch files of readers that died.
+    pub(super) scratch: usize,
 }
 
 /// Looks after everything once.
@@ -53,6 +60,7 @@ pub(super) async fn sweep(bundles: &Bundles) -> Result<Swept, SweepError> {
         bundles.wake.notify_one();
     }
     swept.expired = bundles.receiver.expire().await?;
+    swept.scratch = bundles.sweep_scratch(SCRATCH_AGE).await?;
     for bundle in deleting.iter().filter_map(|id| Uuid::parse_str(id).ok()) {
         bundles.delete(bundle).await?;
         swept.deleted += 1;
@@ -78,6 +86,7 @@ mod tests {
             folder: folder.path().to_path_buf(),
             limits: Limits::default(),
             reader: Reader::default(),
+            reader_limits: Default::default(),
         };
         let bundles = Bundles::open(db.clone(), Arc::new(AnyTicket::default()), options).unwrap();
         let ids = [Uuid::now_v7().to_string(), Uuid::now_v7().to_string()];

@@ -44,6 +44,12 @@ pub struct Limits {
     pub decoder_bytes: u64,
     /// Tar bytes of one block of a bundle.
     pub block_bytes: u64,
+    /// Resident memory of the process that reads.
+    pub memory_bytes: u64,
+    /// CPU seconds that any file may take.
+    pub cpu_base_s: u64,
+    /// CPU seconds more per GiB of the file.
+    pub cpu_per_gib_s: u64,
 }
 
 impl Default for Limits {
@@ -65,11 +71,21 @@ impl Default for Limits {
             json_depth: 64,
             decoder_bytes: 128 * MIB,
             block_bytes: MIB,
+            memory_bytes: 512 * MIB,
+            cpu_base_s: 60,
+            cpu_per_gib_s: 10,
         }
     }
 }
 
 impl Limits {
+    /// CPU seconds for a file of so many bytes.
+    #[must_use]
+    pub fn cpu_seconds_for(&self, bytes: u64) -> u64 {
+        let more = self.cpu_per_gib_s.saturating_mul(bytes.div_ceil(GIB));
+        self.cpu_base_s.saturating_add(more)
+    }
+
     /// Unpacked bytes allowed after so many compressed ones.
     #[must_use]
     pub fn unpacked_for(&self, compressed: u64) -> u64 {
@@ -260,6 +276,14 @@ mod tests {
         assert_eq!(Reject::from(io::Error::from(reject.clone())), reject);
         let cut = io::Error::from(io::ErrorKind::UnexpectedEof);
         assert_eq!(Reject::from(cut).reason, Reason::Truncated);
+    }
+
+    #[test]
+    fn cpu_grows_with_the_file() {
+        let limits = Limits::default();
+        for (bytes, seconds) in [(0, 60), (1, 70), (5 * GIB, 110)] {
+            assert_eq!(limits.cpu_seconds_for(bytes), seconds);
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@
 //! [`reader::Index`] reads the footer and the manifest, then single blocks. [`reader::verify`]
 //! reads everything once and rejects what differs from this text by a code of [`limits::Reason`].
 
+mod blocks;
 mod gzip;
 mod header;
 mod inflate;
@@ -43,6 +44,7 @@ mod reserve;
 mod tests;
 mod writer;
 
+pub use blocks::{BlockStream, tar_end, tar_header, tar_padding};
 pub use reseal::{DESELECTED, Edit, REPLACED, reseal};
 pub use reserve::Reserved;
 pub use writer::{

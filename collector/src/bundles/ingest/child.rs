@@ -6,6 +6,7 @@ use std::io::{self, BufRead, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 
 use serde_json::Value;
+use sitrep_shared::archive;
 use sitrep_shared::bundle::layout;
 use sitrep_shared::bundle::limits::{Limits, Reason, Reject};
 use sitrep_shared::bundle::reader::{Entry, EntryKind, Index, Verified, Visitor, verify};
@@ -13,10 +14,11 @@ use sitrep_shared::signature::{Catalogue, Engine, Report, RunOptions, SourceMap}
 use sitrep_shared::time::UtcMs;
 
 use super::confine;
-use super::foreign::{self, Foreign};
+use super::foreign;
 use super::frame::{self, Decision, Kind, Verdict};
 use super::indexer::Indexer;
 use super::matcher::Matcher;
+use super::process::Task;
 
 /// What ends a child without a verdict.
 #[derive(Debug, thiserror::Error)]
@@ -35,16 +37,17 @@ pub enum ChildFault {
     Json(#[from] serde_json::Error),
 }
 
-/// Reads the standard input and answers on the standard output.
+/// Reads the standard input and answers on the standard output. `task` is a [`Task`] in JSON.
 ///
 /// # Errors
 /// Only faults of our own; whatever is wrong with the input is a verdict.
-pub fn run(input_bytes: u64) -> Result<(), ChildFault> {
+pub fn run(task: &str) -> Result<(), ChildFault> {
+    let task: Task = serde_json::from_str(task)?;
     let engine = engine()?;
     let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    confine::confine(input_bytes)?;
-    answer(input, &engine, &Limits::default(), &mut output)
+    confine::confine(task.bytes, &task.limits)?;
+    answer(input, &engine, &task, &mut output)
 }
 
 fn engine() -> Result<Engine, ChildFault> {
@@ -62,9 +65,10 @@ fn engine() -> Result<Engine, ChildFault> {
 fn answer(
     mut input: File,
     engine: &Engine,
-    limits: &Limits,
+    task: &Task,
     output: &mut impl Write,
 ) -> Result<(), ChildFault> {
+    let limits = &task.limits;
     // The manifest says when the bundle was made, which decides the year of stamps without one. It is read again, and
     // checked, at the end.
     let created = Index::open(&mut input, limits)
@@ -97,40 +101,13 @@ fn answer(
                 if reject.reason == Reason::NotABundle
                     || (created.is_none() && reject.reason == Reason::BadHeader) =>
             {
-                read_foreign(input, engine, limits, output)
+                foreign::read(input, engine, task, output)
             }
             Err(reject) => Ok(Verdict::reject(reject.reason.as_str(), reject.detail)),
         }
     })?;
     frame::write(output, Kind::Verdict, &serde_json::to_vec(&verdict)?)?;
     Ok(())
-}
-
-/// Reads a file that is no bundle of ours. Every signature reads every file: names tell little about sources here.
-fn read_foreign(
-    mut input: File,
-    engine: &Engine,
-    limits: &Limits,
-    output: &mut impl Write,
-) -> Result<Verdict, ChildFault> {
-    input.seek(SeekFrom::Start(0))?;
-    let options = RunOptions {
-        ignore_source: true,
-        ..RunOptions::default()
-    };
-    std::thread::scope(|scope| {
-        let mut seen = Foreign {
-            matcher: Matcher::start(scope, engine, options),
-            files: 0,
-            binary: false,
-        };
-        let verdict = foreign::read(&mut input, limits, &mut seen);
-        if verdict.verdict != Decision::Reject {
-            let report = seen.matcher.finish(None);
-            frame::write(output, Kind::Report, &serde_json::to_vec(&report)?)?;
-        }
-        Ok(verdict)
-    })
 }
 
 /// Sees every entry once: index, signatures and facts in the same pass.
@@ -209,8 +186,10 @@ impl<'scope, 'e: 'scope> Look<'scope, 'e> {
         frame::write(output, Kind::Report, &serde_json::to_vec(&report)?)?;
         Ok(Verdict {
             verdict: Decision::Accept,
-            reason: None,
+            reason: Some(archive::OK.to_owned()),
             detail: None,
+            host: None,
+            made_ms: None,
             format: "sitrep".to_owned(),
             sha256: Some(verified.sha256.to_string()),
             bytes: verified.bytes,

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use sitrep_shared::bundle::limits::Limits;
 
-/// Address space of the child, in bytes: 512 MiB of data, and room for stacks and the program itself.
-const ADDRESS_SPACE_BYTES: u64 = 896 << 20;
-/// CPU seconds every child has.
-const CPU_BASE_S: u64 = 60;
-/// CPU seconds more per GiB of input.
-const CPU_PER_GIB_S: u64 = 10;
+/// Address space beyond the memory that may be used, in bytes: stacks, the program itself, what is mapped and never touched.
+const MAPPED_BYTES: u64 = 384 << 20;
+
+/// CPU seconds between the signal that the time is used up and the kill.
+const CPU_GRACE_S: u64 = 2;
 
 /// Why the child could not be confined.
 #[derive(Debug, thiserror::Error)]
@@ -37,21 +37,18 @@ pub struct Walls {
     pub seccomp: bool,
 }
 
-/// CPU seconds for an input of so many bytes.
-pub fn cpu_seconds(input_bytes: u64) -> u64 {
-    CPU_BASE_S + CPU_PER_GIB_S * input_bytes.div_ceil(1 << 30)
-}
-
 /// Confines this process for good. To be called before any thread is started and before input is read.
 ///
 /// # Errors
 /// When a required wall cannot be put up; the child must end then.
-pub fn confine(input_bytes: u64) -> Result<Walls, ConfineError> {
-    let cpu = cpu_seconds(input_bytes);
+pub fn confine(input_bytes: u64, limits: &Limits) -> Result<Walls, ConfineError> {
+    let cpu = limits.cpu_seconds_for(input_bytes);
+    let memory = limits.memory_bytes.saturating_add(MAPPED_BYTES);
     // No descriptor beyond the standard three is needed, and none can be made with so low a limit.
+    // A signal of its own tells that the time is used up; the kernel's kill follows for who does not hear.
+    limit_to(Resource::Cpu, cpu, cpu.saturating_add(CPU_GRACE_S))?;
     for (resource, value) in [
-        (Resource::As, ADDRESS_SPACE_BYTES),
-        (Resource::Cpu, cpu),
+        (Resource::As, memory),
         (Resource::Fsize, 0),
         (Resource::Core, 0),
         (Resource::Nofile, 8),
@@ -66,11 +63,15 @@ pub fn confine(input_bytes: u64) -> Result<Walls, ConfineError> {
 }
 
 fn limit(resource: Resource, value: u64) -> Result<(), ConfineError> {
+    limit_to(resource, value, value)
+}
+
+fn limit_to(resource: Resource, value: u64, most: u64) -> Result<(), ConfineError> {
     setrlimit(
         resource,
         Rlimit {
             current: Some(value),
-            maximum: Some(value),
+            maximum: Some(most),
         },
     )
     .map_err(ConfineError::Limit)
@@ -131,16 +132,4 @@ fn seccomp() -> bool {
     SeccompFilter::new(rules, refuse, SeccompAction::Allow, arch)
         .and_then(BpfProgram::try_from)
         .is_ok_and(|program| seccompiler::apply_filter_all_threads(&program).is_ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cpu_grows_with_the_input() {
-        assert_eq!(cpu_seconds(0), 60);
-        assert_eq!(cpu_seconds(1), 70);
-        assert_eq!(cpu_seconds(5 << 30), 110);
-    }
 }

@@ -1,43 +1,60 @@
 //! Files that other tools made: sos reports, other archives, single logs. Kept byte for byte, judged by the strict reader
-//! of archives, and matched against the signatures; their files are not yet stored in a form that pages can be read from.
+//! of archives, matched against the signatures, and written into blocks that pages can be read from.
 
 use std::fs::File;
-use std::io::BufRead;
+use std::io::{BufRead, Seek, SeekFrom, Write};
 
-use sitrep_shared::archive::{self, Entry, Kind, Report, Visitor};
-use sitrep_shared::bundle::limits::{Limits, Reason, Reject};
+use serde_json::Value;
+use sitrep_shared::archive::{self, Entry, Kind, Visitor};
+use sitrep_shared::bundle::limits::{Reason, Reject};
+use sitrep_shared::facts;
+use sitrep_shared::signature::{Engine, RunOptions};
+use sitrep_shared::time::UtcMs;
 
-use super::frame::{Decision, Verdict};
+use super::child::ChildFault;
+use super::era;
+use super::frame::{self, Decision, Verdict};
 use super::matcher::Matcher;
+use super::normal::Normal;
+use super::process::Task;
 
 /// Sees every entry of a foreign archive once.
-pub(super) struct Foreign<'scope, 'e> {
-    /// Matches the lines.
-    pub(super) matcher: Matcher<'scope, 'e>,
-    /// Files seen.
-    pub(super) files: u64,
-    /// Whether a zero byte stands near the start of a file.
-    pub(super) binary: bool,
+struct Foreign<'scope, 'e, 'o, O: Write> {
+    matcher: Matcher<'scope, 'e>,
+    normal: Normal<'o, O>,
+    facts: facts::Reader,
+    texts: u64,
 }
 
-impl<'scope, 'e: 'scope> Visitor for Foreign<'scope, 'e> {
+impl<'scope, 'e: 'scope, O: Write> Visitor for Foreign<'scope, 'e, '_, O> {
     fn entry(&mut self, entry: &Entry<'_>, data: &mut dyn BufRead) -> Result<(), Reject> {
         if entry.kind != Kind::File {
             return Ok(());
         }
-        self.files += 1;
         self.matcher.file(&as_collected(entry.path));
+        self.normal.file(entry.path);
+        let wanted = facts::wants(entry.path);
+        let mut kept = Vec::new();
         loop {
             let chunk = data.fill_buf()?;
             if chunk.is_empty() {
                 break;
             }
-            self.binary |= chunk.iter().take(8 * 1024).any(|byte| *byte == 0);
             self.matcher.push(chunk);
+            let pipe = |error| Reject::new(Reason::ReadFailed, format!("the pipe: {error}"));
+            self.normal.push(chunk).map_err(pipe)?;
+            if wanted {
+                let room = facts::MAX_TEXT.saturating_sub(kept.len());
+                kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            }
             let taken = chunk.len();
             data.consume(taken);
         }
         self.matcher.end();
+        if wanted && !kept.is_empty() {
+            self.texts += 1;
+            self.facts.add(entry.path, &kept);
+        }
         Ok(())
     }
 }
@@ -51,24 +68,64 @@ fn as_collected(path: &str) -> String {
     }
 }
 
-/// Reads the whole file and judges it.
-pub(super) fn read<'s, 'e: 's>(
-    input: &mut File,
-    limits: &Limits,
-    seen: &mut Foreign<'s, 'e>,
-) -> Verdict {
-    let report = archive::inspect(input, limits, seen);
-    // A single file is a log or nothing we know.
-    if report.format == "file" && report.verdict != archive::Verdict::Reject && seen.binary {
-        return Verdict::reject(
-            Reason::UnknownFormat.as_str(),
-            "neither a known archive nor text",
-        );
-    }
-    verdict(report, seen.files)
+/// Reads a file that is no bundle of ours and writes all frames but the verdict. Every signature reads every file: names
+/// tell little about sources here.
+pub(super) fn read(
+    mut input: File,
+    engine: &Engine,
+    task: &Task,
+    output: &mut impl Write,
+) -> Result<Verdict, ChildFault> {
+    let made_ms = era::made_ms(&mut input, &task.limits, task.received_ms);
+    let time_ms = made_ms.unwrap_or(task.received_ms);
+    input.seek(SeekFrom::Start(0))?;
+    let options = RunOptions {
+        bundle_time: UtcMs(time_ms),
+        ignore_source: true,
+        ..RunOptions::default()
+    };
+    std::thread::scope(|scope| {
+        let mut seen = Foreign {
+            matcher: Matcher::start(scope, engine, options),
+            normal: Normal::new(output),
+            facts: facts::Reader::new(time_ms),
+            texts: 0,
+        };
+        let report = archive::inspect(&mut input, &task.limits, &mut seen);
+        let mut verdict = judge(report);
+        let Foreign {
+            matcher,
+            normal,
+            facts,
+            texts,
+        } = seen;
+        if verdict.verdict == Decision::Reject {
+            return Ok(verdict);
+        }
+        let (files, index) = normal.finish()?;
+        verdict.files = files;
+        verdict.bytes = task.bytes;
+        verdict.made_ms = made_ms;
+        frame::write(output, frame::Kind::Index, &index)?;
+        let facts = (texts > 0).then(|| facts.finish());
+        verdict.host = facts.as_ref().and_then(host);
+        let facts: Option<Value> = facts.map(serde_json::to_value).transpose()?;
+        if let Some(facts) = &facts {
+            frame::write(output, frame::Kind::Facts, &serde_json::to_vec(facts)?)?;
+        }
+        let report = matcher.finish(facts.as_ref());
+        frame::write(output, frame::Kind::Report, &serde_json::to_vec(&report)?)?;
+        Ok(verdict)
+    })
 }
 
-fn verdict(report: Report, files: u64) -> Verdict {
+fn host(facts: &facts::Facts) -> Option<String> {
+    let value = serde_json::to_value(facts).ok()?;
+    let name = value.get("host")?.get("name")?.as_str()?;
+    Some(name.to_owned()).filter(|name| !name.is_empty())
+}
+
+fn judge(report: archive::Report) -> Verdict {
     let decision = match report.verdict {
         archive::Verdict::Accept => Decision::Accept,
         archive::Verdict::Neutralise => Decision::Neutralise,
@@ -76,18 +133,16 @@ fn verdict(report: Report, files: u64) -> Verdict {
     };
     Verdict {
         verdict: decision,
-        reason: (decision != Decision::Accept).then(|| report.reason.to_owned()),
         detail: Some(report.detail).filter(|detail| !detail.is_empty()),
         format: report.format,
-        sha256: None,
-        bytes: 0,
         unpacked_bytes: report.unpacked_bytes,
-        files,
+        files: report.entries,
         neutralised: report
             .notes
             .into_iter()
             .map(|note| (note.path, note.reason.as_str().to_owned()))
             .collect(),
+        ..Verdict::reject(report.reason, "")
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Kind {
     Facts,
     /// The findings report, JSON.
     Report,
+    /// More of the blocks of a file of another maker, in order; comes often.
+    Block,
     /// The verdict, JSON; always last.
     Verdict,
 }
@@ -32,6 +34,7 @@ impl Kind {
             Self::Manifest => b'M',
             Self::Facts => b'F',
             Self::Report => b'R',
+            Self::Block => b'B',
             Self::Verdict => b'V',
         }
     }
@@ -42,6 +45,7 @@ impl Kind {
             Self::Manifest,
             Self::Facts,
             Self::Report,
+            Self::Block,
             Self::Verdict,
         ]
         .into_iter()
@@ -66,7 +70,7 @@ pub enum Decision {
 pub struct Verdict {
     /// Taken or not.
     pub verdict: Decision,
-    /// Reason code unless accepted.
+    /// Reason code; `ok` where there is nothing to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The reason in words.
@@ -87,6 +91,12 @@ pub struct Verdict {
     /// Files in it.
     #[serde(default)]
     pub files: u64,
+    /// Name of the host, when the files of another maker say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// When the content was made, UTC milliseconds, as far as it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_ms: Option<i64>,
     /// Entries made inert: name and what was wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub neutralised: Vec<(String, String)>,
@@ -104,6 +114,8 @@ impl Verdict {
             bytes: 0,
             unpacked_bytes: 0,
             files: 0,
+            host: None,
+            made_ms: None,
             neutralised: Vec::new(),
         }
     }
@@ -138,11 +150,13 @@ pub struct Answer {
     pub verdict: Option<Verdict>,
 }
 
-/// Reads frames to the verdict or the end of the pipe.
+/// Reads frames to the verdict or the end of the pipe; blocks go to `blocks`, at most `blocks_max` bytes of them.
 ///
 /// # Errors
-/// A frame of no known kind, too long, given twice, or too much in all: the child is not itself any more.
-pub fn read(input: &mut impl Read) -> io::Result<Answer> {
+/// A frame of no known kind, too long, given twice, or too much in all: the child is not itself any more. Or `blocks`
+/// fails.
+pub fn read(input: &mut impl Read, blocks: &mut dyn Write, blocks_max: u64) -> io::Result<Answer> {
+    let mut blocks_left = blocks_max;
     let mut answer = Answer::default();
     let mut total = 0u64;
     loop {
@@ -153,8 +167,17 @@ pub fn read(input: &mut impl Read) -> io::Result<Answer> {
             Err(error) => return Err(error),
         }
         let length = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
-        total += u64::from(length);
         let kind = Kind::of(head[0]).ok_or_else(|| io::Error::other("frame of no known kind"))?;
+        if kind == Kind::Block {
+            blocks_left = blocks_left
+                .checked_sub(length.into())
+                .ok_or_else(|| io::Error::other("more blocks than the limits allow"))?;
+            if io::copy(&mut input.take(length.into()), blocks)? != u64::from(length) {
+                return Ok(answer);
+            }
+            continue;
+        }
+        total += u64::from(length);
         if length > FRAME_MAX_BYTES || total > ANSWER_MAX_BYTES {
             return Err(io::Error::other("frames too long"));
         }
@@ -167,7 +190,7 @@ pub fn read(input: &mut impl Read) -> io::Result<Answer> {
             Kind::Manifest => &mut answer.manifest,
             Kind::Facts => &mut answer.facts,
             Kind::Report => &mut answer.report,
-            Kind::Verdict => {
+            Kind::Block | Kind::Verdict => {
                 answer.verdict = Some(serde_json::from_slice(&payload).map_err(io::Error::other)?);
                 return Ok(answer);
             }
@@ -192,11 +215,17 @@ mod tests {
             &serde_json::to_vec(&Verdict::reject("truncated", "x")).unwrap(),
         )
         .unwrap();
-        let answer = read(&mut wire.as_slice()).unwrap();
+        let answer = read(&mut wire.as_slice(), &mut io::sink(), 0).unwrap();
         assert_eq!(answer.facts.as_deref(), Some(&b"{}"[..]));
         assert_eq!(answer.verdict.unwrap().reason.as_deref(), Some("truncated"));
         for cut in 0..wire.len() {
-            assert!(read(&mut &wire[..cut]).unwrap().verdict.is_none(), "{cut}");
+            assert!(
+                read(&mut &wire[..cut], &mut io::sink(), 0)
+                    .unwrap()
+                    .verdict
+                    .is_none(),
+                "{cut}"
+            );
         }
     }
 
@@ -211,7 +240,19 @@ mod tests {
             b"I\xff\xff\xff\xff".to_vec(),
             b"V\x01\0\0\0{".to_vec(),
         ] {
-            assert!(read(&mut wire.as_slice()).is_err());
+            assert!(read(&mut wire.as_slice(), &mut io::sink(), 0).is_err());
         }
+    }
+
+    #[test]
+    fn blocks_go_their_own_way_up_to_their_limit() {
+        let mut wire = Vec::new();
+        for block in [&b"ab"[..], b"cd"] {
+            write(&mut wire, Kind::Block, block).unwrap();
+        }
+        let mut blocks = Vec::new();
+        read(&mut wire.as_slice(), &mut blocks, 4).unwrap();
+        assert_eq!(blocks, b"abcd");
+        assert!(read(&mut wire.as_slice(), &mut Vec::new(), 3).is_err());
     }
 }

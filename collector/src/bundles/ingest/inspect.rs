@@ -4,10 +4,11 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::json;
+use sitrep_shared::bundle::limits::Limits;
 use sitrep_shared::escape;
 
 use super::frame::{Decision, Verdict};
-use super::process::{ChildError, Reader};
+use super::process::{ChildError, Reader, Task};
 use crate::bundles::browse::index::BrowseIndex;
 
 /// An inspection that gave no verdict.
@@ -37,6 +38,7 @@ pub enum InspectError {
 pub async fn inspect(
     reader: &Reader,
     path: &Path,
+    limits: &Limits,
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<Decision, InspectError> {
@@ -45,9 +47,18 @@ pub async fn inspect(
         source,
     };
     let file = std::fs::File::open(path).map_err(fault)?;
-    let bytes = file.metadata().map_err(fault)?.len();
-    let (index, verdict) = match reader.read(file, bytes).await {
-        Ok(answer) => {
+    let meta = file.metadata().map_err(fault)?;
+    let changed = meta.modified().ok().and_then(|time| {
+        let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_millis()).ok()
+    });
+    let task = Task {
+        bytes: meta.len(),
+        received_ms: changed.unwrap_or_default(),
+        limits: limits.clone(),
+    };
+    let (index, verdict) = match reader.read(file, &task, io::sink()).await {
+        Ok((answer, _)) => {
             let crashed = || Verdict::reject("crashed", "the reader gave no verdict");
             (answer.index, answer.verdict.unwrap_or_else(crashed))
         }

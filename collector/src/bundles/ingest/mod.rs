@@ -3,11 +3,13 @@
 
 pub mod child;
 pub mod confine;
+mod era;
 mod foreign;
 pub mod frame;
 pub mod indexer;
 pub mod inspect;
 mod matcher;
+mod normal;
 mod outcome;
 pub mod process;
 
@@ -22,7 +24,7 @@ use crate::db::bundles::{self, BundleRow, Outcome};
 use crate::db::findings;
 use crate::db::{Db, DbError};
 use outcome::Rows;
-use process::{ChildError, Reader};
+use process::{ChildError, Reader, Task};
 
 /// An ingest that did not end.
 #[derive(Debug, thiserror::Error)]
@@ -73,14 +75,20 @@ impl Ingest {
             let store = Arc::clone(&self.store);
             tokio::task::spawn_blocking(move || store.blob(id)).await??
         };
-        let bytes = bundle.bytes.max(0).unsigned_abs();
-        let answer = self.reader.read(blob, bytes).await?;
+        let task = Task {
+            bytes: bundle.bytes.max(0).unsigned_abs(),
+            received_ms: bundle.received_ms,
+            limits: self.limits.clone(),
+        };
+        let scratch = self.store.scratch()?;
+        let (answer, scratch) = self.reader.read(blob, &task, scratch).await?;
         let Some(verdict) = answer.verdict.clone() else {
             return Err(ChildError::Answer(std::io::ErrorKind::UnexpectedEof.into()).into());
         };
         let rows = outcome::rows(&answer, &verdict, &self.limits, super::now_ms());
         let store = Arc::clone(&self.store);
         tokio::task::spawn_blocking(move || {
+            store.keep(id, Derived::Blocks, &scratch)?;
             store.write_derived(id, Derived::Index, answer.index.as_deref())?;
             store.write_derived(id, Derived::Manifest, answer.manifest.as_deref())?;
             store.write_derived(id, Derived::Facts, answer.facts.as_deref())

@@ -51,12 +51,18 @@ pub fn rows(answer: &Answer, verdict: &Verdict, limits: &Limits, now_ms: i64) ->
     };
     let mut bundle = Outcome {
         state,
-        reason: verdict.reason.as_deref().map(clip),
+        reason: verdict
+            .reason
+            .as_deref()
+            .filter(|_| verdict.verdict != Decision::Accept)
+            .map(clip),
         detail: verdict.detail.as_deref().map(clip),
         unpacked_bytes: i64::try_from(verdict.unpacked_bytes).unwrap_or(i64::MAX),
         files: i64::try_from(verdict.files).unwrap_or(i64::MAX),
         not_evaluated: "[]".to_owned(),
         verdict_ms: now_ms,
+        host: verdict.host.as_deref().map(clip),
+        collected_ms: verdict.made_ms,
         ..Outcome::default()
     };
     let mut findings = Vec::new();

@@ -2,22 +2,34 @@
 //! else open. However it ends, there is a verdict or a crash.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use sitrep_shared::bundle::limits::{Limits, Reason};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
-use super::confine::cpu_seconds;
-use super::frame::{self, ANSWER_MAX_BYTES, Answer, Verdict};
+use super::frame::{self, Answer, Verdict};
 
 /// The hidden subcommand that the child is.
 pub const SUBCOMMAND: &str = "ingest-child";
 /// Bytes kept of what a child says on its standard error.
 const STDERR_MAX_BYTES: u64 = 4 * 1024;
+
+/// What a child is to do; its only argument, JSON.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Task {
+    /// Length of the file on its standard input.
+    pub bytes: u64,
+    /// When the file came, UTC milliseconds: the best guess of its age when it says nothing itself.
+    pub received_ms: i64,
+    /// Limits of the reader.
+    pub limits: Limits,
+}
 
 /// A child that gave no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -72,24 +84,36 @@ impl Reader {
         }
     }
 
-    /// Reads a bundle in a child. Dropping the future kills the child.
+    /// Reads a bundle in a child; what it makes of a file of another maker goes to `blocks`, which comes back. Dropping
+    /// the future kills the child.
     ///
     /// # Errors
     /// When the child gave no verdict. That it used up its CPU time is a verdict: it would do so again.
-    pub async fn read(&self, blob: File, bytes: u64) -> Result<Answer, ChildError> {
-        let seconds = 60 + 2 * cpu_seconds(bytes);
-        let run = tokio::time::timeout(Duration::from_secs(seconds), self.run(blob, bytes));
+    pub async fn read<B: Write + Send + 'static>(
+        &self,
+        blob: File,
+        task: &Task,
+        blocks: B,
+    ) -> Result<(Answer, B), ChildError> {
+        let seconds = 60 + 2 * task.limits.cpu_seconds_for(task.bytes);
+        let run = tokio::time::timeout(Duration::from_secs(seconds), self.run(blob, task, blocks));
         run.await.unwrap_or(Err(ChildError::TimedOut { seconds }))
     }
 
-    async fn run(&self, blob: File, bytes: u64) -> Result<Answer, ChildError> {
+    async fn run<B: Write + Send + 'static>(
+        &self,
+        blob: File,
+        task: &Task,
+        blocks: B,
+    ) -> Result<(Answer, B), ChildError> {
         let fault = |source| ChildError::Start {
             program: self.program.clone(),
             source,
         };
+        let task_json = serde_json::to_string(task).map_err(|error| fault(error.into()))?;
         let mut child = Command::new(&self.program)
             .arg(SUBCOMMAND)
-            .arg(bytes.to_string())
+            .arg(task_json)
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::from(blob))
@@ -98,47 +122,59 @@ impl Reader {
             .kill_on_drop(true)
             .spawn()
             .map_err(fault)?;
-        let (mut answer, mut stderr) = (Vec::new(), Vec::new());
         let (out, err) = (child.stdout.take(), child.stderr.take());
-        let read_answer = async {
-            match out {
-                Some(out) => {
-                    out.take(ANSWER_MAX_BYTES + 1024)
-                        .read_to_end(&mut answer)
-                        .await
-                }
-                None => Ok(0),
-            }
-        };
-        let read_stderr = async {
+        let out = out.ok_or_else(|| fault(io::ErrorKind::BrokenPipe.into()))?;
+        let out = File::from(out.into_owned_fd().map_err(ChildError::Answer)?);
+        let blocks_max = task.limits.unpacked_for(task.bytes);
+        // Ends with the pipe: the child is killed when this future is dropped.
+        let answer = tokio::task::spawn_blocking(move || hear(out, blocks, blocks_max));
+        let stderr = async {
+            let mut stderr = Vec::new();
             if let Some(mut err) = err {
                 let mut head = (&mut err).take(STDERR_MAX_BYTES);
                 // What it says is for the log only; a fault here changes no verdict.
                 let _ = head.read_to_end(&mut stderr).await;
                 let _ = tokio::io::copy(&mut err, &mut tokio::io::sink()).await;
             }
+            stderr
         };
-        let (read, ()) = tokio::join!(read_answer, read_stderr);
-        read.map_err(ChildError::Answer)?;
-        // A child that wrote too much may still be writing: it must not be waited for.
-        let _ = child.start_kill();
+        let heard = async {
+            let heard = answer.await;
+            // After its verdict, or after nonsense, a child may still be writing: it must not be waited for.
+            let _ = child.start_kill();
+            heard
+        };
+        let (heard, stderr) = tokio::join!(heard, stderr);
         let status = child.wait().await.map_err(ChildError::Answer)?;
-        let answer = frame::read(&mut answer.as_slice()).map_err(ChildError::Answer)?;
+        let (answer, blocks) = heard
+            .map_err(|error| ChildError::Answer(error.into()))?
+            .map_err(ChildError::Answer)?;
         if answer.verdict.is_some() {
-            return Ok(answer);
+            return Ok((answer, blocks));
         }
         if status.signal() == Some(libc::SIGXCPU) {
-            let detail = format!("reading took more than {} CPU seconds", cpu_seconds(bytes));
-            return Ok(Answer {
-                verdict: Some(Verdict::reject("limit_cpu", detail)),
+            let seconds = task.limits.cpu_seconds_for(task.bytes);
+            let detail = format!("reading took more than {seconds} CPU seconds");
+            let verdict = Some(Verdict::reject(Reason::LimitCpu.as_str(), detail));
+            let answer = Answer {
+                verdict,
                 ..Answer::default()
-            });
+            };
+            return Ok((answer, blocks));
         }
         Err(ChildError::Crashed {
             status,
             stderr: String::from_utf8_lossy(&stderr).trim().to_owned(),
         })
     }
+}
+
+/// Hears a child out. A pipe that breaks is an end without a verdict.
+fn hear<B: Write>(out: File, mut blocks: B, blocks_max: u64) -> io::Result<(Answer, B)> {
+    let mut out = BufReader::with_capacity(256 << 10, out);
+    let answer = frame::read(&mut out, &mut blocks, blocks_max)?;
+    blocks.flush()?;
+    Ok((answer, blocks))
 }
 
 #[cfg(test)]
@@ -153,8 +189,9 @@ mod tests {
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         Reader::of_program(&program)
-            .read(tempfile::tempfile().unwrap(), 0)
+            .read(tempfile::tempfile().unwrap(), &Task::default(), io::sink())
             .await
+            .map(|(answer, _)| answer)
     }
 
     #[tokio::test]

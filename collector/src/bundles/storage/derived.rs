@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -16,20 +17,50 @@ pub enum Derived {
     Index,
     /// The manifest as it stood in the bundle, JSON.
     Manifest,
-    /// The facts as they stood in the bundle, JSON.
+    /// The facts as they stood in the bundle, or were read from its files, JSON.
     Facts,
+    /// The files of a bundle of another maker, in blocks.
+    Blocks,
 }
 
 impl Derived {
     /// Every kind, for removal.
-    pub const ALL: [Self; 3] = [Self::Index, Self::Manifest, Self::Facts];
+    pub const ALL: [Self; 4] = [Self::Index, Self::Manifest, Self::Facts, Self::Blocks];
 
     fn suffix(self) -> &'static str {
         match self {
             Self::Index => "index",
             Self::Manifest => "manifest.json",
             Self::Facts => "facts.json",
+            Self::Blocks => "blocks",
         }
+    }
+}
+
+/// A derived file being written; dropped without [`Store::keep`] it is removed.
+#[derive(Debug)]
+pub struct Scratch {
+    file: File,
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl Write for Scratch {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        let written = self.file.write(data)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Kept ones have another name by now; what cannot be removed is swept later.
+        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -55,6 +86,137 @@ impl Store {
     pub fn read_derived(&self, bundle: Uuid, kind: Derived) -> Result<Vec<u8>, StorageError> {
         let path = self.derived_path(bundle, kind);
         fs::read(&path).map_err(|source| StorageError::Open { path, source })
+    }
+
+    /// Begins a derived file that is too long for memory; it is nothing until [`Self::keep`].
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn scratch(&self) -> Result<Scratch, StorageError> {
+        let path = self.derived_root().join(format!("{}.tmp", Uuid::now_v7()));
+        let made = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        match made {
+            Ok(file) => Ok(Scratch {
+                file,
+                path,
+                bytes: 0,
+            }),
+            Err(source) => Err(StorageError::Derived { path, source }),
+        }
+    }
+
+    /// Makes a finished scratch file a derived one, durably; an empty one takes the place of none.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn keep(&self, bundle: Uuid, kind: Derived, scratch: &Scratch) -> Result<(), StorageError> {
+        let path = self.derived_path(bundle, kind);
+        if scratch.bytes == 0 {
+            return remove(&path);
+        }
+        let kept = scratch
+            .file
+            .sync_all()
+            .and_then(|()| fs::rename(&scratch.path, &path));
+        kept.map_err(|source| StorageError::Derived { path, source })?;
+        sync_folder(&self.derived_root())
+    }
+
+    /// Removes archives of selections, and scratch files that a process which died left, unless they are as young as
+    /// `keep`.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn sweep_scratch(&self, keep: Duration) -> Result<usize, StorageError> {
+        let folder = self.derived_root();
+        let fault = |source| StorageError::Folder {
+            path: folder.clone(),
+            source,
+        };
+        let mut swept = 0;
+        for entry in fs::read_dir(&folder).map_err(fault)? {
+            let path = entry.map_err(fault)?.path();
+            let age = fs::metadata(&path)
+                .and_then(|meta| meta.modified())
+                .ok()
+                .and_then(|changed| changed.elapsed().ok());
+            if path
+                .extension()
+                .is_some_and(|end| end == "tmp" || end == "selection")
+                && age.is_some_and(|age| age > keep)
+            {
+                remove(&path)?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+
+    fn selection_path(&self, bundle: Uuid, name: &str) -> PathBuf {
+        self.derived_root()
+            .join(format!("{bundle}.{name}.selection"))
+    }
+
+    /// Opens an archive of some files of a bundle that was made before.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be opened.
+    pub fn selection(&self, bundle: Uuid, name: &str) -> Result<File, StorageError> {
+        let path = self.selection_path(bundle, name);
+        File::open(&path).map_err(|source| StorageError::Open { path, source })
+    }
+
+    /// Keeps an archive of some files of a bundle until the next sweep of its age, and opens it. Not synced: it can be
+    /// made again.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn keep_selection(
+        &self,
+        bundle: Uuid,
+        name: &str,
+        scratch: &Scratch,
+    ) -> Result<File, StorageError> {
+        let path = self.selection_path(bundle, name);
+        fs::rename(&scratch.path, &path)
+            .map_err(|source| StorageError::Derived { path, source })?;
+        self.selection(bundle, name)
+    }
+
+    /// Removes all archives of files of a bundle.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or a file not be removed.
+    pub(super) fn remove_selections(&self, bundle: Uuid) -> Result<(), StorageError> {
+        let folder = self.derived_root();
+        let fault = |source| StorageError::Folder {
+            path: folder.clone(),
+            source,
+        };
+        let prefix = format!("{bundle}.");
+        for entry in fs::read_dir(&folder).map_err(fault)? {
+            let path = entry.map_err(fault)?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            if name.is_some_and(|name| name.starts_with(&prefix) && name.ends_with(".selection")) {
+                remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens what the files of a bundle are read from by range: the blob, or the blocks made of it.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be opened.
+    pub fn body(&self, bundle: Uuid) -> Result<File, StorageError> {
+        match self.derived(bundle, Derived::Blocks) {
+            Err(error) if error.is_absent() => self.blob(bundle),
+            other => other,
+        }
     }
 
     /// Replaces a derived file durably. `None` removes it.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-pub use derived::Derived;
+pub use derived::{Derived, Scratch};
 pub use error::StorageError;
 pub use part::Part;
 
@@ -111,6 +111,7 @@ impl Store {
         for kind in Derived::ALL {
             remove(&self.derived_path(bundle, kind))?;
         }
+        self.remove_selections(bundle)?;
         remove(&self.blob_path(bundle))?;
         sync_folder(&self.blobs())?;
         sync_folder(&self.derived_root())
