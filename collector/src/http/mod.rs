@@ -34,6 +34,8 @@ pub fn registry() -> Routes {
         .merge(api::codes::routes())
         .merge(api::uploads::routes())
         .merge(api::bundles::routes())
+        .merge(api::search::routes())
+        .merge(api::selection::routes())
         .merge(openapi::routes())
         .merge(pages::assets::routes())
         .merge(pages::preferences::routes())

@@ -3,7 +3,12 @@
 
 pub mod index;
 pub mod read;
+pub mod search;
+mod selection;
 
+pub(crate) use selection::range as selection_range;
+
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
@@ -14,6 +19,8 @@ use uuid::Uuid;
 use super::storage::{Derived, StorageError, Store};
 use index::{BrowseIndex, FileEntry};
 use read::Page;
+use search::{Hit, Search};
+use tokio::sync::mpsc;
 
 /// Looking into a bundle that did not work.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +123,7 @@ impl Browse {
         self.run(bundle, move |store, index| {
             let entry = index.entry(fid)?;
             Ok(read::page(
-                store.blob(bundle)?,
+                store.body(bundle)?,
                 &index,
                 &entry,
                 from,
@@ -133,7 +140,7 @@ impl Browse {
     pub async fn line_at(&self, bundle: Uuid, fid: u64, byte: u64) -> Result<u64, BrowseError> {
         self.run(bundle, move |store, index| {
             let entry = index.entry(fid)?;
-            Ok(read::line_at(store.blob(bundle)?, &index, &entry, byte)?)
+            Ok(read::line_at(store.body(bundle)?, &index, &entry, byte)?)
         })
         .await
     }
@@ -151,7 +158,7 @@ impl Browse {
     ) -> Result<Box<dyn Read + Send>, BrowseError> {
         self.run(bundle, move |store, index| {
             let entry = index.entry(fid)?;
-            let reader = read::file_range(store.blob(bundle)?, &index, &entry, from, bytes)?;
+            let reader = read::file_range(store.body(bundle)?, &index, &entry, from, bytes)?;
             Ok(Box::new(reader) as Box<dyn Read + Send>)
         })
         .await
@@ -174,6 +181,48 @@ impl Browse {
             Ok(Box::new(blob.take(bytes)) as Box<dyn Read + Send>)
         })
         .await?
+    }
+
+    /// Searches the text of a bundle; hits go into `found` in order until it is closed.
+    ///
+    /// # Errors
+    /// `Absent` when the bundle has no index.
+    pub async fn search(
+        &self,
+        bundle: Uuid,
+        search: Search,
+        found: mpsc::Sender<Hit>,
+    ) -> Result<(), BrowseError> {
+        self.run(bundle, move |store, index| {
+            let mut tell = |hit| found.blocking_send(hit).is_ok();
+            Ok(search::run((store, bundle), &index, &search, &mut tell)?)
+        })
+        .await
+    }
+
+    /// Whether the bundle has an index to search by.
+    ///
+    /// # Errors
+    /// `Absent` when it has none.
+    pub async fn searchable(&self, bundle: Uuid) -> Result<(), BrowseError> {
+        self.run(bundle, |_, _| Ok(())).await
+    }
+
+    /// A selection of files as one `.tar.gz`: made once, then read from there. Its name and length come along.
+    ///
+    /// # Errors
+    /// `Absent` when one of them is not there.
+    pub async fn selection(
+        &self,
+        bundle: Uuid,
+        files: Vec<u64>,
+    ) -> Result<(File, String, u64), BrowseError> {
+        self.run(bundle, move |store, index| {
+            let archive = selection::open((store, bundle), &index, &files)?;
+            let size = archive.metadata()?.len();
+            Ok((archive, selection::name(&files), size))
+        })
+        .await
     }
 
     /// The manifest.

@@ -1,0 +1,400 @@
+//! A regular expression over the text of a bundle, on all cores: files are cut into stretches of whole lines, workers
+//! take them in turn, and hits come out in the order of the bundle as soon as everything before them was read.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use regex::bytes::{Regex, RegexBuilder};
+use serde::Serialize;
+
+use super::index::{BrowseIndex, FileEntry};
+use super::read;
+use crate::bundles::storage::Store;
+use uuid::Uuid;
+
+/// Unpacked bytes of a stretch, more or less.
+const STRETCH_BYTES: u64 = 8 << 20;
+/// Bytes searched at once.
+const PIECE_BYTES: usize = 256 << 10;
+/// A line longer than this is searched in pieces.
+const LINE_MAX_BYTES: usize = 1 << 20;
+/// Bytes of a hit's line that are shown.
+const TEXT_MAX_BYTES: usize = 500;
+/// Longest pattern, in bytes.
+const PATTERN_MAX_BYTES: usize = 1_000;
+/// Memory of a compiled pattern, in bytes.
+const PATTERN_MEMORY: usize = 4 << 20;
+
+/// A search that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// The pattern is none, or too large.
+    #[error("the pattern cannot be used: {0}")]
+    Pattern(String),
+}
+
+/// What is searched for.
+#[derive(Debug, Clone)]
+pub struct Search {
+    pattern: Regex,
+    /// Only files whose path begins so.
+    pub below: String,
+    /// Hits at most.
+    pub limit: usize,
+}
+
+/// A line that matches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hit {
+    /// Number of the file in the bundle.
+    pub file: u64,
+    /// Its path.
+    pub path: String,
+    /// Line, from 1.
+    pub line: u64,
+    /// Where the line begins in the file.
+    pub offset: u64,
+    /// The line, cut at 500 bytes.
+    pub text: String,
+}
+
+impl Search {
+    /// Compiles a pattern, in linear time by construction.
+    ///
+    /// # Errors
+    /// When it is no expression, or too large.
+    pub fn new(pattern: &str, ignore_case: bool, limit: usize) -> Result<Self, SearchError> {
+        if pattern.is_empty() || pattern.len() > PATTERN_MAX_BYTES {
+            let text = format!("from 1 to {PATTERN_MAX_BYTES} bytes are taken");
+            return Err(SearchError::Pattern(text));
+        }
+        let pattern = RegexBuilder::new(pattern)
+            .multi_line(true)
+            .case_insensitive(ignore_case)
+            .size_limit(PATTERN_MEMORY)
+            .dfa_size_limit(PATTERN_MEMORY)
+            .build()
+            .map_err(|error| SearchError::Pattern(error.to_string()))?;
+        Ok(Self {
+            pattern,
+            below: String::new(),
+            limit,
+        })
+    }
+}
+
+/// Whole lines of one file.
+struct Stretch {
+    entry: FileEntry,
+    from: u64,
+    to: u64,
+    /// Lines before it in the file.
+    lines: u64,
+}
+
+fn stretches(index: &BrowseIndex, below: &str) -> io::Result<Vec<Stretch>> {
+    let mut all = Vec::new();
+    for entry in index.entries()? {
+        if !entry.text || !entry.path.starts_with(below) {
+            continue;
+        }
+        let (mut from, mut lines) = (0, 0);
+        while from < entry.size {
+            let (next_lines, next) = index.mark_before_byte(&entry, from + STRETCH_BYTES)?;
+            // The end of the file, or lines so long that no mark lies in between.
+            let last = from + STRETCH_BYTES >= entry.size;
+            let to = if last || next <= from {
+                entry.size
+            } else {
+                next
+            };
+            all.push(Stretch {
+                entry: entry.clone(),
+                from,
+                to,
+                lines,
+            });
+            (from, lines) = (to, next_lines);
+        }
+    }
+    Ok(all)
+}
+
+/// Hits that wait for those before them.
+struct Order<'a> {
+    next: usize,
+    waiting: BTreeMap<usize, Vec<Hit>>,
+    left: usize,
+    found: &'a mut (dyn FnMut(Hit) -> bool + Send),
+}
+
+impl Order<'_> {
+    /// Takes what a stretch gave. False when no more is wanted.
+    fn put(&mut self, place: usize, hits: Vec<Hit>) -> bool {
+        self.waiting.insert(place, hits);
+        while let Some(hits) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            for hit in hits {
+                if self.left == 0 {
+                    return false;
+                }
+                self.left -= 1;
+                if !(self.found)(hit) {
+                    // Other workers may still come with theirs.
+                    self.left = 0;
+                    return false;
+                }
+            }
+        }
+        self.left > 0
+    }
+}
+
+/// Searches a bundle. `found` is told every hit in order, and ends the search by false.
+///
+/// # Errors
+/// When the bundle cannot be read.
+pub(super) fn run(
+    (store, bundle): (&Store, Uuid),
+    index: &BrowseIndex,
+    search: &Search,
+    found: &mut (dyn FnMut(Hit) -> bool + Send),
+) -> io::Result<()> {
+    let stretches = stretches(index, &search.below)?;
+    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let fault = Mutex::new(None);
+    let order = Mutex::new(Order {
+        next: 0,
+        waiting: BTreeMap::new(),
+        left: search.limit,
+        found,
+    });
+    let work = || {
+        while !stop.load(Ordering::Relaxed) {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(stretch) = stretches.get(place) else {
+                return;
+            };
+            let hits = store
+                .body(bundle)
+                .map_err(io::Error::other)
+                .and_then(|body| {
+                    let bytes = stretch.to - stretch.from;
+                    let reader =
+                        read::file_range(body, index, &stretch.entry, stretch.from, bytes)?;
+                    scan(reader, stretch, search, &stop)
+                });
+            let go_on = match hits {
+                Ok(hits) => order
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .put(place, hits),
+                Err(error) => {
+                    *fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    false
+                }
+            };
+            if !go_on {
+                stop.store(true, Ordering::Relaxed);
+            }
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores.min(stretches.len()) {
+            scope.spawn(work);
+        }
+    });
+    let fault = fault.into_inner().unwrap_or_else(PoisonError::into_inner);
+    fault.map_or(Ok(()), Err)
+}
+
+/// Searches one stretch, a piece of whole lines at a time.
+fn scan(
+    mut reader: impl Read,
+    stretch: &Stretch,
+    search: &Search,
+    stop: &AtomicBool,
+) -> io::Result<Vec<Hit>> {
+    let (mut hits, mut buffer, mut filled) = (Vec::new(), vec![0; PIECE_BYTES], 0);
+    let (mut line, mut offset, mut ended) = (stretch.lines + 1, stretch.from, false);
+    while (!ended || filled > 0) && !stop.load(Ordering::Relaxed) {
+        while filled < buffer.len() && !ended {
+            match reader.read(&mut buffer[filled..])? {
+                0 => ended = true,
+                n => filled += n,
+            }
+        }
+        let whole = match memchr::memrchr(b'\n', &buffer[..filled]) {
+            Some(at) => at + 1,
+            None if ended || buffer.len() >= LINE_MAX_BYTES => filled,
+            None => {
+                buffer.resize(buffer.len() * 2, 0);
+                continue;
+            }
+        };
+        let whole = if ended { filled } else { whole };
+        let piece = &buffer[..whole];
+        line = match_piece(piece, (line, offset), stretch, search, &mut hits);
+        if hits.len() >= search.limit {
+            break;
+        }
+        offset += whole as u64;
+        buffer.copy_within(whole..filled, 0);
+        filled -= whole;
+    }
+    Ok(hits)
+}
+
+/// Adds the hits of a piece; gives the number of the line behind it.
+fn match_piece(
+    piece: &[u8],
+    (mut line, offset): (u64, u64),
+    stretch: &Stretch,
+    search: &Search,
+    hits: &mut Vec<Hit>,
+) -> u64 {
+    let lines_in = |bytes: &[u8]| memchr::memchr_iter(b'\n', bytes).count() as u64;
+    let (mut counted, mut at) = (0, 0);
+    while at < piece.len() && hits.len() < search.limit {
+        let Some(found) = search.pattern.find_at(piece, at) else {
+            break;
+        };
+        // An expression that takes in a line's end, or matches nothing at the very end, belongs to where it begins.
+        if found.start() >= piece.len() {
+            break;
+        }
+        let start = memchr::memrchr(b'\n', &piece[..found.start()]).map_or(0, |at| at + 1);
+        let end = memchr::memchr(b'\n', &piece[found.start()..])
+            .map_or(piece.len(), |length| found.start() + length);
+        line += lines_in(&piece[counted..start]);
+        counted = start;
+        let text = &piece[start..end.min(start + TEXT_MAX_BYTES)];
+        hits.push(Hit {
+            file: stretch.entry.fid,
+            path: stretch.entry.path.clone(),
+            line,
+            offset: offset + start as u64,
+            text: String::from_utf8_lossy(text)
+                .trim_end_matches('\r')
+                .to_owned(),
+        });
+        at = end + 1;
+    }
+    line + lines_in(&piece[counted..])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::bundles::ingest::indexer::Indexer;
+    use crate::bundles::storage::Derived;
+    use sitrep_shared::bundle::BlockStream;
+
+    /// A store with one bundle of these files.
+    fn stored(files: &[(&str, Vec<u8>)]) -> (tempfile::TempDir, Store, Uuid, BrowseIndex) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let bundle = Uuid::now_v7();
+        let mut scratch = store.scratch().unwrap();
+        let (mut blocks, mut indexer) = (BlockStream::new(&mut scratch, 1), Indexer::default());
+        for (path, data) in files {
+            indexer.begin(path, blocks.position());
+            indexer.feed(data);
+            blocks.push(data).unwrap();
+        }
+        let table = blocks.finish().unwrap();
+        store.keep(bundle, Derived::Blocks, &scratch).unwrap();
+        let index = indexer.finish(&table);
+        store
+            .write_derived(bundle, Derived::Index, Some(&index))
+            .unwrap();
+        let index = BrowseIndex::open(store.derived(bundle, Derived::Index).unwrap()).unwrap();
+        (folder, store, bundle, index)
+    }
+
+    fn all(of: &(tempfile::TempDir, Store, Uuid, BrowseIndex), search: &Search) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        run((&of.1, of.2), &of.3, search, &mut |hit| {
+            hits.push(hit);
+            true
+        })
+        .unwrap();
+        hits
+    }
+
+    /// 30 MB, so that several workers have stretches, with a needle every 10,000 lines.
+    fn haystack() -> Vec<u8> {
+        let mut text = Vec::new();
+        for n in 1..=600_000u32 {
+            let what = if n % 10_000 == 0 { "needle" } else { "hay" };
+            writeln!(text, "Nov 21 14:02:00 h1 app[{n}]: {what} in line {n}").unwrap();
+        }
+        text
+    }
+
+    #[test]
+    fn hits_come_in_order_with_their_lines() {
+        let big = haystack();
+        let of = stored(&[
+            ("a/first.log", b"no\nNEEDLE here\r\nno".to_vec()),
+            ("b/big.log", big.clone()),
+            ("c/binary", b"needle\0".to_vec()),
+        ]);
+        let hits = all(&of, &Search::new("needle", true, 1000).unwrap());
+        assert_eq!(hits.len(), 61);
+        assert_eq!((hits[0].line, hits[0].text.as_str()), (2, "NEEDLE here"));
+        for (place, hit) in hits[1..].iter().enumerate() {
+            let line = (place as u64 + 1) * 10_000;
+            assert_eq!((hit.line, hit.path.as_str()), (line, "b/big.log"));
+            assert!(hit.text.ends_with(&format!("line {line}")), "{}", hit.text);
+            let at = usize::try_from(hit.offset).unwrap();
+            assert!(big[at..].starts_with(hit.text.as_bytes()));
+        }
+        let mut below = Search::new("(?i)needle", false, 1000).unwrap();
+        below.below = "a/".to_owned();
+        assert_eq!(all(&of, &below).len(), 1);
+        assert_eq!(
+            all(&of, &Search::new("^Nov.*needle", false, 7).unwrap()).len(),
+            7
+        );
+    }
+
+    #[test]
+    fn a_line_is_one_hit_and_empty_matches_end() {
+        let of = stored(&[("a", b"xx xx\n\nyy\n".to_vec())]);
+        assert_eq!(all(&of, &Search::new("x", false, 9).unwrap()).len(), 1);
+        let lines: Vec<u64> = all(&of, &Search::new("^", false, 9).unwrap())
+            .iter()
+            .map(|hit| hit.line)
+            .collect();
+        assert_eq!(lines, [1, 2, 3]);
+        let long = vec![b'z'; 3 << 20];
+        let of = stored(&[("a", [&long[..], b"needle\n"].concat())]);
+        assert_eq!(all(&of, &Search::new("needle", false, 9).unwrap()).len(), 1);
+    }
+
+    #[test]
+    fn who_has_enough_ends_it() {
+        let of = stored(&[("b", haystack())]);
+        let mut seen = 0;
+        let search = Search::new("hay", false, 1_000_000).unwrap();
+        run((&of.1, of.2), &of.3, &search, &mut |_| {
+            seen += 1;
+            seen < 3
+        })
+        .unwrap();
+        assert_eq!(seen, 3);
+    }
+
+    #[test]
+    fn patterns_that_are_none_are_refused() {
+        for pattern in ["", "(", "a{1000}{1000}", &"x".repeat(2000)] {
+            assert!(Search::new(pattern, false, 1).is_err(), "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `/api/v1/bundles/{id}/selection`: some files of a bundle as one archive, whole or by range.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::body::{self, Attachment};
+use super::bundles::load;
+use crate::auth::Access;
+use crate::bundles::Bundles;
+use crate::bundles::browse::selection_range;
+use crate::error::{AppError, AppResult};
+use crate::http::Routes;
+use crate::http::extract::{Path, Query};
+use crate::http::openapi::Op;
+
+/// Files of a selection at most.
+const FILES_MAX: usize = 1_000;
+
+/// Its line in the registry.
+#[rustfmt::skip]
+pub fn routes() -> Routes {
+    Routes::default()
+        .get("/api/v1/bundles/{id}/selection", Access::Engineer, selection)
+        .doc(Op::new("Some files of a bundle as a tar.gz").query::<Asked>().raw(200, "application/octet-stream").fails(&[400, 404, 416]))
+}
+
+/// Which files.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+pub struct Asked {
+    /// Numbers of the files, separated by commas.
+    files: String,
+}
+
+async fn selection(
+    State(bundles): State<Arc<Bundles>>,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> AppResult<Response> {
+    let (id, row) = load(&bundles, &id).await?;
+    let files: Option<Vec<u64>> = asked
+        .files
+        .split(',')
+        .map(|text| text.trim().parse().ok())
+        .collect();
+    let mut files = files
+        .filter(|files| files.len() <= FILES_MAX)
+        .ok_or_else(|| {
+            AppError::bad_request(format!("1 to {FILES_MAX} numbers of files are taken"))
+        })?;
+    files.sort_unstable();
+    files.dedup();
+    let (archive, name, size) = bundles.browse.selection(id, files).await?;
+    let tag = format!("\"{}-{name}\"", row.sha256);
+    let shown = format!("{}-selection.tar.gz", row.receipt);
+    let attachment = Attachment {
+        name: &shown,
+        tag: &tag,
+        size,
+    };
+    let (status, span) = match body::plan(&headers, attachment) {
+        Ok(plan) => plan,
+        Err(response) => return Ok(*response),
+    };
+    let reader = selection_range(archive, span.from, span.bytes).map_err(AppError::internal)?;
+    Ok(body::send(attachment, (status, span), reader))
+}
