@@ -73,14 +73,18 @@ pub(super) fn chunk(
     let checksum = text(headers, "upload-checksum")
         .map(Checksum::parse)
         .transpose()?;
-    let body_bytes = text(headers, CONTENT_LENGTH.as_str()).and_then(|value| value.parse().ok());
     Ok(Append {
         upload,
         offset,
         length: None,
         checksum,
-        body_bytes,
+        body_bytes: body_bytes(headers),
     })
+}
+
+/// Length of the body, when the client says it.
+pub(super) fn body_bytes(headers: &HeaderMap) -> Option<u64> {
+    text(headers, CONTENT_LENGTH.as_str()).and_then(|value| value.parse().ok())
 }
 
 /// Whether the request carries a chunk.
@@ -159,7 +163,7 @@ fn standing(response: &mut Response, row: &UploadRow) {
     }
 }
 
-fn put(response: &mut Response, name: &str, value: &str) {
+pub(super) fn put(response: &mut Response, name: &str, value: &str) {
     // Values are our own words and numbers, or a header that came in as one.
     if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
         response.headers_mut().insert(name, value);
@@ -231,7 +235,7 @@ fn kind(error: &ReceiveError) -> (u16, &'static str, &'static str) {
     }
 }
 
-fn problem_response(status: u16, problem: Problem) -> Response {
+pub(super) fn problem_response(status: u16, problem: Problem) -> Response {
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() =

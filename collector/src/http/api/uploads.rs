@@ -1,4 +1,4 @@
-//! `/api/v1/uploads`: tus 1.0 for whoever has an upload code, and what became of an upload.
+//! `/api/v1/uploads`: tus 1.0, and the IETF's draft, for whoever has an upload code, and what became of an upload.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
-use super::tus;
+use super::{draft, tus};
 use crate::auth::Access;
 use crate::bundles::Bundles;
 use crate::bundles::receive::{Grant, ReceiveError};
@@ -80,6 +80,9 @@ pub async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    if draft::version(&headers).is_some() {
+        return draft::create(&bundles, &grant, &headers, body).await;
+    }
     if let Some(response) = tus::wrong_version(&headers) {
         return response;
     }
@@ -124,6 +127,9 @@ pub async fn head(
     Path(upload): Path<String>,
     headers: HeaderMap,
 ) -> Response {
+    if draft::version(&headers).is_some() {
+        return draft::head(&bundles, &grant, &upload, &headers).await;
+    }
     if let Some(response) = tus::wrong_version(&headers) {
         return response;
     }
@@ -142,6 +148,9 @@ pub async fn patch(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    if draft::version(&headers).is_some() {
+        return draft::patch(&bundles, &grant, &upload, &headers, body).await;
+    }
     if let Some(response) = tus::wrong_version(&headers) {
         return response;
     }
@@ -168,6 +177,9 @@ pub async fn delete(
     Path(upload): Path<String>,
     headers: HeaderMap,
 ) -> Response {
+    if draft::version(&headers).is_some() {
+        return draft::delete(&bundles, &grant, &upload, &headers).await;
+    }
     if let Some(response) = tus::wrong_version(&headers) {
         return response;
     }
