@@ -309,7 +309,7 @@ async fn serve_all(config: Config) -> Result<(), CliError> {
     let recovered = state.bundles.receiver.recover().await?;
     tracing::info!(?recovered, "brought interrupted uploads in order");
     offer_setup(&state).await?;
-    crate::jobs::start(&state.tasks, &state.bundles, 2);
+    crate::jobs::start(&state, 2);
     start_sweep(&state);
     let router = crate::http::router(state.clone());
     state

@@ -90,7 +90,7 @@ async fn whatever_is_wrong_has_its_reason() {
     let trailing = [&good[..], b"more"].concat();
     for (data, reasons) in [
         (
-            &b"\x00\x01\x02 no known kind of file \xff\xfe"[..],
+            &b"\x00\x01\x02\x03\x04\x05\x06 no known kind of file \xff\xfe"[..],
             &["unknown_format"][..],
         ),
         (b"", &["empty", "not_a_bundle", "truncated"]),
@@ -99,7 +99,7 @@ async fn whatever_is_wrong_has_its_reason() {
         (&trailing, &["trailing_data"]),
     ] {
         let verdict = read_bundle(data).await.verdict.unwrap();
-        assert_eq!(verdict.verdict, Decision::Reject);
+        assert_eq!(verdict.verdict, Decision::Reject, "{reasons:?}");
         assert!(
             reasons.contains(&verdict.reason.as_deref().unwrap_or_default()),
             "{reasons:?}: {verdict:?}"
@@ -143,9 +143,9 @@ fn the_child_is_confined_before_it_reads() {
             .lines()
             .find(|line| line.starts_with(name))
             .unwrap()
+            .trim_start_matches(name)
             .split_whitespace()
-            .rev()
-            .nth(1)
+            .next()
             .unwrap()
             .to_owned()
     };

@@ -1,22 +1,21 @@
 //! The job that brings a stored bundle to its verdict.
 
-use std::sync::Arc;
-
-use crate::bundles::Bundles;
 use crate::db::jobs::JobRow;
 use crate::queue::{JobError, Running, Spec};
+use crate::state::AppState;
 
 /// Its line in the registry.
-pub(super) const SPEC: Spec<Arc<Bundles>> = Spec {
+pub(super) const SPEC: Spec<AppState> = Spec {
     kind: "ingest",
     attempts: 3,
     run,
     dead,
 };
 
-fn run(bundles: Arc<Bundles>, job: JobRow) -> Running {
+fn run(state: AppState, job: JobRow) -> Running {
     Box::pin(async move {
-        bundles
+        state
+            .bundles
             .ingest
             .ingest(&job.subject)
             .await
@@ -24,9 +23,10 @@ fn run(bundles: Arc<Bundles>, job: JobRow) -> Running {
     })
 }
 
-fn dead(bundles: Arc<Bundles>, job: JobRow, fault: String) -> Running {
+fn dead(state: AppState, job: JobRow, fault: String) -> Running {
     Box::pin(async move {
-        bundles
+        state
+            .bundles
             .ingest
             .quarantine(&job.subject, &fault)
             .await

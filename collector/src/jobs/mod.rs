@@ -6,22 +6,22 @@ mod sweep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bundles::Bundles;
 use crate::queue::{Queue, Spec, Worker};
-use crate::tasks::Tasks;
+use crate::state::AppState;
 
 /// Every job there is.
-pub static SPECS: &[Spec<Arc<Bundles>>] = &[ingest::SPEC];
+pub static SPECS: &[Spec<AppState>] = &[ingest::SPEC];
 
 /// Lost leases are looked for this often.
 const RECLAIM_EVERY: Duration = Duration::from_secs(15);
 
 /// Starts `workers` workers and the sweep; they end when the tasks drain.
-pub fn start(tasks: &Tasks, bundles: &Arc<Bundles>, workers: usize) {
+pub fn start(state: &AppState, workers: usize) {
+    let (tasks, bundles) = (&state.tasks, &state.bundles);
     for _ in 0..workers.max(1) {
         let queue = Queue::new(bundles.db().clone(), Arc::clone(&bundles.wake));
         let worker = Worker::new(queue, SPECS);
-        tasks.spawn("worker", worker.run(Arc::clone(bundles), tasks.draining()));
+        tasks.spawn("worker", worker.run(state.clone(), tasks.draining()));
     }
     let (bundles, draining) = (Arc::clone(bundles), tasks.draining());
     tasks.spawn("sweep", async move {
