@@ -97,15 +97,16 @@ fn describe(bundle: &mut Outcome, manifest: &Manifest) {
     bundle.host = Some(clip(&manifest.host));
     bundle.profile = Some(clip(&manifest.profile.name)).filter(|name| !name.is_empty());
     bundle.collected_ms = Some(manifest.started_ms).filter(|ms| *ms > 0);
-    let whole = |outcome: ItemOutcome| outcome == ItemOutcome::Collected;
-    bundle.items_asked = count(manifest.items.len());
-    bundle.items_complete = count(
+    let ended = |outcome: ItemOutcome| {
         manifest
             .items
             .iter()
-            .filter(|item| whole(item.outcome))
-            .count(),
-    );
+            .filter(|i| i.outcome == outcome)
+            .count()
+    };
+    // What a host does not have is not missing from its bundle.
+    bundle.items_asked = count(manifest.items.len() - ended(ItemOutcome::Absent));
+    bundle.items_complete = count(ended(ItemOutcome::Collected));
 }
 
 fn finding(value: &Value) -> Option<NewFinding> {

@@ -126,10 +126,42 @@ pub(crate) fn time(ms: i64) -> String {
     format!("{} UTC", minutes.replace('T', " "))
 }
 
+/// A sentence in pieces, true for those between backticks: commands and names, which are set as code.
+pub(crate) fn spans(text: &str) -> Vec<(bool, &str)> {
+    // A backtick without its partner is a character like any other.
+    let closed = text.matches('`').count() / 2 * 2;
+    text.splitn(closed + 1, '`')
+        .enumerate()
+        .map(|(place, part)| (place % 2 == 1, part))
+        .filter(|(_, part)| !part.is_empty())
+        .collect()
+}
+
 /// The status of a form that was refused and is shown again.
 pub(crate) fn again(error: &AppError, page: AppResult<Response>) -> AppResult<Response> {
     page.map(|mut response| {
         *response.status_mut() = error.status();
         response
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_between_backticks_is_code() {
+        for (text, expected) in [
+            (
+                "run `df -h` now",
+                &[(false, "run "), (true, "df -h"), (false, " now")][..],
+            ),
+            ("`a``b`", &[(true, "a"), (true, "b")]),
+            ("a ` alone", &[(false, "a ` alone")]),
+            ("`a` and ` alone", &[(true, "a"), (false, " and ` alone")]),
+            ("", &[]),
+        ] {
+            assert_eq!(spans(text), expected, "{text}");
+        }
+    }
 }
