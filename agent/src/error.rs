@@ -3,6 +3,7 @@
 //! Modules below return their own enums; a command turns them into a [`Failure`] and [`crate::run`]
 //! prints it once. Nothing here may print.
 
+use crate::ui::Lang;
 use std::error::Error;
 
 /// How a run of the program ended. The numbers are a stable interface.
@@ -162,6 +163,21 @@ impl Failure {
     pub fn note(mut self, label: &'static str, text: impl Into<String>) -> Self {
         self.notes.push((label, text.into()));
         self
+    }
+
+    /// The same in the person's language, as far as the texts of the causes are ours.
+    pub fn message_in(&self, lang: Lang) -> String {
+        let mut text = lang.error(&self.what);
+        let mut cause: Option<&(dyn Error + 'static)> = match &self.source {
+            Some(source) => Some(&**source),
+            None => None,
+        };
+        while let Some(inner) = cause {
+            text.push_str(lang.colon());
+            text.push_str(&lang.error(&inner.to_string()));
+            cause = inner.source();
+        }
+        text
     }
 
     /// The text after `error:`, with the chain of causes.

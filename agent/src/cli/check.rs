@@ -3,10 +3,13 @@
 use super::code::CodeArgs;
 use super::{App, Command};
 use crate::error::{Exit, Failure};
-use crate::ui::{Line, Tone};
-use crate::upload::{Destination, Level, Step};
+use crate::ui::{Lang, Line, Tone};
+use crate::upload::{Collector, Destination, Level, Step};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
+
+/// Name of the step that asks for the code.
+const CODE: &str = "step_code";
 
 /// Arguments of `check`.
 #[derive(Args, Debug)]
@@ -17,7 +20,7 @@ pub struct Check {
 
 impl Command for Check {
     const NAME: &'static str = "check";
-    const ABOUT: &'static str = "Test the way to the collector: name, proxy, TLS, clock, code";
+    const ABOUT: &'static str = "Test the way to the collector: proxy, name, TLS, clock, packets, code, speed";
 
     fn run(self, app: &mut App) -> Result<Exit, Failure> {
         self.code.apply(app)?;
@@ -28,34 +31,33 @@ impl Command for Check {
             None => without_code(app)?,
         };
         let base_url = destination.base_url().to_owned();
-        let proxy = proxy(app, &destination);
         let collector = app
             .collector(destination)
             .map_err(|error| error.failure("cannot prepare the connection"))?;
-        app.ui
-            .status(&Line::of(format!("Testing the way to {base_url} …")));
+        let text = app.ui.say("testing", &[("url", &base_url)]);
+        app.ui.status(&Line::of(text));
         let now_s = (app.ui.io.now)().0 / 1000;
-        let mut steps = collector.probe(proxy.as_deref(), now_s);
-        let reached = steps.iter().all(|step| step.level != Level::Fail);
+        let mut steps = Vec::new();
+        let reached = collector.probe(now_s, &mut |step| tell(app, &mut steps, step));
         if with_code && reached {
-            steps.push(code_step(&collector));
+            let step = code_step(&collector);
+            let good = step.level == Level::Ok;
+            tell(app, &mut steps, step);
+            if let Some(step) = good.then(|| collector.measure_speed()).flatten() {
+                tell(app, &mut steps, step);
+            }
         }
         if app.ui.io.interrupt.signal().is_some() {
             return Err(app.interrupted());
         }
         let failed = steps.iter().any(|step| step.level == Level::Fail);
         if app.ui.style.json {
-            let rows: Vec<_> = steps
-                .iter()
-                .map(|step| json!({"name": step.name, "level": word(step.level), "detail": step.detail, "fix": step.fix}))
-                .collect();
+            let rows: Vec<_> = steps.iter().map(row).collect();
             app.ui.json(&json!({"schema": "sitrep.check/1", "collector": base_url, "ok": !failed, "steps": rows}));
-        } else {
-            steps.iter().for_each(|step| show(app, step));
         }
         let refused = steps
             .iter()
-            .any(|step| step.name == "code" && step.level == Level::Fail);
+            .any(|step| step.name == CODE && step.level == Level::Fail);
         Ok(match (failed, refused) {
             (_, true) => Exit::Auth,
             (true, _) => Exit::Upload,
@@ -73,49 +75,15 @@ fn without_code(app: &App) -> Result<Destination, Failure> {
         .map_err(|error| error.failure("cannot use this address"))
 }
 
-fn proxy(app: &App, destination: &Destination) -> Option<String> {
-    if destination.is_local() {
-        return None;
-    }
-    let var = |name: &str| app.ui.io.var(name).map(str::to_owned);
-    let host = destination
-        .host()
-        .split(':')
-        .next()
-        .unwrap_or("")
-        .to_owned();
-    let excepted = var("NO_PROXY")
-        .or_else(|| var("no_proxy"))
-        .is_some_and(|list| {
-            list.split(',').map(str::trim).any(|entry| {
-                let entry = entry.trim_start_matches('.');
-                entry == "*"
-                    || (!entry.is_empty()
-                        && (host == entry || host.ends_with(&format!(".{entry}"))))
-            })
-        });
-    if excepted {
-        return None;
-    }
-    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
-        .into_iter()
-        .find_map(var)
-}
-
-fn code_step(collector: &crate::upload::Collector) -> Step {
+fn code_step(collector: &Collector) -> Step {
     match collector.code_info() {
-        Ok(info) => Step {
-            name: "code",
-            level: Level::Ok,
-            detail: format!("valid for {} \"{}\"", info.ticket.key, info.ticket.title),
-            fix: None,
-        },
-        Err(error) => Step {
-            name: "code",
-            level: Level::Fail,
-            detail: error.short(),
-            fix: Some("ask support for a new one".to_owned()),
-        },
+        Ok(info) => {
+            let values = vec![("key", info.ticket.key), ("title", info.ticket.title)];
+            Step::ok(CODE, "code_valid", values)
+        }
+        Err(error) => {
+            Step::ok(CODE, "code_refused", vec![("why", error.short())]).fail("fix_code")
+        }
     }
 }
 
@@ -127,24 +95,39 @@ fn word(level: Level) -> &'static str {
     }
 }
 
-fn show(app: &mut App, step: &Step) {
-    let tone = match step.level {
-        Level::Ok => Tone::Good,
-        Level::Warn => Tone::Warn,
-        Level::Fail => Tone::Bad,
-    };
-    let line = Line::new()
-        .text("  ")
-        .tone(tone, format!("{:<5}", word(step.level)))
-        .left(12, step.name)
-        .text(&step.detail);
-    app.ui.data(&line);
-    if let Some(fix) = &step.fix {
-        app.ui.data(
-            &Line::new()
-                .text("       ")
-                .tone(Tone::Good, "fix: ")
-                .text(fix),
-        );
+/// For programs: stable words, and the texts in English.
+fn row(step: &Step) -> Value {
+    let values: Vec<(&str, &str)> = step.values.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    let name = step.name.strip_prefix("step_").unwrap_or(step.name);
+    json!({"name": name, "level": word(step.level), "what": step.key,
+        "detail": Lang::En.text(step.key, &values),
+        "fix": step.fix.map(|fix| Lang::En.text(fix, &values))})
+}
+
+/// Shows a step as soon as it is done.
+fn tell(app: &mut App, steps: &mut Vec<Step>, step: Step) {
+    if !app.ui.style.json {
+        let values: Vec<(&str, &str)> = step.values.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        let tone = match step.level {
+            Level::Ok => Tone::Good,
+            Level::Warn => Tone::Warn,
+            Level::Fail => Tone::Bad,
+        };
+        let line = Line::new()
+            .text("  ")
+            .tone(tone, format!("{:<6}", word(step.level)))
+            .left(12, app.ui.say(step.name, &[]))
+            .text(app.ui.say(step.key, &values));
+        let fix = step.fix.map(|fix| {
+            Line::new()
+                .text("        ")
+                .tone(Tone::Good, app.ui.say("fix", &[]))
+                .text(app.ui.say(fix, &values))
+        });
+        app.ui.data(&line);
+        if let Some(fix) = fix {
+            app.ui.data(&fix);
+        }
     }
+    steps.push(step);
 }

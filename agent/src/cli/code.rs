@@ -3,7 +3,7 @@
 use super::App;
 use crate::error::Failure;
 use crate::ui::Answer;
-use crate::upload::{Collector, Destination, UploadError};
+use crate::upload::{Collector, Destination, UploadError, Via, Way, from_environment};
 use clap::Args;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,12 @@ pub struct CodeArgs {
     /// Trust the certificates in this file besides the system's
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<String>,
+    /// Certificate and key (PEM) that this host identifies itself with
+    #[arg(long, value_name = "FILE")]
+    pub client_cert: Option<String>,
+    /// Proxy: http://HOST:PORT, or none; else HTTPS_PROXY and NO_PROXY decide
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<String>,
     /// Send at most this many bytes a second
     #[arg(long, value_name = "BYTES")]
     pub limit_rate: Option<String>,
@@ -38,12 +44,21 @@ impl CodeArgs {
         let flags = [
             ("url", "--url", &self.url),
             ("ca_file", "--ca-file", &self.ca_file),
+            ("client_cert", "--client-cert", &self.client_cert),
+            ("proxy", "--proxy", &self.proxy),
             ("upload.max_rate", "--limit-rate", &self.limit_rate),
         ];
         for (key, flag, value) in flags {
             if let Some(value) = value {
                 app.config.flag(key, flag, value)?;
             }
+        }
+        let secret = |url: &String| Via::parse(url, "--proxy").is_ok_and(|via| via.has_password());
+        if self.proxy.as_ref().is_some_and(secret) {
+            return Err(Failure::usage(
+                "a password on the command line can be read by every user of this computer",
+            )
+            .hint("put the proxy into HTTPS_PROXY, or `proxy` into the configuration"));
         }
         Ok(())
     }
@@ -72,8 +87,27 @@ impl CodeArgs {
 impl App {
     /// The connection to a destination by the settings.
     pub fn collector(&self, destination: Destination) -> Result<Collector, UploadError> {
-        let ca_file = self.config.text("ca_file").map(Path::new);
-        Collector::new(destination, ca_file, self.ui.io.interrupt.clone())
+        let file = |key: &str| self.config.text(key).map(PathBuf::from);
+        let way = Way {
+            ca_file: file("ca_file"),
+            client_cert: file("client_cert"),
+            proxy: self.proxy(&destination).transpose().map_err(UploadError::Proxy)?,
+            hidden_by: ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+                .into_iter()
+                .find(|name| self.ui.io.var(name).is_some()),
+        };
+        Collector::new(destination, way, self.ui.io.interrupt.clone())
+    }
+
+    /// The proxy by settings, else by the environment. One that is set counts for every address.
+    fn proxy(&self, destination: &Destination) -> Option<Result<Via, String>> {
+        match self.config.setting("proxy") {
+            Some(setting) => {
+                let url = setting.values.first().filter(|url| *url != "none")?;
+                Some(Via::parse(url, setting.origin.to_string()))
+            }
+            None => from_environment(destination, |name| self.ui.io.var(name)),
+        }
     }
 
     /// The failure that Ctrl-C or SIGTERM ends in.

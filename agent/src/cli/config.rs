@@ -4,6 +4,7 @@ use super::{App, Command};
 use crate::config::KEYS;
 use crate::error::{Exit, Failure};
 use crate::ui::{Line, Tone};
+use crate::upload::Via;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -30,12 +31,12 @@ impl Command for ConfigCommand {
         for key in KEYS {
             let setting = app.config.setting(key.name);
             if app.ui.style.json {
-                rows.push(json!({"key": key.name, "value": setting.map(|s| &s.values),
+                rows.push(json!({"key": key.name, "value": setting.map(|s| shown(key.name, &s.values)),
                     "origin": setting.map(|s| s.origin.to_string()),
                     "locked": setting.is_some_and(|s| s.locked), "about": key.about}));
                 continue;
             }
-            let value = setting.map_or("-".to_owned(), |setting| setting.values.join(" "));
+            let value = setting.map_or("-".to_owned(), |s| shown(key.name, &s.values).join(" "));
             let origin = setting.map_or(String::new(), |setting| {
                 format!(
                     "{}{}",
@@ -56,4 +57,13 @@ impl Command for ConfigCommand {
         }
         Ok(Exit::Ok)
     }
+}
+
+/// A proxy is shown without its password.
+fn shown(name: &str, values: &[String]) -> Vec<String> {
+    if name != "proxy" {
+        return values.to_vec();
+    }
+    let host = |url: &String| Via::parse(url, name).map_or_else(|_| "?".to_owned(), |via| via.shown().to_owned());
+    values.iter().map(host).collect()
 }

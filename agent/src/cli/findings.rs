@@ -28,17 +28,28 @@ pub fn tone(severity: &str) -> Tone {
     }
 }
 
-fn headline_of(severity: &str, id: &str, title: &str) -> Line {
+/// A severity in the person's language.
+fn severity_word(lang: Lang, severity: &str) -> String {
+    if SEVERITIES.contains(&severity) {
+        lang.text(&format!("severity_{severity}"), &[])
+    } else {
+        severity.to_uppercase()
+    }
+}
+
+fn headline_of(lang: Lang, severity: &str, id: &str, title: &str) -> Line {
     Line::new()
         .text("  ")
-        .tone(tone(severity), format!("▲ {:<9}", severity.to_uppercase()))
+        .tone(tone(severity), "▲ ")
+        .left_toned(tone(severity), 9, severity_word(lang, severity))
         .text(format!(" {id}  "))
         .tone(Tone::Strong, title)
 }
 
 /// `▲ CRITICAL  SIG-0142  Data disk is 96 % full`, as status.
 pub fn headline(ui: &mut Ui, severity: &str, id: &str, title: &str) {
-    ui.status(&headline_of(severity, id, title));
+    let line = headline_of(ui.style.lang, severity, id, title);
+    ui.status(&line);
 }
 
 /// Prints `meta/findings.json`, or one finding of it in full.
@@ -63,27 +74,25 @@ pub fn show(app: &mut App, report: &Value, id: Option<&str>) -> Result<Exit, Fai
         let lines = if id.is_some() {
             explained(finding, lang)
         } else {
-            brief(finding)
+            brief(finding, lang)
         };
         lines.iter().for_each(|line| app.ui.data(line));
     }
     if id.is_none() {
-        let evaluated = report["evaluated"].as_u64().unwrap_or(0);
+        let evaluated = report["evaluated"].as_u64().unwrap_or(0).to_string();
         let skipped = report["not_evaluated"].as_array().map_or(0, Vec::len);
-        app.ui.data(&Line::new().tone(
-            Tone::Dim,
-            format!(
-                "{} found; {evaluated} signatures checked, {skipped} not evaluated",
-                chosen.len()
-            ),
-        ));
+        let (n, skipped) = (chosen.len().to_string(), skipped.to_string());
+        let values = [("n", &*n), ("evaluated", &evaluated), ("skipped", &skipped)];
+        let text = app.ui.say("findings_count", &values);
+        app.ui.data(&Line::new().tone(Tone::Dim, text));
     }
     Ok(Exit::Ok)
 }
 
 /// Headline and first evidence.
-pub fn brief(finding: &Value) -> Vec<Line> {
+pub fn brief(finding: &Value, lang: Lang) -> Vec<Line> {
     let mut lines = vec![headline_of(
+        lang,
         text(finding, "severity"),
         text(finding, "id"),
         text(finding, "title"),
@@ -94,28 +103,29 @@ pub fn brief(finding: &Value) -> Vec<Line> {
 
 fn explained(finding: &Value, lang: Lang) -> Vec<Line> {
     let mut lines = vec![headline_of(
+        lang,
         text(finding, "severity"),
         text(finding, "id"),
         text(finding, "title"),
     )];
     for (label, key) in [
-        ("Cause", "cause"),
-        ("Effect", "impact"),
-        ("Remedy", "mitigation"),
+        ("cause", "cause"),
+        ("effect", "impact"),
+        ("remedy", "mitigation"),
     ] {
         for (number, row) in text(finding, key).lines().enumerate() {
-            let label = if number == 0 { label } else { "" };
-            lines.push(
-                Line::new()
-                    .text("  ")
-                    .tone(Tone::Dim, format!("{label:<8}"))
-                    .text(row),
-            );
+            let label = if number == 0 {
+                lang.text(label, &[])
+            } else {
+                String::new()
+            };
+            lines.push(Line::new().text("  ").left_toned(Tone::Dim, 8, label).text(row));
         }
     }
-    lines.push(Line::new().tone(Tone::Strong, "  Evidence"));
+    let title = |key: &str| Line::new().text("  ").tone(Tone::Strong, lang.text(key, &[]));
+    lines.push(title("evidence"));
     lines.extend(evidence(finding).take(SHOWN_EVIDENCE));
-    lines.push(Line::new().tone(Tone::Strong, "  Steps"));
+    lines.push(title("steps_title"));
     for (number, step) in steps(finding, lang).iter().enumerate() {
         lines.push(Line::of(format!("  {:>4}. {step}", number + 1)));
     }

@@ -25,6 +25,8 @@ mod verify;
 mod version;
 
 pub use choice::{Choice, Span};
+#[cfg(test)]
+pub use findings::SEVERITIES;
 pub use sending::short;
 pub use show::{is_missing, missing_json, redactions as redaction_lines, word as outcome_word};
 

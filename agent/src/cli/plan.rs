@@ -80,7 +80,8 @@ fn show(app: &mut App, prepared: &Prepared) {
     for item in prepared.plan.items() {
         if item.source != source {
             source = item.source;
-            app.ui.data(&Line::new().tone(Tone::Strong, source));
+            let title = app.ui.source(source);
+            app.ui.data(&Line::new().tone(Tone::Strong, title));
         }
         let size = match item.estimate_bytes {
             0 => format!("≤ {}", format_bytes(item.limit_bytes)),
@@ -88,7 +89,9 @@ fn show(app: &mut App, prepared: &Prepared) {
         };
         let needs = item
             .needs
-            .map_or(String::new(), |needs| format!("  needs {needs}"));
+            .map_or(String::new(), |needs| {
+                format!("  {}", app.ui.say("needs", &[("who", needs)]))
+            });
         let line = Line::new()
             .text("  ")
             .left(8, kind(item))
@@ -100,14 +103,15 @@ fn show(app: &mut App, prepared: &Prepared) {
     }
     let estimate = prepared.plan.estimate(&prepared.host);
     let params = &prepared.plan.params;
-    let text = format!(
-        "{} items, {} of them commands; about {}, at most {} and {}; {} would give more as root",
-        estimate.items,
-        estimate.commands,
-        format_bytes(estimate.bytes),
-        format_bytes(params.max_bytes),
-        format_duration_ms(params.max_time_ms),
-        estimate.needs_root,
-    );
+    let values = [
+        ("items", estimate.items.to_string()),
+        ("commands", estimate.commands.to_string()),
+        ("about", format_bytes(estimate.bytes)),
+        ("size", format_bytes(params.max_bytes)),
+        ("time", format_duration_ms(params.max_time_ms)),
+        ("root", estimate.needs_root.to_string()),
+    ];
+    let values: Vec<(&str, &str)> = values.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    let text = app.ui.say("plan_line", &values);
     app.ui.data(&Line::new().tone(Tone::Strong, text));
 }

@@ -161,8 +161,8 @@ fn remembered(record: Option<&Record>) -> Result<Destination, Failure> {
 
 fn already(app: &mut App, record: &Record) -> Result<Exit, Failure> {
     let receipt = record.receipt.as_deref().unwrap_or("-");
-    app.ui
-        .status(&Line::of(format!("Already sent. Receipt {receipt}")));
+    let text = app.ui.say("already_sent", &[("receipt", receipt)]);
+    app.ui.status(&Line::of(text));
     if app.ui.style.json {
         app.ui.json(
             &json!({"schema": "sitrep.result/1", "outcome": Exit::Ok.word(), "exit_code": 0,

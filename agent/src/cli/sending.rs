@@ -3,7 +3,7 @@
 use super::App;
 use crate::config::local_minute;
 use crate::error::{Exit, Failure};
-use crate::ui::{Line, Tone};
+use crate::ui::{Line, Tone, Ui};
 use crate::upload::{Collector, Outgoing, Record, Records, Sent, UploadError, verdict_word};
 use serde_json::{Value, json};
 use sitrep_shared::protocol::{CodeInfo, Verdict};
@@ -45,7 +45,7 @@ pub fn ask(app: &mut App, collector: &Collector) -> Result<CodeInfo, Failure> {
         let mut failure = error.failure("cannot ask what the code is for");
         if exit == Exit::Upload {
             failure = failure
-                .hint("sitrep check CODE  tests name, proxy, TLS and clock")
+                .hint("sitrep check CODE  tests proxy, name, TLS and clock")
                 .hint("no network? keep the bundle: sitrep run --no-send");
         }
         failure
@@ -138,7 +138,7 @@ fn stopped(error: UploadError, parcel: &Parcel<'_>, record: &Record) -> Failure 
     ));
     if exit == Exit::Upload {
         failure = failure
-            .hint("sitrep check CODE  tests name, proxy, TLS and clock")
+            .hint("sitrep check CODE  tests proxy, name, TLS and clock")
             .hint("no network at all? open the upload page's link on any computer and drop the file there");
     }
     failure
@@ -195,6 +195,17 @@ pub fn report(app: &mut App, sent: &Sent, record: &Record) -> Result<Exit, Failu
             Ok(Exit::Ok)
         }
         _ => Ok(Exit::Ok),
+    }
+}
+
+/// The collector's verdict in the person's language.
+pub fn verdict_text(ui: &Ui, word: &str) -> String {
+    match word {
+        "pending" => ui.say("verdict_pending", &[]),
+        "ready" => ui.say("verdict_ready", &[]),
+        "rejected" => ui.say("verdict_rejected", &[]),
+        "quarantined" => ui.say("verdict_quarantined", &[]),
+        other => other.to_owned(),
     }
 }
 

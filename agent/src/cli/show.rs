@@ -70,7 +70,7 @@ impl Command for Show {
             return Ok(Exit::Ok);
         }
         if view.items {
-            items(bundle.manifest())
+            items(&app.ui, bundle.manifest())
                 .iter()
                 .for_each(|line| app.ui.data(line));
         } else {
@@ -97,8 +97,8 @@ fn file(app: &mut App, bundle: &mut Opened, name: &str) -> Result<Exit, Failure>
         )));
     };
     if let Some(target) = item.link_target {
-        app.ui
-            .status(&Line::of(format!("{path} is a link to {target}")));
+        let text = app.ui.say("is_link", &[("path", &path), ("target", &target)]);
+        app.ui.status(&Line::of(text));
         return Ok(Exit::Ok);
     }
     bundle.stream(&path, |chunk| app.ui.bytes(chunk))?;
@@ -107,28 +107,34 @@ fn file(app: &mut App, bundle: &mut Opened, name: &str) -> Result<Exit, Failure>
 
 fn overview(ui: &mut Ui, bundle: &mut Opened) -> Result<(), Failure> {
     let manifest = bundle.manifest();
+    let fact = |key: &str, value: &str| {
+        Line::new()
+            .left_toned(Tone::Dim, 11, ui.say(key, &[]))
+            .text(value)
+    };
+    let none = ui.say("about_none", &[]);
     let mut lines = vec![
-        fact("host", &manifest.host),
-        fact("made", &manifest.created),
-        fact("ticket", manifest.ticket.as_deref().unwrap_or("none")),
+        fact("about_host", &manifest.host),
+        fact("about_made", &manifest.created),
+        fact("about_ticket", manifest.ticket.as_deref().unwrap_or(&none)),
         fact(
-            "profile",
+            "about_profile",
             &format!("{} {}", manifest.profile.name, manifest.profile.version),
         ),
-        fact("redaction", &manifest.redaction_level),
-        fact("cost", &cost(manifest)),
+        fact("about_redaction", &manifest.redaction_level),
+        fact("about_cost", &cost(ui, manifest)),
     ];
     if let Some(note) = &manifest.note {
-        lines.push(fact("note", note));
+        lines.push(fact("about_note", note));
     }
-    lines.push(fact("items", &counts(manifest)));
+    lines.push(fact("about_items", &counts(ui, manifest)));
     lines.push(Line::new());
     lines.extend(
         manifest
             .items
             .iter()
             .filter(|item| item.path.is_some())
-            .map(stored),
+            .map(|item| stored(ui, item)),
     );
     for line in &lines {
         ui.data(line);
@@ -140,27 +146,25 @@ fn overview(ui: &mut Ui, bundle: &mut Opened) -> Result<(), Failure> {
         .collect();
     if !missing.is_empty() {
         ui.data(&Line::new());
-        ui.data(&Line::new().tone(Tone::Strong, format!("Missing ({})", missing.len())));
-        missing.iter().for_each(|item| ui.data(&outcome_line(item)));
+        let title = ui.say("missing_title", &[("n", &missing.len().to_string())]);
+        ui.data(&Line::new().tone(Tone::Strong, title));
+        for item in missing {
+            let line = outcome_line(ui, item);
+            ui.data(&line);
+        }
     }
     Ok(())
 }
 
-fn fact(name: &str, value: &str) -> Line {
-    Line::new()
-        .tone(Tone::Dim, format!("{name:<10} "))
-        .text(value)
-}
-
-fn cost(manifest: &Manifest) -> String {
+fn cost(ui: &Ui, manifest: &Manifest) -> String {
     let cost = &manifest.cost;
     let cpu = format_duration_ms(cost.user_ms + cost.sys_ms + cost.children_cpu_ms);
     let rss = format_bytes(cost.peak_rss_bytes);
     let wall = format_duration_ms(manifest.duration_ms);
-    format!("{wall}, {cpu} of CPU time, {rss} of memory at most")
+    ui.say("cost_line", &[("wall", &wall), ("cpu", &cpu), ("rss", &rss)])
 }
 
-fn counts(manifest: &Manifest) -> String {
+fn counts(ui: &Ui, manifest: &Manifest) -> String {
     let asked = manifest
         .items
         .iter()
@@ -177,10 +181,19 @@ fn counts(manifest: &Manifest) -> String {
         .iter()
         .filter(|item| is_missing(item))
         .count();
-    format!("{asked} asked for, {stored} here, {absent} not on this host, {missing} missing")
+    let [asked, stored, absent, missing] = [asked, stored, absent, missing].map(|n| n.to_string());
+    ui.say(
+        "counts_line",
+        &[
+            ("asked", &asked),
+            ("stored", &stored),
+            ("absent", &absent),
+            ("missing", &missing),
+        ],
+    )
 }
 
-fn stored(item: &Item) -> Line {
+fn stored(ui: &Ui, item: &Item) -> Line {
     let mut line = Line::new()
         .right(10, format_bytes(item.stored_bytes))
         .text("  ")
@@ -190,35 +203,37 @@ fn stored(item: &Item) -> Line {
     }
     let removed: u64 = item.redactions.values().sum();
     if removed > 0 {
-        line = line.tone(Tone::Dim, format!("  ({removed} removed)"));
+        let text = ui.say("removed", &[("n", &removed.to_string())]);
+        line = line.tone(Tone::Dim, format!("  {text}"));
     }
     if let Some(cut) = &item.truncated {
-        line = line.tone(
-            Tone::Dim,
-            format!("  (cut to {})", format_bytes(cut.limit_bytes)),
-        );
+        let text = ui.say("cut_to", &[("size", &format_bytes(cut.limit_bytes))]);
+        line = line.tone(Tone::Dim, format!("  {text}"));
     }
     line
 }
 
 /// Every item with its outcome.
-pub fn items(manifest: &Manifest) -> Vec<Line> {
-    manifest.items.iter().map(outcome_line).collect()
+pub fn items(ui: &Ui, manifest: &Manifest) -> Vec<Line> {
+    let items = manifest.items.iter();
+    items.map(|item| outcome_line(ui, item)).collect()
 }
 
-fn outcome_line(item: &Item) -> Line {
+fn outcome_line(ui: &Ui, item: &Item) -> Line {
     let tone = match item.outcome {
         Outcome::Collected => Tone::Good,
         Outcome::Absent | Outcome::Skipped => Tone::Dim,
         _ => Tone::Warn,
     };
     let mut line = Line::new()
-        .tone(tone, format!("  {:<10}", word(item.outcome)))
+        .text("  ")
+        .left_toned(tone, 10, ui.outcome(word(item.outcome)))
         .left(36, &item.id)
         .text(" ")
         .text(item.reason.as_deref().unwrap_or(""));
     if let Some(needs) = &item.needs {
-        line = line.tone(Tone::Dim, format!("  (needs {needs})"));
+        let text = ui.say("needs", &[("who", needs)]);
+        line = line.tone(Tone::Dim, format!("  ({text})"));
     }
     line
 }

@@ -1,10 +1,10 @@
 //! `sitrep status`: what this host has sent, and what is not finished.
 
-use super::{App, Command};
+use super::{App, Command, sending};
 use crate::bundle::StateDir;
 use crate::config::local_minute;
 use crate::error::{Exit, Failure};
-use crate::ui::{Line, Tone};
+use crate::ui::{Line, Tone, Ui};
 use crate::upload::{Record, Records};
 use clap::Args;
 use serde_json::json;
@@ -33,24 +33,26 @@ impl Command for Status {
             return Ok(Exit::Ok);
         }
         if records.is_empty() {
-            app.ui.status(&Line::of("Nothing has been sent from here."));
+            let text = app.ui.say("status_none", &[]);
+            app.ui.status(&Line::of(text));
         }
         for record in &records {
-            let (tone, state) = state(record);
+            let (tone, state) = state(&app.ui, record);
             let file = record.file.display().to_string();
             let line = Line::new()
                 .left(18, local_minute(UtcMs(record.created_ms)))
                 .left(12, record.ticket.as_deref().unwrap_or("-"))
-                .tone(tone, format!("{state:<28}"))
+                .left_toned(tone, 28, state)
                 .text(" ")
                 .text(&file);
             app.ui.data(&line);
             if !record.complete {
                 let hint = format!("sitrep send {file}");
+                let label = app.ui.say("status_continue", &[]);
                 app.ui.data(
                     &Line::new()
                         .text("    ")
-                        .tone(Tone::Dim, "continue: ")
+                        .tone(Tone::Dim, label)
                         .text(hint),
                 );
             }
@@ -59,17 +61,21 @@ impl Command for Status {
     }
 }
 
-fn state(record: &Record) -> (Tone, String) {
+fn state(ui: &Ui, record: &Record) -> (Tone, String) {
     if !record.complete {
-        let done = format_bytes(record.offset);
-        return (
-            Tone::Warn,
-            format!("unfinished, {done} of {}", format_bytes(record.length)),
-        );
+        let (done, total) = (format_bytes(record.offset), format_bytes(record.length));
+        let values = [("done", &*done), ("total", &total)];
+        return (Tone::Warn, ui.say("status_unfinished", &values));
     }
-    let receipt = record.receipt.as_deref().unwrap_or("sent");
+    let sent = ui.say("status_sent", &[]);
+    let receipt = record.receipt.as_deref().unwrap_or(&sent);
     match record.verdict.as_deref() {
-        Some(verdict) => (Tone::Good, format!("{receipt} {verdict}")),
+        Some(verdict) => {
+            let word = sending::verdict_text(ui, verdict);
+            let bad = matches!(verdict, "rejected" | "quarantined");
+            let tone = if bad { Tone::Bad } else { Tone::Good };
+            (tone, format!("{receipt} {word}"))
+        }
         None => (Tone::Good, receipt.to_owned()),
     }
 }

@@ -79,7 +79,7 @@ pub fn found(app: &mut App, draft: &Draft, file: &str) {
     app.ui.status(&Line::new().tone(Tone::Strong, text));
     let width = app.ui.io.width;
     for finding in list.iter().take(SHOWN_FINDINGS) {
-        for line in findings::brief(finding) {
+        for line in findings::brief(finding, app.ui.style.lang) {
             app.ui.status(&line.fitted(width));
         }
         let id = finding["id"].as_str().unwrap_or("?");

@@ -51,9 +51,10 @@ impl Command for Verify {
                 } else {
                     let size = format_bytes(verified.bytes);
                     let unpacked = format_bytes(verified.unpacked_bytes);
-                    let line = Line::new().tone(Tone::Good, "✓ ").text(format!(
-                        "{path}: whole, {items} items, {size} ({unpacked} unpacked)"
-                    ));
+                    let n = items.to_string();
+                    let values = [("path", &*path), ("n", &n), ("size", &size), ("unpacked", &unpacked)];
+                    let text = app.ui.say("whole", &values);
+                    let line = Line::new().tone(Tone::Good, "✓ ").text(text);
                     app.ui.data(&line);
                     app.ui
                         .data(&Line::of(format!("  sha256 {}", verified.sha256)));

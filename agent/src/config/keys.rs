@@ -89,6 +89,20 @@ pub const KEYS: &[Key] = &[
         "certificates to trust besides this host's",
     ),
     key(
+        "client_cert",
+        Kind::Text,
+        None,
+        None,
+        "certificate and key that this host identifies itself with, one PEM file",
+    ),
+    key(
+        "proxy",
+        Kind::Text,
+        None,
+        None,
+        "http://[USER:PASSWORD@]HOST:PORT, or none; else HTTPS_PROXY and NO_PROXY decide",
+    ),
+    key(
         "lang",
         Kind::Choice(&["en", "zh-CN"]),
         None,

@@ -65,12 +65,15 @@ impl Line {
 
     /// Adds text padded on the right to `width` columns.
     pub fn left(self, width: usize, text: impl AsRef<str>) -> Self {
+        self.left_toned(Tone::Plain, width, text)
+    }
+
+    /// Adds text with a meaning, padded on the right to `width` columns.
+    pub fn left_toned(mut self, tone: Tone, width: usize, text: impl AsRef<str>) -> Self {
         let escaped = escape::terminal(text.as_ref()).into_owned();
         let pad = width.saturating_sub(escaped.width());
-        let mut line = self;
-        line.parts
-            .push((Tone::Plain, format!("{escaped}{:pad$}", "")));
-        line
+        self.parts.push((tone, format!("{escaped}{:pad$}", "")));
+        self
     }
 
     /// Adds text padded on the left to `width` columns.

@@ -159,34 +159,54 @@ impl Ui {
                 "error": {"message": failure.message(), "hints": failure.hints}}),
             );
         }
+        let lang = self.style.lang;
         let mut lines = vec![
             Line::new()
-                .tone(Tone::Bad, "error:")
+                .tone(Tone::Bad, self.say("error", &[]))
                 .text(" ")
-                .text(failure.message()),
+                .text(failure.message_in(lang)),
         ];
         for (label, text) in &failure.notes {
-            lines.push(
-                Line::new()
-                    .text("  ")
-                    .tone(Tone::Dim, format!("{label}:"))
-                    .text(" ")
-                    .text(text),
-            );
+            let label = match *label {
+                "kept" => self.say("kept_label", &[]),
+                "fault" => self.say("fault_label", &[]),
+                other => format!("{other}:"),
+            };
+            let text = lang.error(text);
+            lines.push(Line::new().text("  ").tone(Tone::Dim, label).text(" ").text(text));
         }
         for hint in &failure.hints {
-            lines.push(
-                Line::new()
-                    .text("  ")
-                    .tone(Tone::Good, "hint:")
-                    .text(" ")
-                    .text(hint),
-            );
+            let label = self.say("hint", &[]);
+            let hint = lang.error(hint);
+            lines.push(Line::new().text("  ").tone(Tone::Good, label).text(" ").text(hint));
         }
         for line in lines {
             let _ = writeln!(self.io.stderr, "{}", line.render(self.style.colour_err));
         }
         let _ = self.io.stderr.flush();
+    }
+
+    /// What a source is called.
+    pub fn source(&self, id: &str) -> String {
+        let key = format!("source_{id}");
+        let text = self.say(&key, &[]);
+        if text == key { id.to_owned() } else { text }
+    }
+
+    /// Why an item is missing. Reasons are data and stay as they are; other languages than the data's say
+    /// the outcome before it.
+    pub fn reason(&self, outcome: &str, reason: &str) -> String {
+        match self.style.lang {
+            Lang::En => reason.to_owned(),
+            lang => format!("{}{}{}", self.outcome(outcome), lang.colon(), lang.error(reason)),
+        }
+    }
+
+    /// The word of an outcome, by its word in the manifest.
+    pub fn outcome(&self, word: &str) -> String {
+        let key = format!("outcome_{word}");
+        let text = self.say(&key, &[]);
+        if text == key { word.to_owned() } else { text }
     }
 
     /// A text of the run in the person's language.

@@ -82,7 +82,7 @@ impl Progress {
         let count = format!("{}/{}", self.ended, self.planned);
         let line = Line::new()
             .text("  … ")
-            .left(16, source)
+            .left(16, ui.source(source))
             .text(count)
             .text("  ")
             .tone(Tone::Dim, id);
@@ -105,9 +105,10 @@ impl Progress {
         group.bytes += done.bytes;
         group.duration_ms += done.duration_ms;
         if let Some((reason, hint)) = &done.missing {
+            let reason = ui.reason(done.outcome, reason);
             group
                 .missing
-                .push((done.id.to_owned(), reason.clone(), hint.clone()));
+                .push((done.id.to_owned(), reason, hint.clone()));
         }
         if group.ended >= group.planned {
             let group = std::mem::take(group);
@@ -135,7 +136,7 @@ fn show(ui: &mut Ui, source: &str, group: &Group) {
         };
         let line = Line::new()
             .tone(Tone::Good, "  ✓ ")
-            .left(16, source)
+            .left(16, ui.source(source))
             .right(10, items)
             .right(12, format_bytes(group.bytes))
             .right(10, format_duration_ms(group.duration_ms));

@@ -1,6 +1,6 @@
 //! The connection to one collector: TLS, proxy, time limits, the code as a bearer token.
 
-use super::{Destination, UploadError};
+use super::{Destination, UploadError, Via, Way};
 use crate::ui::Interrupt;
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -27,29 +27,38 @@ pub struct Collector {
     pub(super) runtime: Runtime,
     pub(super) http: reqwest::Client,
     pub(super) destination: Destination,
+    pub(super) way: Way,
     pub(super) interrupt: Interrupt,
 }
 
+/// Whom a connection believes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// The host's list and the given authorities.
+    Host,
+    /// The given authorities alone.
+    Given,
+    /// Anybody: to look at a certificate that is refused. Nothing of ours goes over it.
+    Anybody,
+}
+
 impl Collector {
-    /// Sets up the connection without talking yet. `ca_file` is trusted besides the host's own list.
+    /// Sets up the connection without talking yet.
     pub fn new(
         destination: Destination,
-        ca_file: Option<&Path>,
+        way: Way,
         interrupt: Interrupt,
     ) -> Result<Self, UploadError> {
         // Installing twice is an error that changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let authorities = ca_file.map(authorities).transpose()?.unwrap_or_default();
-        let http = build(&destination, &authorities, false)
+        let given = way.ca_file.as_deref().map(authorities).transpose()?;
+        let given = given.unwrap_or_default();
+        let client = |trust| build(&destination, &way, &given, trust);
+        let http = match client(Trust::Host) {
             // A system without any certificates refuses; the given ones are then all there is.
-            .or_else(|error| {
-                if authorities.is_empty() {
-                    Err(error)
-                } else {
-                    build(&destination, &authorities, true)
-                }
-            })
-            .map_err(UploadError::Setup)?;
+            Err(UploadError::Setup(_)) if !given.is_empty() => client(Trust::Given)?,
+            other => other?,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -58,8 +67,14 @@ impl Collector {
             runtime,
             http,
             destination,
+            way,
             interrupt,
         })
+    }
+
+    /// A connection that believes anybody, and tells whom it met.
+    pub(super) fn credulous(&self) -> Result<reqwest::Client, UploadError> {
+        build(&self.destination, &self.way, &[], Trust::Anybody)
     }
 
     /// Where this talks to.
@@ -126,9 +141,10 @@ impl Collector {
 
 fn build(
     destination: &Destination,
+    way: &Way,
     authorities: &[reqwest::Certificate],
-    only: bool,
-) -> Result<reqwest::Client, reqwest::Error> {
+    trust: Trust,
+) -> Result<reqwest::Client, UploadError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("sitrep/", env!("CARGO_PKG_VERSION")))
         // A redirect would carry the code to where it was not meant to go.
@@ -136,17 +152,44 @@ fn build(
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(ANSWER_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .tcp_keepalive(Duration::from_secs(30));
-    if destination.is_local() {
-        builder = builder.no_proxy();
+        .tcp_keepalive(Duration::from_secs(30))
+        // Which proxy there is was decided already, with what `NO_PROXY` excepts.
+        .no_proxy();
+    if let Some(via) = &way.proxy {
+        builder = builder.proxy(proxy(via)?);
+    }
+    if let Some(path) = &way.client_cert {
+        builder = builder.identity(identity(path)?);
     }
     let plain = destination.base_url().starts_with("http://");
-    if only || plain {
-        builder = builder.tls_certs_only(authorities.iter().cloned());
-    } else if !authorities.is_empty() {
-        builder = builder.tls_certs_merge(authorities.iter().cloned());
+    let behind_tls = way.proxy.as_ref().is_some_and(|via| via.url.starts_with("https:"));
+    builder = match trust {
+        Trust::Anybody => builder.tls_danger_accept_invalid_certs(true).tls_info(true),
+        Trust::Given => builder.tls_certs_only(authorities.iter().cloned()),
+        Trust::Host if plain && !behind_tls => builder.tls_certs_only(authorities.iter().cloned()),
+        Trust::Host if authorities.is_empty() => builder,
+        Trust::Host => builder.tls_certs_merge(authorities.iter().cloned()),
+    };
+    builder.build().map_err(UploadError::Setup)
+}
+
+fn proxy(via: &Via) -> Result<reqwest::Proxy, UploadError> {
+    reqwest::Proxy::all(&via.url).map_err(UploadError::Setup)
+}
+
+/// Certificate and key of this host, which nobody else may read.
+fn identity(path: &Path) -> Result<reqwest::Identity, UploadError> {
+    use std::os::unix::fs::MetadataExt;
+    let fault = |source: Box<dyn std::error::Error + Send + Sync>| UploadError::ClientCert {
+        path: path.to_path_buf(),
+        source,
+    };
+    let meta = std::fs::metadata(path).map_err(|error| fault(error.into()))?;
+    if meta.mode() & 0o007 != 0 {
+        return Err(fault("everybody on this computer can read it".into()));
     }
-    builder.build()
+    let pem = std::fs::read(path).map_err(|error| fault(error.into()))?;
+    reqwest::Identity::from_pem(&pem).map_err(|error| fault(error.into()))
 }
 
 fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, UploadError> {

@@ -40,6 +40,17 @@ pub enum UploadError {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The certificate of this host is unusable.
+    #[error("cannot use the client certificate in {path}")]
+    ClientCert {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The proxy that is named cannot be used.
+    #[error("{0}")]
+    Proxy(String),
     /// No answer, or a broken one.
     #[error("{doing}")]
     Network {
@@ -111,13 +122,22 @@ impl UploadError {
     /// Whether trying again can help.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Network { source, .. } => !source.is_builder() && !is_certificate(source),
+            Self::Network { source, .. } => {
+                !source.is_builder()
+                    && !is_certificate(source)
+                    && !in_chain(source, "proxy authorization required")
+            }
             Self::Answer { status, .. } => {
                 matches!(status, 408 | 423 | 425 | 429 | 500 | 502 | 503 | 504 | 507)
             }
             Self::Stalled(_) => true,
             _ => false,
         }
+    }
+
+    /// The certificate that was presented is not believed.
+    pub fn is_about_trust(&self) -> bool {
+        matches!(self, Self::Network { source, .. } if is_certificate(source))
     }
 
     /// What the collector asks to wait.
@@ -136,7 +156,9 @@ impl UploadError {
             | Self::Address { .. }
             | Self::PlainHttp(_)
             | Self::Scheme(_)
-            | Self::CaFile { .. } => Exit::Usage,
+            | Self::CaFile { .. }
+            | Self::ClientCert { .. }
+            | Self::Proxy(_) => Exit::Usage,
             Self::Code => Exit::Auth,
             Self::Interrupted(exit) => *exit,
             Self::File { .. } => Exit::Internal,
@@ -191,6 +213,13 @@ impl UploadError {
                 "a proxy that opens TLS needs its certificate: --ca-file FILE".to_owned(),
                 "a wrong clock looks like this too: date -u, timedatectl set-ntp true".to_owned(),
             ],
+            Self::Network { source, .. } if in_chain(source, "proxy authorization required") => one(
+                "the proxy wants a user name and a password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
+            ),
+            Self::Network { source, .. } if in_chain(source, "tunnel error") => one(
+                "the proxy refuses: a wrong password, or it does not let this address through",
+            ),
+            Self::ClientCert { .. } => one("one PEM file with certificate and key, closed to others: chmod 600"),
             Self::Answer { status: 429, .. } => one("too many tries; wait some minutes"),
             Self::Answer { status: 413, .. } => {
                 one("collect less: --max-size 50M, --exclude, --since")
@@ -206,9 +235,13 @@ impl UploadError {
 
 /// A certificate that cannot be trusted does not become trusted by trying again.
 fn is_certificate(error: &reqwest::Error) -> bool {
+    in_chain(error, "invalid peer certificate")
+}
+
+fn in_chain(error: &reqwest::Error, part: &str) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
     while let Some(inner) = cause {
-        if inner.to_string().contains("invalid peer certificate") {
+        if inner.to_string().contains(part) {
             return true;
         }
         cause = inner.source();

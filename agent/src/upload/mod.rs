@@ -13,6 +13,7 @@ mod send;
 mod state;
 mod tus;
 mod verdict;
+mod way;
 
 pub use client::Collector;
 pub use destination::Destination;
@@ -21,3 +22,4 @@ pub use probe::{Level, Step};
 pub use send::{Outgoing, Sent};
 pub use state::{Record, Records};
 pub use verdict::word as verdict_word;
+pub use way::{Via, Way, from_environment};

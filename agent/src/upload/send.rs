@@ -144,7 +144,7 @@ impl Collector {
                     ("sha256", out.sha256),
                     ("consent", out.consent),
                 ]);
-                let url = tus::create(self, out.length, &metadata).await?;
+                let url = tus::create(self, Some(out.length), &metadata).await?;
                 (record.upload_url, record.offset) = (Some(url.clone()), 0);
                 out.records.save(record)?;
                 url
@@ -182,9 +182,10 @@ impl Collector {
     ) -> Result<u64, UploadError> {
         let sent = Arc::new(AtomicU64::new(0));
         let part = tus::Part {
-            path: out.path,
+            source: tus::Source::File(out.path),
             offset,
             length: (out.length - offset).min(tus::PATCH_BYTES),
+            total: None,
             max_rate: out.max_rate,
             sent: Arc::clone(&sent),
         };

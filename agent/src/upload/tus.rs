@@ -26,14 +26,22 @@ pub fn metadata(pairs: &[(&str, &str)]) -> String {
     encoded.collect::<Vec<_>>().join(",")
 }
 
-/// Makes an upload and returns its address, which must be the collector's own.
-pub async fn create(to: &Collector, length: u64, metadata: &str) -> Result<String, UploadError> {
+/// Makes an upload and returns its address, which must be the collector's own. Without a length it is
+/// said with a later part.
+pub async fn create(
+    to: &Collector,
+    length: Option<u64>,
+    metadata: &str,
+) -> Result<String, UploadError> {
     let base = format!("{}/api/v1/uploads", to.destination.base_url());
     let request = to
         .request(Method::POST, &base)?
         .header("Tus-Resumable", VERSION)
-        .header("Upload-Length", length)
         .header("Upload-Metadata", metadata);
+    let request = match length {
+        Some(length) => request.header("Upload-Length", length),
+        None => request.header("Upload-Defer-Length", 1),
+    };
     let response = match to.send_request(request, "cannot begin the upload").await {
         // At this address "not known" cannot mean the upload.
         Err(UploadError::Gone) => {
@@ -85,14 +93,24 @@ fn offset_of(response: &Response) -> Result<u64, UploadError> {
         .ok_or_else(|| UploadError::Protocol("no Upload-Offset".to_owned()))
 }
 
-/// A part of a file on its way out.
+/// Where the bytes of a part are.
+pub enum Source<'a> {
+    /// In a file, from the part's offset on.
+    File(&'a Path),
+    /// Here, and nowhere else.
+    Memory(Vec<u8>),
+}
+
+/// A part of a bundle on its way out.
 pub struct Part<'a> {
-    /// The bundle.
-    pub path: &'a Path,
+    /// The bytes.
+    pub source: Source<'a>,
     /// From here.
     pub offset: u64,
     /// This many bytes.
     pub length: u64,
+    /// Length of the whole, where it was not said before.
+    pub total: Option<u64>,
     /// Most bytes a second.
     pub max_rate: Option<u64>,
     /// Counts bytes that left.
@@ -101,27 +119,36 @@ pub struct Part<'a> {
 
 /// Appends a part and returns the collector's new offset.
 pub async fn append(to: &Collector, url: &str, part: Part<'_>) -> Result<u64, UploadError> {
-    let request = to
+    let mut request = to
         .request(Method::PATCH, url)?
         .header("Tus-Resumable", VERSION)
         .header("Upload-Offset", part.offset)
         .header(CONTENT_TYPE, "application/offset+octet-stream")
-        .header(reqwest::header::CONTENT_LENGTH, part.length)
-        .body(body(part)?);
+        .header(reqwest::header::CONTENT_LENGTH, part.length);
+    if let Some(total) = part.total {
+        request = request.header("Upload-Length", total);
+    }
+    let request = request.body(body(part)?);
     offset_of(&to.send_request(request, "connection lost").await?)
 }
 
 fn body(part: Part<'_>) -> Result<Body, UploadError> {
-    let fault = |source| UploadError::File {
-        path: part.path.to_path_buf(),
-        source,
+    let reader: Box<dyn Read + Send> = match part.source {
+        Source::Memory(bytes) => Box::new(std::io::Cursor::new(bytes).take(part.length)),
+        Source::File(path) => {
+            let fault = |source| UploadError::File {
+                path: path.to_path_buf(),
+                source,
+            };
+            let mut file = File::open(path).map_err(fault)?;
+            file.seek(SeekFrom::Start(part.offset)).map_err(fault)?;
+            Box::new(file.take(part.length))
+        }
     };
-    let mut file = File::open(part.path).map_err(fault)?;
-    file.seek(SeekFrom::Start(part.offset)).map_err(fault)?;
     let (sent, max_rate) = (part.sent, part.max_rate);
     let began = Instant::now();
     let chunks = stream::try_unfold(
-        (file.take(part.length), 0u64),
+        (reader, 0u64),
         move |(mut file, mut total)| {
             let sent = Arc::clone(&sent);
             async move {
@@ -150,7 +177,18 @@ fn body(part: Part<'_>) -> Result<Body, UploadError> {
     Ok(Body::wrap_stream(chunks))
 }
 
-fn base64(bytes: &[u8]) -> String {
+/// Gives an unfinished upload up, so that the collector forgets it.
+pub async fn terminate(to: &Collector, url: &str) -> Result<(), UploadError> {
+    let request = to
+        .request(Method::DELETE, url)?
+        .header("Tus-Resumable", VERSION);
+    to.send_request(request, "cannot give the upload up")
+        .await
+        .map(drop)
+}
+
+/// Base64 with padding.
+pub fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {

@@ -1,9 +1,13 @@
 //! The run's own texts by language. Each language is one data file with the same keys.
 
+mod errors;
+#[cfg(test)]
+mod walk;
+
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-/// A language of the run's texts. Error texts and JSON stay English.
+/// A language of the run's texts. JSON stays English.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Lang {
     /// English.
@@ -16,8 +20,8 @@ pub enum Lang {
 impl Lang {
     /// Every language with its tag and texts.
     const TABLE: [(Self, &'static str, &'static str); 2] = [
-        (Self::En, "en", include_str!("lang/en.toml")),
-        (Self::ZhCn, "zh-CN", include_str!("lang/zh-CN.toml")),
+        (Self::En, "en", include_str!("en.toml")),
+        (Self::ZhCn, "zh-CN", include_str!("zh-CN.toml")),
     ];
 
     /// Takes a tag such as `zh-CN`, `zh_CN.UTF-8`, `en`, `C`; anything unknown is English.
