@@ -3,6 +3,7 @@
 //! Every change seals again by copying untouched blocks. What was derived from a deselected item goes
 //! with it: its redaction report, the evidence quoted from it, the facts read from it.
 
+use super::View;
 use super::readme;
 use super::spool::{Spool, StateDir};
 use crate::error::Failure;
@@ -103,6 +104,17 @@ impl Draft {
     pub fn guard(&self, redactor: &Redactor) -> Result<(), Failure> {
         let mut file = self.spool.handle().map_err(|error| error.failure())?;
         super::guard::check(redactor, &self.index, &mut file)
+    }
+
+    /// What the summary and the result need.
+    pub fn view(&self) -> View<'_> {
+        View {
+            manifest: self.manifest(),
+            findings: &self.findings,
+            redaction: &self.redaction,
+            bytes: self.bytes,
+            sha256: &self.sha256,
+        }
     }
 
     /// The manifest as sealed.

@@ -1,6 +1,7 @@
 //! Plan, collect, redact, analyse, seal: from a request to a draft that can be shown.
 
 use super::draft::{Draft, Parts};
+use super::output::Output;
 use super::recorder::{Recorded, Recorder};
 use super::request::Request;
 use super::spool::{Spool, StateDir};
@@ -106,7 +107,7 @@ pub fn gather(
     let top_dir = layout::top_dir(request.ticket.as_deref(), &shown_name, now);
     let out = spool.handle().map_err(|error| error.failure())?;
     let mut writer = BundleWriter::create(
-        out,
+        Output::File(out),
         WriterOptions {
             top_dir,
             mtime: now,
@@ -166,8 +167,9 @@ struct Sealing<'a> {
 impl Sealing<'_> {
     fn seal(mut self) -> Result<Draft, Failure> {
         let fault = |error| seal_failure("cannot seal the bundle", error);
-        let facts = self.facts()?;
-        let consent = self.consent();
+        let facts = facts(self.redactor, &self.summary)?;
+        let items = self.recorded.items.len();
+        let consent = consent(&self.request, &self.manifest, self.now, items);
         let report = self.recorded.analysis.finish(Some(&facts)).without_shadow();
         let findings = serde_json::to_value(&report)
             .map_err(|error| Failure::internal("cannot write the findings", error))?;
@@ -212,35 +214,34 @@ impl Sealing<'_> {
         Ok(draft)
     }
 
-    /// Facts were read before redaction; as text they go through it like everything else.
-    fn facts(&self) -> Result<Value, Failure> {
-        let what = "cannot write the facts";
-        let text = serde_json::to_vec(&self.summary.facts)
-            .map_err(|error| Failure::internal(what, error))?;
-        let (clean, _) = self
-            .redactor
-            .all(
-                FileContext {
-                    path: layout::FACTS,
-                },
-                &text,
-            )
-            .map_err(|error| Failure::internal(what, error))?;
-        // A stand-in may break the syntax; then the facts are withheld, not sent as they were.
-        Ok(serde_json::from_slice(&clean)
-            .unwrap_or_else(|_| json!({"schema": "sitrep.facts/1", "withheld": true})))
-    }
-
-    fn consent(&self) -> Value {
-        let occasion = &self.request.occasion;
-        json!({"schema": "sitrep.consent/1", "basis": self.request.basis, "shown_at": self.now.rfc3339(),
-            "ticket": self.request.ticket, "title": occasion.title, "requested_by": occasion.requested_by,
-            "destination": occasion.host, "profile": self.manifest.profile.name,
-            "redaction": self.manifest.redaction_level, "items": self.recorded.items.len()})
-    }
 }
 
-fn document_item(path: &str) -> Item {
+/// Facts were read before redaction; as text they go through it like everything else.
+pub(super) fn facts(redactor: &Redactor, summary: &RunSummary) -> Result<Value, Failure> {
+    let what = "cannot write the facts";
+    let text =
+        serde_json::to_vec(&summary.facts).map_err(|error| Failure::internal(what, error))?;
+    let context = FileContext {
+        path: layout::FACTS,
+    };
+    let (clean, _) = redactor
+        .all(context, &text)
+        .map_err(|error| Failure::internal(what, error))?;
+    // A stand-in may break the syntax; then the facts are withheld, not sent as they were.
+    Ok(serde_json::from_slice(&clean)
+        .unwrap_or_else(|_| json!({"schema": "sitrep.facts/1", "withheld": true})))
+}
+
+/// `meta/consent.json`.
+pub(super) fn consent(request: &Request, manifest: &Manifest, now: UtcMs, items: usize) -> Value {
+    let occasion = &request.occasion;
+    json!({"schema": "sitrep.consent/1", "basis": request.basis, "shown_at": now.rfc3339(),
+        "ticket": request.ticket, "title": occasion.title, "requested_by": occasion.requested_by,
+        "destination": occasion.host, "profile": manifest.profile.name,
+        "redaction": manifest.redaction_level, "items": items})
+}
+
+pub(super) fn document_item(path: &str) -> Item {
     Item {
         id: path.to_owned(),
         source: "sitrep".to_owned(),
@@ -262,7 +263,7 @@ fn open_host(request: &Request) -> Result<Host, Failure> {
 
 /// Takes the lowest priority for redacting and packing too (reading always has it), and a control group of
 /// our own, where that is asked for. What the host does not allow is noted, and the run goes on.
-fn be_modest(app: &mut App) -> (Membership, Vec<String>) {
+pub(super) fn be_modest(app: &mut App) -> (Membership, Vec<String>) {
     if app.config.is("limits.nice") {
         collect::sys::be_harmless();
     }
@@ -304,10 +305,10 @@ fn room(app: &App, dir: &StateDir, estimate: u64) -> Result<(), Failure> {
             dir.path().display()
         ),
     )
-    .hint("--tmp-dir DIR on another file system, or --max-size 50M"))
+    .hint("--tmp-dir DIR on another file system, or --max-size 50M, or --stream to send without a file"))
 }
 
-fn manifest(
+pub(super) fn manifest(
     app: &App,
     request: &Request,
     plan: &Plan,
@@ -341,7 +342,7 @@ fn manifest(
     }
 }
 
-fn account(manifest: &mut Manifest, summary: &RunSummary) {
+pub(super) fn account(manifest: &mut Manifest, summary: &RunSummary) {
     manifest.duration_ms = summary.duration_ms;
     manifest.cost.clone_from(&summary.cost);
 }

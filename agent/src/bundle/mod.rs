@@ -5,6 +5,7 @@ mod draft;
 mod gather;
 mod guard;
 mod meta;
+mod output;
 mod readme;
 mod recorder;
 #[cfg(test)]
@@ -14,14 +15,34 @@ mod request;
 #[cfg(test)]
 pub mod sample;
 mod spool;
+mod stream;
 
 pub use draft::{Draft, Occasion, Parts};
 pub use gather::{Prepared, gather, prepare};
 pub use request::Request;
+pub use output::{Piece, Road};
 pub use spool::{Spool, SpoolError, StateDir};
+pub use stream::{Streamed, name, stream};
 
 use crate::error::{Exit, Failure};
+use serde_json::Value;
 use sitrep_shared::bundle::WriteError;
+use sitrep_shared::bundle::manifest::Manifest;
+
+/// A sealed bundle as the summary and the result see it.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'b> {
+    /// Its manifest.
+    pub manifest: &'b Manifest,
+    /// `meta/findings.json`.
+    pub findings: &'b Value,
+    /// `meta/redaction.json`.
+    pub redaction: &'b Value,
+    /// Its length.
+    pub bytes: u64,
+    /// Its sha256 in hex.
+    pub sha256: &'b str,
+}
 
 /// The failure when a bundle cannot be written; a full disk has its own exit code.
 fn seal_failure(what: &str, error: WriteError) -> Failure {
@@ -29,7 +50,7 @@ fn seal_failure(what: &str, error: WriteError) -> Failure {
     if full {
         return Failure::new(Exit::Limit, "the disk is full")
             .because(error)
-            .hint("--tmp-dir DIR on another file system, or --max-size 50M");
+            .hint("--tmp-dir DIR on another file system, or --max-size 50M, or --stream to send without a file");
     }
     Failure::internal(what, error)
 }

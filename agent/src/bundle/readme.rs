@@ -29,6 +29,16 @@ pub fn text(manifest: &Manifest, occasion: &Occasion, findings: &Value) -> Strin
     }
 }
 
+/// The text of a bundle that is sent while it is collected: nobody knows yet what will be missing.
+pub fn on_the_road(manifest: &Manifest, occasion: &Occasion) -> String {
+    let mut text = String::new();
+    let _ = head(&mut text, manifest, occasion);
+    text.push_str("This bundle was sent while it was collected, without a copy on the host.\n");
+    text.push_str("Known problems found there: meta/findings.json. What is missing: meta/manifest.json.\n\n");
+    let _ = layout(&mut text);
+    text
+}
+
 fn head(text: &mut String, manifest: &Manifest, occasion: &Occasion) -> std::fmt::Result {
     writeln!(
         text,

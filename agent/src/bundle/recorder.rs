@@ -4,6 +4,7 @@
 //! nothing was kept yet is withheld altogether.
 
 use super::meta::{Redactions, Trace};
+use super::output::Output;
 use crate::collect::{ItemEnd, ItemStart, Sink};
 use crate::ui::{Done, Progress, Ui};
 use sitrep_shared::bundle::manifest::{Item, Kind, Outcome, Truncated};
@@ -11,7 +12,6 @@ use sitrep_shared::bundle::{BundleWriter, WriteError};
 use sitrep_shared::redact::{FileContext, Redactor, Stream};
 use sitrep_shared::signature::{FileScan, Run};
 use std::collections::BTreeMap;
-use std::fs::File;
 
 /// Redacted bytes are handed on in parts of about this size.
 const PART_BYTES: usize = 128 * 1024;
@@ -22,7 +22,7 @@ pub struct Recorder<'u, 'a> {
     progress: Progress,
     redactor: &'a Redactor,
     analysis: Run<'a>,
-    writer: BundleWriter<File>,
+    writer: BundleWriter<Output>,
     fault: Option<WriteError>,
     open: Option<Open<'a>>,
     /// Every item so far.
@@ -51,7 +51,7 @@ impl<'u, 'a> Recorder<'u, 'a> {
         progress: Progress,
         redactor: &'a Redactor,
         analysis: Run<'a>,
-        writer: BundleWriter<File>,
+        writer: BundleWriter<Output>,
     ) -> Self {
         Self {
             ui,
@@ -149,6 +149,11 @@ impl<'u, 'a> Recorder<'u, 'a> {
         if self.fault.is_none() {
             let ended = self.writer.end();
             self.note(ended);
+            let settled = self.writer.output().settle();
+            self.note(settled.map_err(|source| WriteError::Io {
+                doing: "send",
+                source,
+            }));
         }
         if let Some(scan) = open.scan.take() {
             self.analysis.done(scan.finish());
@@ -202,7 +207,7 @@ impl<'u, 'a> Recorder<'u, 'a> {
 /// What a recorder has gathered.
 pub struct Recorded<'a> {
     /// The bundle so far.
-    pub writer: BundleWriter<File>,
+    pub writer: BundleWriter<Output>,
     /// Scans of all files, merged.
     pub analysis: Run<'a>,
     /// Every item.

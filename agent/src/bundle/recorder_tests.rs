@@ -1,5 +1,6 @@
 //! One pass over items: what is stored, what is removed, what is withheld.
 
+use super::output::Output;
 use super::recorder::Recorder;
 use super::spool::StateDir;
 use crate::analysis::Analysis;
@@ -54,7 +55,7 @@ fn record(items: &[(&str, &[&[u8]], Outcome)]) -> Vec<(Item, Option<String>)> {
         mtime: UtcMs(0),
         level: 1,
     };
-    let writer = BundleWriter::create(spool.handle().expect("a handle"), options);
+    let writer = BundleWriter::create(Output::File(spool.handle().expect("a handle")), options);
     let redactor = RedactorBuilder::new(Level::Standard, [7; 32])
         .words([CODE.to_owned()])
         .build()
@@ -77,7 +78,8 @@ fn record(items: &[(&str, &[&[u8]], Outcome)]) -> Vec<(Item, Option<String>)> {
         items: recorded.items,
         ..Manifest::default()
     };
-    let (mut file, _) = recorded.writer.seal(&mut manifest).expect("sealed");
+    recorded.writer.seal(&mut manifest).expect("sealed");
+    let mut file = spool.handle().expect("a handle");
     let index = Index::open(&mut file, &Limits::default()).expect("opens");
     let text = |item: &Item| {
         let mut text = String::new();

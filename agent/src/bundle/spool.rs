@@ -59,7 +59,7 @@ impl SpoolError {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Failure::new(Exit::Limit, "the disk is full")
                     .because(self)
-                    .hint("--tmp-dir DIR on another file system, or --max-size 50M")
+                    .hint("--tmp-dir DIR on another file system, or --max-size 50M, or --stream to send without a file")
             }
             Self::Io {
                 action: "create",

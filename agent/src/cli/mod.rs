@@ -20,6 +20,7 @@ mod sending;
 mod show;
 mod signatures;
 mod status;
+mod streaming;
 mod summary;
 mod verify;
 mod version;
@@ -27,6 +28,7 @@ mod version;
 pub use choice::{Choice, Span};
 #[cfg(test)]
 pub use findings::SEVERITIES;
+pub use plan::lines as plan_lines;
 pub use sending::short;
 pub use show::{is_missing, missing_json, redactions as redaction_lines, word as outcome_word};
 

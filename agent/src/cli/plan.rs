@@ -6,7 +6,7 @@ use super::{App, Command};
 use crate::bundle::{Prepared, Request, prepare};
 use crate::collect::PlannedItem;
 use crate::error::{Exit, Failure};
-use crate::ui::{Line, Tone};
+use crate::ui::{Line, Tone, Ui};
 use clap::Args;
 use serde_json::json;
 use sitrep_shared::bundle::manifest::Kind;
@@ -40,7 +40,9 @@ impl Command for Plan {
         if app.ui.style.json {
             as_json(app, &prepared);
         } else {
-            show(app, &prepared);
+            for line in lines(&app.ui, &prepared) {
+                app.ui.data(&line);
+            }
         }
         Ok(Exit::Ok)
     }
@@ -75,13 +77,14 @@ fn as_json(app: &mut App, prepared: &Prepared) {
     );
 }
 
-fn show(app: &mut App, prepared: &Prepared) {
+/// The plan as a person reads it.
+pub fn lines(ui: &Ui, prepared: &Prepared) -> Vec<Line> {
+    let mut lines = Vec::new();
     let mut source = "";
     for item in prepared.plan.items() {
         if item.source != source {
             source = item.source;
-            let title = app.ui.source(source);
-            app.ui.data(&Line::new().tone(Tone::Strong, title));
+            lines.push(Line::new().tone(Tone::Strong, ui.source(source)));
         }
         let size = match item.estimate_bytes {
             0 => format!("≤ {}", format_bytes(item.limit_bytes)),
@@ -90,7 +93,7 @@ fn show(app: &mut App, prepared: &Prepared) {
         let needs = item
             .needs
             .map_or(String::new(), |needs| {
-                format!("  {}", app.ui.say("needs", &[("who", needs)]))
+                format!("  {}", ui.say("needs", &[("who", needs)]))
             });
         let line = Line::new()
             .text("  ")
@@ -99,7 +102,7 @@ fn show(app: &mut App, prepared: &Prepared) {
             .right(12, size)
             .tone(Tone::Warn, needs)
             .tone(Tone::Dim, format!("  {}", item.why));
-        app.ui.data(&line);
+        lines.push(line);
     }
     let estimate = prepared.plan.estimate(&prepared.host);
     let params = &prepared.plan.params;
@@ -112,6 +115,7 @@ fn show(app: &mut App, prepared: &Prepared) {
         ("root", estimate.needs_root.to_string()),
     ];
     let values: Vec<(&str, &str)> = values.iter().map(|(n, v)| (*n, v.as_str())).collect();
-    let text = app.ui.say("plan_line", &values);
-    app.ui.data(&Line::new().tone(Tone::Strong, text));
+    let text = ui.say("plan_line", &values);
+    lines.push(Line::new().tone(Tone::Strong, text));
+    lines
 }

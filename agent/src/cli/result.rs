@@ -1,7 +1,7 @@
 //! What a run amounts to: the summary for a person, the JSON object for a program, the exit code.
 
 use super::{App, findings, sending};
-use crate::bundle::Draft;
+use crate::bundle::View;
 use crate::error::{Exit, Failure};
 use crate::ui::{Line, Tone, Ui};
 use crate::upload::{Record, Sent};
@@ -25,8 +25,8 @@ pub struct RunResult {
 
 impl RunResult {
     /// Takes stock of a sealed bundle.
-    pub fn of(draft: &Draft) -> Self {
-        let manifest = draft.manifest();
+    pub fn of(sealed: View<'_>) -> Self {
+        let manifest = sealed.manifest;
         let items: Vec<&Item> = manifest
             .items
             .iter()
@@ -39,7 +39,7 @@ impl RunResult {
                 .count()
         };
         let missing = super::missing_json(manifest);
-        let found = draft.findings["findings"]
+        let found = sealed.findings["findings"]
             .as_array()
             .map_or(&[][..], Vec::as_slice);
         let worst = found
@@ -53,9 +53,9 @@ impl RunResult {
         let value = json!({
             "schema": "sitrep.result/1",
             "ticket": manifest.ticket,
-            "bundle": {"bytes": draft.bytes, "sha256": draft.sha256},
+            "bundle": {"bytes": sealed.bytes, "sha256": sealed.sha256},
             "items": {"asked": items.len(), "ok": ok, "absent": absent, "missing": missing},
-            "redactions": {"total": draft.redaction["total"], "by_kind": draft.redaction["by_rule"]},
+            "redactions": {"total": sealed.redaction["total"], "by_kind": sealed.redaction["by_rule"]},
             "findings": short,
         });
         Self {
@@ -69,14 +69,14 @@ impl RunResult {
     }
 
     /// The summary above the findings.
-    pub fn lines(&self, ui: &Ui, draft: &Draft) -> Vec<Line> {
-        let manifest = draft.manifest();
+    pub fn lines(&self, ui: &Ui, sealed: View<'_>) -> Vec<Line> {
+        let manifest = sealed.manifest;
         let raw: u64 = manifest.items.iter().map(|item| item.stored_bytes).sum();
         let values = [
             ("ok", self.ok.to_string()),
             ("asked", (self.asked - self.absent).to_string()),
             ("raw", format_bytes(raw)),
-            ("packed", format_bytes(draft.bytes)),
+            ("packed", format_bytes(sealed.bytes)),
             ("time", format_duration_ms(manifest.duration_ms)),
         ];
         let values: Vec<(&str, &str)> = values
@@ -99,7 +99,7 @@ impl RunResult {
             lines.push(Line::new().text("  ").tone(Tone::Dim, text));
         }
         lines.push(Line::new());
-        lines.push(redacted(ui, draft));
+        lines.push(redacted(ui, sealed));
         lines
     }
 
@@ -120,10 +120,10 @@ impl RunResult {
     }
 
     /// Sending failed: the result is printed all the same.
-    pub fn failed(mut self, app: &mut App, failure: Failure) -> Result<Exit, Failure> {
+    pub fn broken(mut self, app: &mut App, failure: Failure) -> Failure {
         self.value["error"] = json!({"message": failure.message(), "hints": failure.hints});
         self.print(app, failure.exit);
-        Err(failure)
+        failure
     }
 
     /// The ending by flags: a severe finding, then missing items, then what happened.
@@ -167,15 +167,15 @@ fn brief(finding: &Value) -> Value {
         "evidence": evidence})
 }
 
-fn redacted(ui: &Ui, draft: &Draft) -> Line {
-    if draft.manifest().redaction_level == "off" {
+fn redacted(ui: &Ui, sealed: View<'_>) -> Line {
+    if sealed.manifest.redaction_level == "off" {
         return Line::new().tone(Tone::Bad, ui.say("redacted_off", &[]));
     }
-    let total = draft.redaction["total"].as_u64().unwrap_or(0);
+    let total = sealed.redaction["total"].as_u64().unwrap_or(0);
     if total == 0 {
         return Line::of(ui.say("redacted_none", &[]));
     }
-    let mut rules: Vec<(u64, &String)> = draft.redaction["by_rule"]
+    let mut rules: Vec<(u64, &String)> = sealed.redaction["by_rule"]
         .as_object()
         .into_iter()
         .flatten()

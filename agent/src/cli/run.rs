@@ -4,6 +4,7 @@ use super::choice::Choice;
 use super::code::CodeArgs;
 use super::result::RunResult;
 use super::sending::{self, Parcel};
+use super::streaming::Streaming;
 use super::{App, Command, findings, summary};
 use crate::bundle::{Draft, Request, StateDir, gather, prepare};
 use crate::consent::{self, Decision};
@@ -46,6 +47,9 @@ struct Handling {
     /// Work here instead of the agent's own directory
     #[arg(long, value_name = "DIR")]
     tmp_dir: Option<PathBuf>,
+    /// Send while collecting, with no file on this disk: you agree to the plan, not to the bundle
+    #[arg(long, conflicts_with_all = ["output", "tmp_dir", "no_send"])]
+    stream: bool,
     /// Lowest priority for everything; slow on a busy host
     #[arg(long)]
     nice: bool,
@@ -112,13 +116,16 @@ impl Command for Run {
         let target = destination
             .map(|destination| contact(app, destination))
             .transpose()?;
-        let dir = self.handling.directory(app)?;
         let request = self.request(app, target.as_ref(), decider)?;
+        if self.handling.stream {
+            return self.stream(app, target.as_ref(), request, decider);
+        }
+        let dir = self.handling.directory(app)?;
         let prepared = prepare(app, &request)?;
         summary::announce(app, &request, &prepared, decider == Decider::KeepFlag);
         let mut draft = gather(app, dir, request, prepared)?;
         let shown = output(self.handling.output.as_deref(), draft.name());
-        summary::found(app, &draft, &shown.display().to_string());
+        summary::found(app, draft.view(), Some(&shown.display().to_string()));
         let decision = match decider {
             Decider::SendFlag => Decision::Send,
             Decider::KeepFlag => Decision::Keep,
@@ -256,6 +263,36 @@ impl Run {
         Ok(request)
     }
 
+    fn stream(
+        &self,
+        app: &mut App,
+        target: Option<&(Collector, CodeInfo)>,
+        request: Request,
+        decider: Decider,
+    ) -> Result<Exit, Failure> {
+        let Some((collector, _)) = target else {
+            return Err(Failure::usage("--stream needs an upload code")
+                .hint("sitrep run CODE --stream, or --code-file FILE, or SITREP_CODE"));
+        };
+        let prepared = prepare(app, &request)?;
+        summary::announce(app, &request, &prepared, false);
+        let streaming = Streaming {
+            collector,
+            request,
+            prepared,
+            ask: decider == Decider::Person,
+        };
+        let Some((exit, result)) = streaming.run(app)? else {
+            return Ok(if app.ui.io.interrupt.signal().is_some() {
+                app.interrupted().exit
+            } else {
+                Exit::Declined
+            });
+        };
+        let (fail_on, partial) = (&self.handling.fail_on, self.handling.allow_partial);
+        Ok(result.end(app, exit, fail_on.as_deref(), partial))
+    }
+
     fn carry_out(
         &self,
         app: &mut App,
@@ -264,7 +301,7 @@ impl Run {
         decider: Decider,
         target: Option<(Collector, CodeInfo)>,
     ) -> Result<Exit, Failure> {
-        let mut result = RunResult::of(&draft);
+        let mut result = RunResult::of(draft.view());
         match decision {
             Decision::Quit => {
                 let text = app.ui.say("discarded", &[]);
@@ -303,10 +340,10 @@ impl Run {
                         result.sent(&sent, &record);
                         match reported {
                             Ok(_) => Exit::Ok,
-                            Err(failure) => return result.failed(app, failure),
+                            Err(failure) => return Err(result.broken(app, failure)),
                         }
                     }
-                    Err(failure) => return result.failed(app, failure),
+                    Err(failure) => return Err(result.broken(app, failure)),
                 }
             }
             _ => {

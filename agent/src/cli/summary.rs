@@ -2,7 +2,7 @@
 
 use super::result::RunResult;
 use super::{App, findings, sending};
-use crate::bundle::{Draft, Prepared, Request};
+use crate::bundle::{Prepared, Request, View};
 use crate::config::duration_ms;
 use crate::ui::{Line, Tone};
 use sitrep_shared::size::{format_bytes, format_duration_ms};
@@ -58,16 +58,17 @@ pub fn announce(app: &mut App, request: &Request, prepared: &Prepared, keep_only
 }
 
 /// Counts, what was removed, and the findings with their first step.
-pub fn found(app: &mut App, draft: &Draft, file: &str) {
-    let result = RunResult::of(draft);
-    for line in result.lines(&app.ui, draft) {
+/// `file` is where the bundle will be, when it is kept.
+pub fn found(app: &mut App, sealed: View<'_>, file: Option<&str>) {
+    let result = RunResult::of(sealed);
+    for line in result.lines(&app.ui, sealed) {
         app.ui.status(&line);
     }
-    let list = draft.findings["findings"]
+    let list = sealed.findings["findings"]
         .as_array()
         .map_or(&[][..], Vec::as_slice);
     if list.is_empty() {
-        let evaluated = draft.findings["evaluated"]
+        let evaluated = sealed.findings["evaluated"]
             .as_u64()
             .unwrap_or(0)
             .to_string();
@@ -84,15 +85,19 @@ pub fn found(app: &mut App, draft: &Draft, file: &str) {
         }
         let id = finding["id"].as_str().unwrap_or("?");
         if let Some(step) = findings::steps(finding, app.ui.style.lang).first() {
-            let more = app.ui.say("steps", &[("file", file), ("id", id)]);
             app.ui.status(&Line::of(format!("      {step}")));
-            app.ui
-                .status(&Line::new().tone(Tone::Dim, format!("      {more}")));
+            if let Some(file) = file {
+                let more = app.ui.say("steps", &[("file", file), ("id", id)]);
+                app.ui.status(&Line::new().tone(Tone::Dim, format!("      {more}")));
+            }
         }
     }
     if list.len() > SHOWN_FINDINGS {
         let rest = (list.len() - SHOWN_FINDINGS).to_string();
-        let text = app.ui.say("found_more", &[("n", &rest), ("file", file)]);
+        let text = match file {
+            Some(file) => app.ui.say("found_more", &[("n", &rest), ("file", file)]),
+            None => app.ui.say("more", &[("n", &rest)]),
+        };
         app.ui.status(&Line::of(format!("  {text}")));
     }
 }

@@ -106,6 +106,9 @@ pub enum UploadError {
     /// Nothing moved for this many seconds.
     #[error("no byte got through for {0} s")]
     Stalled(u64),
+    /// What was to be sent broke off.
+    #[error("collecting broke off")]
+    Broken,
     /// Ctrl-C or SIGTERM.
     #[error("interrupted")]
     Interrupted(Exit),

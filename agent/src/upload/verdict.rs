@@ -2,8 +2,7 @@
 
 use super::UploadError;
 use super::client::{self, Collector};
-use super::send::Outgoing;
-use super::state::Record;
+use super::state::{Record, Records};
 use crate::ui::{Line, Ui};
 use reqwest::Method;
 use sitrep_shared::protocol::{UploadStatus, Verdict};
@@ -19,7 +18,8 @@ impl Collector {
     pub(super) async fn verdict(
         &self,
         ui: &mut Ui,
-        out: &Outgoing<'_>,
+        sha256: &str,
+        records: Option<&Records>,
         record: &mut Record,
     ) -> Result<Option<UploadStatus>, UploadError> {
         let Some(url) = record.upload_url.clone() else {
@@ -38,11 +38,11 @@ impl Collector {
             match self.status(&url).await {
                 Ok(status) => {
                     let theirs = status.sha256.as_ref().map(ToString::to_string);
-                    if let Some(theirs) = theirs.filter(|theirs| theirs != out.sha256) {
+                    if let Some(theirs) = theirs.filter(|theirs| theirs != sha256) {
                         return Err(UploadError::Mismatch(theirs));
                     }
                     note(record, &status);
-                    out.records.save(record)?;
+                    keep(records, record)?;
                     let decided = record
                         .verdict
                         .as_deref()
@@ -66,7 +66,7 @@ impl Collector {
         if last.is_some() {
             // The code has done its work.
             record.code = None;
-            out.records.save(record)?;
+            keep(records, record)?;
         }
         Ok(last)
     }
@@ -79,6 +79,11 @@ impl Collector {
             .await?;
         client::json(response).await
     }
+}
+
+/// Remembers, where there is anything to remember with.
+fn keep(records: Option<&Records>, record: &Record) -> Result<(), UploadError> {
+    records.map_or(Ok(()), |records| records.save(record))
 }
 
 fn note(record: &mut Record, status: &UploadStatus) {

@@ -111,6 +111,11 @@ impl<W: Write> BundleWriter<W> {
         self.written
     }
 
+    /// What is written to. Between entries everything that was written is final, except what was reserved.
+    pub fn output(&mut self) -> &mut W {
+        &mut self.out
+    }
+
     /// Adds a whole file.
     ///
     /// # Errors
@@ -323,6 +328,22 @@ impl<W: Write> BundleWriter<W> {
                 sha256: self.hash.finish(),
             },
         ))
+    }
+}
+
+impl<W: Write + Seek> BundleWriter<W> {
+    /// As [`Self::seal`], for an output that makes the digest itself: nothing is read again. Gives the
+    /// output and the bytes written.
+    ///
+    /// # Errors
+    /// An open entry, entries and items that do not match, or a failing output.
+    pub fn seal_unhashed(mut self, manifest: &mut Manifest) -> Result<(W, u64), WriteError> {
+        if self.open.is_some() {
+            return Err(WriteError::Order("the entry before was not ended"));
+        }
+        self.account(manifest)?;
+        self.close(manifest)?;
+        Ok((self.out, self.written))
     }
 }
 
