@@ -8,10 +8,13 @@ pub mod agent;
 pub mod binaries;
 pub mod collector;
 pub mod crafted;
+pub mod peers;
 pub mod process;
 pub mod proxy;
+pub mod terminal;
 pub mod trouble;
 pub mod usage;
+pub mod way;
 
 /// The root of the workspace, from which all project paths are relative.
 #[must_use]

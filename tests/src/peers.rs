@@ -43,11 +43,7 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
     std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn up(
-    mut command: std::process::Command,
-    dir: &Path,
-    port: u16,
-) -> Result<Peer, String> {
+fn up(mut command: std::process::Command, dir: &Path, port: u16) -> Result<Peer, String> {
     let log = std::fs::File::create(dir.join("stderr")).map_err(|error| error.to_string())?;
     let mut process = Running::start(command.stdout(Stdio::null()).stderr(log))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -140,7 +136,10 @@ pub fn squid(dir: &Path, authority: &Authority) -> Result<Peer, String> {
     let port = free_port()?;
     let helper = "/usr/lib/squid/security_file_certgen";
     let ca = dir.join("ca.pem");
-    write(&ca, &format!("{}{}", authority.key.serialize_pem(), authority.pem))?;
+    write(
+        &ca,
+        &format!("{}{}", authority.key.serialize_pem(), authority.pem),
+    )?;
     let text = format!(
         "http_port 127.0.0.1:{port} ssl-bump cert={ca} generate-host-certificates=on dynamic_cert_mem_cache_size=4MB\n\
          sslcrtd_program {helper} -s {dir}/ssl_db -M 4MB\nsslcrtd_children 1\nssl_bump bump all\n\
@@ -154,7 +153,9 @@ pub fn squid(dir: &Path, authority: &Authority) -> Result<Peer, String> {
     let file = dir.join("squid.conf");
     write(&file, &text)?;
     let mut make = ordinary(helper, "proxy", dir)?;
-    make.args(["-c", "-s"]).arg(dir.join("ssl_db")).args(["-M", "4MB"]);
+    make.args(["-c", "-s"])
+        .arg(dir.join("ssl_db"))
+        .args(["-M", "4MB"]);
     let made = process::output(&mut make)?;
     if !made.status.success() {
         return Err(String::from_utf8_lossy(&made.stderr).into_owned());
@@ -176,13 +177,20 @@ pub fn nginx(
 ) -> Result<Peer, String> {
     folder(dir)?;
     let port = free_port()?;
-    let (cert, key, ca) = (dir.join("cert.pem"), dir.join("key.pem"), dir.join("clients.pem"));
+    let (cert, key, ca) = (
+        dir.join("cert.pem"),
+        dir.join("key.pem"),
+        dir.join("clients.pem"),
+    );
     write(&cert, &certificate.pem)?;
     write(&key, &certificate.key)?;
     let wanted = match clients {
         Some(authority) => {
             write(&ca, &authority.pem)?;
-            format!("ssl_client_certificate {}; ssl_verify_client on;", ca.display())
+            format!(
+                "ssl_client_certificate {}; ssl_verify_client on;",
+                ca.display()
+            )
         }
         None => String::new(),
     };
@@ -202,7 +210,11 @@ pub fn nginx(
     let file = dir.join("nginx.conf");
     write(&file, &text)?;
     let mut command = process::command(Path::new("/usr/sbin/nginx"));
-    command.arg("-e").arg(dir.join("start")).arg("-c").arg(&file);
+    command
+        .arg("-e")
+        .arg(dir.join("start"))
+        .arg("-c")
+        .arg(&file);
     up(command, dir, port)
 }
 

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// A proxy in front of one address; it lives until dropped.
 pub struct Proxy {
@@ -13,6 +13,7 @@ pub struct Proxy {
     budget: Arc<AtomicI64>,
     cut: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
+    passed: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -28,7 +29,9 @@ impl Proxy {
             budget: Arc::new(AtomicI64::new(bytes)),
             cut: Arc::new(AtomicBool::new(false)),
             stop: Arc::new(AtomicBool::new(false)),
+            passed: Arc::new(AtomicU64::new(0)),
         };
+        let passed = proxy.passed.clone();
         let (budget, cut, stop) = (proxy.budget.clone(), proxy.cut.clone(), proxy.stop.clone());
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -41,7 +44,7 @@ impl Proxy {
                 let Ok(server) = TcpStream::connect(target) else {
                     continue;
                 };
-                relay(client, server, &budget, &cut);
+                relay(client, server, &budget, (&cut, &passed));
             }
         });
         Ok(proxy)
@@ -51,6 +54,12 @@ impl Proxy {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Bytes of clients that went through so far.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
     }
 
     /// Whether the cut has happened.
@@ -74,16 +83,23 @@ impl Drop for Proxy {
     }
 }
 
-fn relay(client: TcpStream, server: TcpStream, budget: &Arc<AtomicI64>, cut: &Arc<AtomicBool>) {
+fn relay(
+    client: TcpStream,
+    server: TcpStream,
+    budget: &Arc<AtomicI64>,
+    (cut, passed): (&Arc<AtomicBool>, &Arc<AtomicU64>),
+) {
     let (Ok(client_read), Ok(server_read)) = (client.try_clone(), server.try_clone()) else {
         return;
     };
-    let (budget, cut) = (budget.clone(), cut.clone());
+    let (budget, cut, passed) = (budget.clone(), cut.clone(), passed.clone());
     std::thread::spawn(move || {
         copy(client_read, server, |sent| {
             let left = budget.fetch_sub(i64::try_from(sent).unwrap_or(i64::MAX), Ordering::Relaxed);
             if left <= 0 {
                 cut.store(true, Ordering::Relaxed);
+            } else {
+                passed.fetch_add(sent as u64, Ordering::Relaxed);
             }
             left > 0
         })

@@ -93,7 +93,10 @@ impl Terminal {
         let waited = wait_for(text, PATIENCE, || {
             let screen = self.screen();
             let from = self.seen.min(screen.len());
-            found = screen.get(from..).and_then(|new| new.find(text)).map(|at| from + at + text.len());
+            found = screen
+                .get(from..)
+                .and_then(|new| new.find(text))
+                .map(|at| from + at + text.len());
             found.is_some() || self.child.try_wait().is_ok_and(|ended| ended.is_some())
         });
         match found {
@@ -101,7 +104,10 @@ impl Terminal {
                 self.seen = at;
                 Ok(())
             }
-            None => Err(format!("{waited:?}: {text:?} does not come\n{}", self.screen())),
+            None => Err(format!(
+                "{waited:?}: {text:?} does not come\n{}",
+                self.screen()
+            )),
         }
     }
 

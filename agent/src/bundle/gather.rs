@@ -213,7 +213,6 @@ impl Sealing<'_> {
         draft.guard(self.redactor)?;
         Ok(draft)
     }
-
 }
 
 /// Facts were read before redaction; as text they go through it like everything else.

@@ -19,8 +19,8 @@ mod stream;
 
 pub use draft::{Draft, Occasion, Parts};
 pub use gather::{Prepared, gather, prepare};
-pub use request::Request;
 pub use output::{Piece, Road};
+pub use request::Request;
 pub use spool::{Spool, SpoolError, StateDir};
 pub use stream::{Streamed, name, stream};
 

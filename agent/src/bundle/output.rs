@@ -80,7 +80,8 @@ impl Road {
     }
 
     fn send(&self, piece: Piece) -> io::Result<()> {
-        let broken = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the way to the collector is cut");
+        let broken =
+            |_| io::Error::new(io::ErrorKind::BrokenPipe, "the way to the collector is cut");
         self.out.send(piece).map_err(broken)
     }
 

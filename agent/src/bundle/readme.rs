@@ -34,7 +34,9 @@ pub fn on_the_road(manifest: &Manifest, occasion: &Occasion) -> String {
     let mut text = String::new();
     let _ = head(&mut text, manifest, occasion);
     text.push_str("This bundle was sent while it was collected, without a copy on the host.\n");
-    text.push_str("Known problems found there: meta/findings.json. What is missing: meta/manifest.json.\n\n");
+    text.push_str(
+        "Known problems found there: meta/findings.json. What is missing: meta/manifest.json.\n\n",
+    );
     let _ = layout(&mut text);
     text
 }

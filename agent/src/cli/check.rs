@@ -3,7 +3,7 @@
 use super::code::CodeArgs;
 use super::{App, Command};
 use crate::error::{Exit, Failure};
-use crate::ui::{Lang, Line, Tone};
+use crate::ui::{Lang, Line, Tone, Ui};
 use crate::upload::{Collector, Destination, Level, Step};
 use clap::Args;
 use serde_json::{Value, json};
@@ -20,7 +20,8 @@ pub struct Check {
 
 impl Command for Check {
     const NAME: &'static str = "check";
-    const ABOUT: &'static str = "Test the way to the collector: proxy, name, TLS, clock, packets, code, speed";
+    const ABOUT: &'static str =
+        "Test the way to the collector: proxy, name, TLS, clock, packets, code, speed";
 
     fn run(self, app: &mut App) -> Result<Exit, Failure> {
         self.code.apply(app)?;
@@ -81,9 +82,7 @@ fn code_step(collector: &Collector) -> Step {
             let values = vec![("key", info.ticket.key), ("title", info.ticket.title)];
             Step::ok(CODE, "code_valid", values)
         }
-        Err(error) => {
-            Step::ok(CODE, "code_refused", vec![("why", error.short())]).fail("fix_code")
-        }
+        Err(error) => Step::ok(CODE, "code_refused", vec![("why", error.short())]).fail("fix_code"),
     }
 }
 
@@ -92,6 +91,15 @@ fn word(level: Level) -> &'static str {
         Level::Ok => "ok",
         Level::Warn => "warn",
         Level::Fail => "fail",
+    }
+}
+
+/// The level in the person's language.
+fn level(ui: &Ui, level: Level) -> String {
+    match level {
+        Level::Ok => ui.say("level_ok", &[]),
+        Level::Warn => ui.say("level_warn", &[]),
+        Level::Fail => ui.say("level_fail", &[]),
     }
 }
 
@@ -115,7 +123,7 @@ fn tell(app: &mut App, steps: &mut Vec<Step>, step: Step) {
         };
         let line = Line::new()
             .text("  ")
-            .tone(tone, format!("{:<6}", word(step.level)))
+            .left_toned(tone, 6, level(&app.ui, step.level))
             .left(12, app.ui.say(step.name, &[]))
             .text(app.ui.say(step.key, &values));
         let fix = step.fix.map(|fix| {

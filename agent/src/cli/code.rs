@@ -91,7 +91,10 @@ impl App {
         let way = Way {
             ca_file: file("ca_file"),
             client_cert: file("client_cert"),
-            proxy: self.proxy(&destination).transpose().map_err(UploadError::Proxy)?,
+            proxy: self
+                .proxy(&destination)
+                .transpose()
+                .map_err(UploadError::Proxy)?,
             hidden_by: ["SSL_CERT_FILE", "SSL_CERT_DIR"]
                 .into_iter()
                 .find(|name| self.ui.io.var(name).is_some()),

@@ -31,9 +31,11 @@ impl Command for ConfigCommand {
         for key in KEYS {
             let setting = app.config.setting(key.name);
             if app.ui.style.json {
-                rows.push(json!({"key": key.name, "value": setting.map(|s| shown(key.name, &s.values)),
+                rows.push(
+                    json!({"key": key.name, "value": setting.map(|s| shown(key.name, &s.values)),
                     "origin": setting.map(|s| s.origin.to_string()),
-                    "locked": setting.is_some_and(|s| s.locked), "about": key.about}));
+                    "locked": setting.is_some_and(|s| s.locked), "about": key.about}),
+                );
                 continue;
             }
             let value = setting.map_or("-".to_owned(), |s| shown(key.name, &s.values).join(" "));
@@ -64,6 +66,8 @@ fn shown(name: &str, values: &[String]) -> Vec<String> {
     if name != "proxy" {
         return values.to_vec();
     }
-    let host = |url: &String| Via::parse(url, name).map_or_else(|_| "?".to_owned(), |via| via.shown().to_owned());
+    let host = |url: &String| {
+        Via::parse(url, name).map_or_else(|_| "?".to_owned(), |via| via.shown().to_owned())
+    };
     values.iter().map(host).collect()
 }

@@ -119,10 +119,19 @@ fn explained(finding: &Value, lang: Lang) -> Vec<Line> {
             } else {
                 String::new()
             };
-            lines.push(Line::new().text("  ").left_toned(Tone::Dim, 8, label).text(row));
+            lines.push(
+                Line::new()
+                    .text("  ")
+                    .left_toned(Tone::Dim, 8, label)
+                    .text(row),
+            );
         }
     }
-    let title = |key: &str| Line::new().text("  ").tone(Tone::Strong, lang.text(key, &[]));
+    let title = |key: &str| {
+        Line::new()
+            .text("  ")
+            .tone(Tone::Strong, lang.text(key, &[]))
+    };
     lines.push(title("evidence"));
     lines.extend(evidence(finding).take(SHOWN_EVIDENCE));
     lines.push(title("steps_title"));

@@ -90,11 +90,9 @@ pub fn lines(ui: &Ui, prepared: &Prepared) -> Vec<Line> {
             0 => format!("≤ {}", format_bytes(item.limit_bytes)),
             bytes => format_bytes(bytes),
         };
-        let needs = item
-            .needs
-            .map_or(String::new(), |needs| {
-                format!("  {}", ui.say("needs", &[("who", needs)]))
-            });
+        let needs = item.needs.map_or(String::new(), |needs| {
+            format!("  {}", ui.say("needs", &[("who", needs)]))
+        });
         let line = Line::new()
             .text("  ")
             .left(8, kind(item))

@@ -41,6 +41,9 @@ pub fn ask(app: &mut App, collector: &Collector) -> Result<CodeInfo, Failure> {
     let name = concat!("sitrep ", env!("CARGO_PKG_VERSION"), "  ");
     app.ui.status(&Line::new().tone(Tone::Dim, name).text(text));
     let info = collector.code_info().map_err(|error| {
+        if let Some(failure) = distrust(app, collector, &error) {
+            return failure;
+        }
         let exit = error.exit();
         let mut failure = error.failure("cannot ask what the code is for");
         if exit == Exit::Upload {
@@ -62,6 +65,19 @@ pub fn ask(app: &mut App, collector: &Collector) -> Result<CodeInfo, Failure> {
     );
     app.ui.status(&Line::of(format!("  {text}")));
     Ok(info)
+}
+
+/// Why a certificate is not believed, in words that help; nothing when the error is about something else.
+fn distrust(app: &App, collector: &Collector, error: &UploadError) -> Option<Failure> {
+    let step = collector.distrust(error, (app.ui.io.now)().0 / 1000)?;
+    let values: Vec<(&str, &str)> = step.values.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    let mut failure = Failure::new(error.exit(), app.ui.say(step.key, &values));
+    failure.hints = step
+        .fix
+        .map(|fix| app.ui.say(fix, &values))
+        .into_iter()
+        .collect();
+    Some(failure)
 }
 
 /// Sends the file. A failure says what is kept and how to go on.
@@ -112,14 +128,22 @@ pub fn send(
     };
     match collector.send(&mut app.ui, &outgoing, &mut record) {
         Ok(sent) => Ok((sent, record)),
-        Err(error) => Err(stopped(error, parcel, &record)),
+        Err(error) => {
+            let named = distrust(app, collector, &error);
+            Err(stopped(error, named, parcel, &record))
+        }
     }
 }
 
-fn stopped(error: UploadError, parcel: &Parcel<'_>, record: &Record) -> Failure {
+fn stopped(
+    error: UploadError,
+    named: Option<Failure>,
+    parcel: &Parcel<'_>,
+    record: &Record,
+) -> Failure {
     let exit = error.exit();
     let path = parcel.path.display().to_string();
-    let mut failure = error.failure("upload stopped");
+    let mut failure = named.unwrap_or_else(|| error.failure("upload stopped"));
     let there = if record.offset > 0 {
         format!(
             " ({} of {} are already there)",
@@ -160,8 +184,10 @@ pub fn report(app: &mut App, sent: &Sent, record: &Record) -> Result<Exit, Failu
         app.ui.status(&Line::of(format!("  {text}")));
     }
     let path = record.file.display().to_string();
-    let text = app.ui.say("copy", &[("path", &path)]);
-    app.ui.status(&Line::of(format!("  {text}")));
+    if !path.is_empty() {
+        let text = app.ui.say("copy", &[("path", &path)]);
+        app.ui.status(&Line::of(format!("  {text}")));
+    }
     let Some(status) = &sent.status else {
         return Ok(Exit::Ok);
     };

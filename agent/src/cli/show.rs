@@ -97,7 +97,9 @@ fn file(app: &mut App, bundle: &mut Opened, name: &str) -> Result<Exit, Failure>
         )));
     };
     if let Some(target) = item.link_target {
-        let text = app.ui.say("is_link", &[("path", &path), ("target", &target)]);
+        let text = app
+            .ui
+            .say("is_link", &[("path", &path), ("target", &target)]);
         app.ui.status(&Line::of(text));
         return Ok(Exit::Ok);
     }
@@ -161,7 +163,10 @@ fn cost(ui: &Ui, manifest: &Manifest) -> String {
     let cpu = format_duration_ms(cost.user_ms + cost.sys_ms + cost.children_cpu_ms);
     let rss = format_bytes(cost.peak_rss_bytes);
     let wall = format_duration_ms(manifest.duration_ms);
-    ui.say("cost_line", &[("wall", &wall), ("cpu", &cpu), ("rss", &rss)])
+    ui.say(
+        "cost_line",
+        &[("wall", &wall), ("cpu", &cpu), ("rss", &rss)],
+    )
 }
 
 fn counts(ui: &Ui, manifest: &Manifest) -> String {

@@ -49,12 +49,8 @@ impl Command for Status {
             if !record.complete {
                 let hint = format!("sitrep send {file}");
                 let label = app.ui.say("status_continue", &[]);
-                app.ui.data(
-                    &Line::new()
-                        .text("    ")
-                        .tone(Tone::Dim, label)
-                        .text(hint),
-                );
+                app.ui
+                    .data(&Line::new().text("    ").tone(Tone::Dim, label).text(hint));
             }
         }
         Ok(Exit::Ok)

@@ -88,7 +88,8 @@ pub fn found(app: &mut App, sealed: View<'_>, file: Option<&str>) {
             app.ui.status(&Line::of(format!("      {step}")));
             if let Some(file) = file {
                 let more = app.ui.say("steps", &[("file", file), ("id", id)]);
-                app.ui.status(&Line::new().tone(Tone::Dim, format!("      {more}")));
+                app.ui
+                    .status(&Line::new().tone(Tone::Dim, format!("      {more}")));
             }
         }
     }

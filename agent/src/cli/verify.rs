@@ -52,7 +52,12 @@ impl Command for Verify {
                     let size = format_bytes(verified.bytes);
                     let unpacked = format_bytes(verified.unpacked_bytes);
                     let n = items.to_string();
-                    let values = [("path", &*path), ("n", &n), ("size", &size), ("unpacked", &unpacked)];
+                    let values = [
+                        ("path", &*path),
+                        ("n", &n),
+                        ("size", &size),
+                        ("unpacked", &unpacked),
+                    ];
                     let text = app.ui.say("whole", &values);
                     let line = Line::new().tone(Tone::Good, "✓ ").text(text);
                     app.ui.data(&line);

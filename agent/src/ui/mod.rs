@@ -173,12 +173,24 @@ impl Ui {
                 other => format!("{other}:"),
             };
             let text = lang.error(text);
-            lines.push(Line::new().text("  ").tone(Tone::Dim, label).text(" ").text(text));
+            lines.push(
+                Line::new()
+                    .text("  ")
+                    .tone(Tone::Dim, label)
+                    .text(" ")
+                    .text(text),
+            );
         }
         for hint in &failure.hints {
             let label = self.say("hint", &[]);
             let hint = lang.error(hint);
-            lines.push(Line::new().text("  ").tone(Tone::Good, label).text(" ").text(hint));
+            lines.push(
+                Line::new()
+                    .text("  ")
+                    .tone(Tone::Good, label)
+                    .text(" ")
+                    .text(hint),
+            );
         }
         for line in lines {
             let _ = writeln!(self.io.stderr, "{}", line.render(self.style.colour_err));
@@ -198,7 +210,12 @@ impl Ui {
     pub fn reason(&self, outcome: &str, reason: &str) -> String {
         match self.style.lang {
             Lang::En => reason.to_owned(),
-            lang => format!("{}{}{}", self.outcome(outcome), lang.colon(), lang.error(reason)),
+            lang => format!(
+                "{}{}{}",
+                self.outcome(outcome),
+                lang.colon(),
+                lang.error(reason)
+            ),
         }
     }
 

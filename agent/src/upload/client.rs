@@ -162,7 +162,10 @@ fn build(
         builder = builder.identity(identity(path)?);
     }
     let plain = destination.base_url().starts_with("http://");
-    let behind_tls = way.proxy.as_ref().is_some_and(|via| via.url.starts_with("https:"));
+    let behind_tls = way
+        .proxy
+        .as_ref()
+        .is_some_and(|via| via.url.starts_with("https:"));
     builder = match trust {
         Trust::Anybody => builder.tls_danger_accept_invalid_certs(true).tls_info(true),
         Trust::Given => builder.tls_certs_only(authorities.iter().cloned()),

@@ -216,13 +216,17 @@ impl UploadError {
                 "a proxy that opens TLS needs its certificate: --ca-file FILE".to_owned(),
                 "a wrong clock looks like this too: date -u, timedatectl set-ntp true".to_owned(),
             ],
-            Self::Network { source, .. } if in_chain(source, "proxy authorization required") => one(
-                "the proxy wants a user name and a password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
-            ),
-            Self::Network { source, .. } if in_chain(source, "tunnel error") => one(
-                "the proxy refuses: a wrong password, or it does not let this address through",
-            ),
-            Self::ClientCert { .. } => one("one PEM file with certificate and key, closed to others: chmod 600"),
+            Self::Network { source, .. } if in_chain(source, "proxy authorization required") => {
+                one(
+                    "the proxy wants a user name and a password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
+                )
+            }
+            Self::Network { source, .. } if in_chain(source, "tunnel error") => {
+                one("the proxy refuses: a wrong password, or it does not let this address through")
+            }
+            Self::ClientCert { .. } => {
+                one("one PEM file with certificate and key, closed to others: chmod 600")
+            }
             Self::Answer { status: 429, .. } => one("too many tries; wait some minutes"),
             Self::Answer { status: 413, .. } => {
                 one("collect less: --max-size 50M, --exclude, --since")

@@ -61,7 +61,9 @@ impl Collector {
         self.runtime.block_on(async {
             let resumed_from = self.transfer(ui, out, record).await?;
             let seconds = began.elapsed().as_secs_f64();
-            let status = self.verdict(ui, out.sha256, Some(out.records), record).await?;
+            let status = self
+                .verdict(ui, out.sha256, Some(out.records), record)
+                .await?;
             let confirmed = status
                 .as_ref()
                 .and_then(|status| status.sha256.as_ref())

@@ -147,33 +147,30 @@ fn body(part: Part<'_>) -> Result<Body, UploadError> {
     };
     let (sent, max_rate) = (part.sent, part.max_rate);
     let began = Instant::now();
-    let chunks = stream::try_unfold(
-        (reader, 0u64),
-        move |(mut file, mut total)| {
-            let sent = Arc::clone(&sent);
-            async move {
-                if let Some(rate) = max_rate.filter(|rate| *rate > 0) {
-                    let due = Duration::from_secs_f64(total as f64 / rate as f64);
-                    tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
-                }
-                // Under a limit smaller bites keep the flow even.
-                let bite = max_rate.map_or(CHUNK_BYTES, |rate| {
-                    usize::try_from(rate / 4)
-                        .unwrap_or(CHUNK_BYTES)
-                        .clamp(1024, CHUNK_BYTES)
-                });
-                let mut chunk = vec![0u8; bite];
-                let count = file.read(&mut chunk)?;
-                if count == 0 {
-                    return Ok::<_, std::io::Error>(None);
-                }
-                chunk.truncate(count);
-                total += count as u64;
-                sent.fetch_add(count as u64, Ordering::Relaxed);
-                Ok(Some((chunk, (file, total))))
+    let chunks = stream::try_unfold((reader, 0u64), move |(mut file, mut total)| {
+        let sent = Arc::clone(&sent);
+        async move {
+            if let Some(rate) = max_rate.filter(|rate| *rate > 0) {
+                let due = Duration::from_secs_f64(total as f64 / rate as f64);
+                tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
             }
-        },
-    );
+            // Under a limit smaller bites keep the flow even.
+            let bite = max_rate.map_or(CHUNK_BYTES, |rate| {
+                usize::try_from(rate / 4)
+                    .unwrap_or(CHUNK_BYTES)
+                    .clamp(1024, CHUNK_BYTES)
+            });
+            let mut chunk = vec![0u8; bite];
+            let count = file.read(&mut chunk)?;
+            if count == 0 {
+                return Ok::<_, std::io::Error>(None);
+            }
+            chunk.truncate(count);
+            total += count as u64;
+            sent.fetch_add(count as u64, Ordering::Relaxed);
+            Ok(Some((chunk, (file, total))))
+        }
+    });
     Ok(Body::wrap_stream(chunks))
 }
 

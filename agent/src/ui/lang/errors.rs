@@ -104,7 +104,10 @@ mod tests {
     fn patterns_are_found_again() {
         for (english, chinese) in [
             ("cannot open /x y", "无法打开 /x y"),
-            ("needs about 3 MB in /tmp, 1 MB free", "需要 /tmp 中约 3 MB 的空间，剩余 1 MB"),
+            (
+                "needs about 3 MB in /tmp, 1 MB free",
+                "需要 /tmp 中约 3 MB 的空间，剩余 1 MB",
+            ),
             (
                 "cannot ask for consent: standard input is not a terminal",
                 "无法征求同意：标准输入不是终端",

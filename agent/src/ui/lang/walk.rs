@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 const MADE: [&str; 3] = ["source_", "outcome_", "severity_"];
 
 fn sources(dir: &Path, found: &mut Vec<(PathBuf, String)>) {
-    for entry in std::fs::read_dir(dir).expect("the source is there").flatten() {
+    for entry in std::fs::read_dir(dir)
+        .expect("the source is there")
+        .flatten()
+    {
         let path = entry.path();
         if path.is_dir() {
             sources(&path, found);
@@ -23,7 +26,10 @@ fn sources(dir: &Path, found: &mut Vec<(PathBuf, String)>) {
 
 fn code() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    sources(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut found,
+    );
     found.retain(|(path, _)| {
         let path = path.to_string_lossy();
         !path.contains("/tests") && !path.contains("/lang/") && !path.contains("_tests")
@@ -47,12 +53,16 @@ fn no_text_is_missing_and_none_is_left_over() {
         .filter(|key| !MADE.iter().any(|made| key.starts_with(made)))
         .collect();
     assert!(unused.is_empty(), "never said: {unused:?}");
-    let said = Regex::new(r#"(?:\bsay|lang\.text|Lang::En\.text)\(\s*"([a-z0-9_]+)""#)
-        .expect("a pattern");
+    let said =
+        Regex::new(r#"(?:\bsay|lang\.text|Lang::En\.text)\(\s*"([a-z0-9_]+)""#).expect("a pattern");
     for (path, text) in &code {
         for found in said.captures_iter(text) {
             let key = &found[1];
-            assert!(table.contains_key(key), "{}: no text {key:?}", path.display());
+            assert!(
+                table.contains_key(key),
+                "{}: no text {key:?}",
+                path.display()
+            );
         }
     }
 }
@@ -60,7 +70,14 @@ fn no_text_is_missing_and_none_is_left_over() {
 #[test]
 fn made_keys_are_those_of_the_registries() {
     let outcomes = [
-        "collected", "partial", "skipped", "absent", "denied", "timed_out", "failed", "refused",
+        "collected",
+        "partial",
+        "skipped",
+        "absent",
+        "denied",
+        "timed_out",
+        "failed",
+        "refused",
     ];
     let registry = crate::sources::registry();
     let ids: Vec<&str> = registry.iter().map(|source| source.id()).collect();

@@ -1,9 +1,9 @@
 //! Does more than a handshake get through: packets of full size, and how fast.
 
 use super::{Step, Tell};
+use crate::upload::UploadError;
 use crate::upload::client::Collector;
 use crate::upload::tus;
-use crate::upload::UploadError;
 use sitrep_shared::size::format_bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

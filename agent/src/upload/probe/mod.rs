@@ -45,11 +45,7 @@ pub struct Step {
 
 impl Step {
     /// A step that went as it should.
-    pub fn ok(
-        name: &'static str,
-        key: &'static str,
-        values: Vec<(&'static str, String)>,
-    ) -> Self {
+    pub fn ok(name: &'static str, key: &'static str, values: Vec<(&'static str, String)>) -> Self {
         Self {
             name,
             level: Level::Ok,
@@ -111,7 +107,12 @@ fn date_s(date: &str) -> Option<i64> {
 }
 
 /// How far this clock is from the other one, and the keys for behind and ahead.
-fn skew(now_s: i64, theirs_s: i64, behind: &'static str, ahead: &'static str) -> (u64, &'static str) {
+fn skew(
+    now_s: i64,
+    theirs_s: i64,
+    behind: &'static str,
+    ahead: &'static str,
+) -> (u64, &'static str) {
     let skew = now_s.saturating_sub(theirs_s);
     let key = if skew < 0 { behind } else { ahead };
     (skew.unsigned_abs(), key)

@@ -15,7 +15,10 @@ impl Collector {
         let base = self.destination.base_url();
         let first = match &self.way.proxy {
             Some(via) => {
-                let values = vec![("proxy", via.shown().to_owned()), ("from", via.from.clone())];
+                let values = vec![
+                    ("proxy", via.shown().to_owned()),
+                    ("from", via.from.clone()),
+                ];
                 tell(Step::ok("step_proxy", "proxy_used", values));
                 via.url.clone()
             }
@@ -50,7 +53,11 @@ impl Collector {
         let step = match ask(stream, &authority, proxy) {
             Ok(200) => Step::ok(NAME, "tunnel_open", shown(("ms", ms(began)))),
             Ok(status) => {
-                let step = Step::ok(NAME, "tunnel_refused", shown(("status", status.to_string())));
+                let step = Step::ok(
+                    NAME,
+                    "tunnel_refused",
+                    shown(("status", status.to_string())),
+                );
                 step.fail(match status {
                     407 => "fix_proxy_password_missing",
                     401 => "fix_proxy_password_wrong",
@@ -58,9 +65,8 @@ impl Collector {
                     _ => "fix_proxy_other",
                 })
             }
-            Err(error) => {
-                Step::ok(NAME, "tunnel_failed", shown(("why", error.to_string()))).fail("fix_proxy_other")
-            }
+            Err(error) => Step::ok(NAME, "tunnel_failed", shown(("why", error.to_string())))
+                .fail("fix_proxy_other"),
         };
         let open = step.level == super::Level::Ok;
         tell(step);
@@ -156,7 +162,11 @@ fn connect(address: SocketAddr, proxy: bool, tell: &mut Tell<'_>) -> Option<TcpS
             Some(stream)
         }
         Err(error) => {
-            let fix = if proxy { "fix_connection_proxy" } else { "fix_connection" };
+            let fix = if proxy {
+                "fix_connection_proxy"
+            } else {
+                "fix_connection"
+            };
             tell(Step::ok(NAME, "connection_failed", to(("why", error.to_string()))).fail(fix));
             None
         }
