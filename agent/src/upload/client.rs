@@ -1,5 +1,6 @@
 //! The connection to one collector: TLS, proxy, time limits, the code as a bearer token.
 
+use super::witness::{self, Met};
 use super::{Destination, UploadError, Via, Way};
 use crate::ui::Interrupt;
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
@@ -38,8 +39,6 @@ enum Trust {
     Host,
     /// The given authorities alone.
     Given,
-    /// Anybody: to look at a certificate that is refused. Nothing of ours goes over it.
-    Anybody,
 }
 
 impl Collector {
@@ -72,9 +71,15 @@ impl Collector {
         })
     }
 
-    /// A connection that believes anybody, and tells whom it met.
-    pub(super) fn credulous(&self) -> Result<reqwest::Client, UploadError> {
-        build(&self.destination, &self.way, &[], Trust::Anybody)
+    /// A connection that believes anybody, and notes whom it met.
+    pub(super) fn credulous(&self) -> Result<(reqwest::Client, Met), UploadError> {
+        let (tls, met) = witness::configuration()
+            .map_err(|error| UploadError::Protocol(error.to_string()))?;
+        let client = builder(&self.way)?
+            .tls_backend_preconfigured(tls)
+            .build()
+            .map_err(UploadError::Setup)?;
+        Ok((client, met))
     }
 
     /// Where this talks to.
@@ -145,19 +150,7 @@ fn build(
     authorities: &[reqwest::Certificate],
     trust: Trust,
 ) -> Result<reqwest::Client, UploadError> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("sitrep/", env!("CARGO_PKG_VERSION")))
-        // A redirect would carry the code to where it was not meant to go.
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(ANSWER_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .tcp_keepalive(Duration::from_secs(30))
-        // Which proxy there is was decided already, with what `NO_PROXY` excepts.
-        .no_proxy();
-    if let Some(via) = &way.proxy {
-        builder = builder.proxy(proxy(via)?);
-    }
+    let mut builder = builder(way)?;
     if let Some(path) = &way.client_cert {
         builder = builder.identity(identity(path)?);
     }
@@ -167,13 +160,30 @@ fn build(
         .as_ref()
         .is_some_and(|via| via.url.starts_with("https:"));
     builder = match trust {
-        Trust::Anybody => builder.tls_danger_accept_invalid_certs(true).tls_info(true),
         Trust::Given => builder.tls_certs_only(authorities.iter().cloned()),
         Trust::Host if plain && !behind_tls => builder.tls_certs_only(authorities.iter().cloned()),
         Trust::Host if authorities.is_empty() => builder,
         Trust::Host => builder.tls_certs_merge(authorities.iter().cloned()),
     };
     builder.build().map_err(UploadError::Setup)
+}
+
+/// What every connection has.
+fn builder(way: &Way) -> Result<reqwest::ClientBuilder, UploadError> {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("sitrep/", env!("CARGO_PKG_VERSION")))
+        // A redirect would carry the code to where it was not meant to go.
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(ANSWER_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .tcp_keepalive(Duration::from_secs(30))
+        // Which proxy there is was decided already, with what `NO_PROXY` excepts.
+        .no_proxy();
+    Ok(match &way.proxy {
+        Some(via) => builder.proxy(proxy(via)?),
+        None => builder,
+    })
 }
 
 fn proxy(via: &Via) -> Result<reqwest::Proxy, UploadError> {

@@ -15,6 +15,7 @@ mod stream;
 mod tus;
 mod verdict;
 mod way;
+mod witness;
 
 pub use client::Collector;
 pub use destination::Destination;

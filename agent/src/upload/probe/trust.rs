@@ -134,7 +134,7 @@ impl Collector {
 
     /// Asks once more, believing anybody, only to see the certificate and the clock.
     fn look(&self) -> Seen {
-        let Ok(client) = self.credulous() else {
+        let Ok((client, met)) = self.credulous() else {
             return Seen::default();
         };
         let url = format!("{}/api/v1/upload-code", self.destination.base_url());
@@ -142,17 +142,15 @@ impl Collector {
             self.unless_interrupted(client.get(&url).timeout(LOOK_TIMEOUT).send())
                 .await
         });
-        let Ok(Ok(response)) = answer else {
-            return Seen::default();
+        // A front that wants a certificate of ours ends the connection, but has shown its own.
+        let date_s = match &answer {
+            Ok(Ok(response)) => date_of(response),
+            _ => None,
         };
-        let leaf = response
-            .extensions()
-            .get::<reqwest::tls::TlsInfo>()
-            .and_then(reqwest::tls::TlsInfo::peer_certificate)
-            .and_then(|der| certificate::read_all(der).into_iter().next());
+        let der = met.lock().ok().and_then(|mut met| met.take());
         Seen {
-            leaf,
-            date_s: date_of(&response),
+            leaf: der.and_then(|der| certificate::read_all(&der).into_iter().next()),
+            date_s,
         }
     }
 }
