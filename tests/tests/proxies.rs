@@ -172,7 +172,9 @@ fn a_proxy_that_opens_tls_is_seen_and_can_be_trusted() -> Result<(), String> {
     let file = world.path("corp.pem");
     std::fs::write(&file, &authority.pem).map_err(|error| error.to_string())?;
     let corp = file.display().to_string();
-    let (ticket, link) = world.link(&world.collector.url())?;
+    // squid makes certificates for names, not for addresses.
+    let url = format!("https://localhost:{}", world.collector.address().port());
+    let (ticket, link) = world.link(&url)?;
     let steps = world.check(&[&link, "--proxy", &via], &[])?;
     steps.assert(
         5,

@@ -96,7 +96,10 @@ fn a_person_looks_takes_something_out_and_sends() -> Result<(), String> {
     screen.answer("Number to read one", "1")?;
     screen.answer("Number to read one", "")?;
     screen.answer("[q]uit", "d")?;
-    screen.answer("Deselect (numbers, ranges, globs; empty = done):", "*app.log 1-2")?;
+    screen.answer(
+        "Deselect (numbers, ranges, globs; empty = done):",
+        "*app.log 1-2",
+    )?;
     screen.wait_for("Without it: SIG-")?;
     screen.wait_for("Bundle is now")?;
     screen.answer("Deselect", "")?;
@@ -109,23 +112,40 @@ fn a_person_looks_takes_something_out_and_sends() -> Result<(), String> {
     let (code, screen) = screen.end()?;
     assert_eq!(code, Some(0), "{screen}");
     assert!(!screen.contains("correct-horse-battery"), "{screen}");
-    let arrived = world.collector.wait_for_verdict(&ticket, Duration::from_secs(60))?;
+    let arrived = world
+        .collector
+        .wait_for_verdict(&ticket, Duration::from_secs(60))?;
     let bundle = world.collector.bundle(&arrived)?;
     let digest = bundle["sha256"].as_str().unwrap_or_default();
     let last = format!("{}…{}", &digest[..4], &digest[60..]);
     let asked = screen.rfind("Send this bundle").map(|at| &screen[at..]);
-    assert!(asked.is_some_and(|text| text.contains(&last)), "not the digest that was agreed to: {last}\n{screen}");
-    let files = world.collector.get(&format!("/api/v1/bundles/{arrived}/files?limit=500"))?;
+    assert!(
+        asked.is_some_and(|text| text.contains(&last)),
+        "not the digest that was agreed to: {last}\n{screen}"
+    );
+    let files = world
+        .collector
+        .get(&format!("/api/v1/bundles/{arrived}/files?limit=500"))?;
     assert!(!files.to_string().contains("app.log"), "{files}");
     let status = world.agent.run(&["status"])?;
-    assert!(status.stdout.contains("RCP-") && status.stdout.contains("TKT-"), "{}", status.stdout);
+    assert!(
+        status.stdout.contains("RCP-") && status.stdout.contains("TKT-"),
+        "{}",
+        status.stdout
+    );
     Ok(())
 }
 
 /// Columns of a text: Chinese characters take two.
 fn columns(text: &str) -> usize {
     text.chars()
-        .map(|character| if ('\u{2e80}'..='\u{ffef}').contains(&character) { 2 } else { 1 })
+        .map(|character| {
+            if ('\u{2e80}'..='\u{ffef}').contains(&character) {
+                2
+            } else {
+                1
+            }
+        })
         .sum()
 }
 
@@ -161,22 +181,40 @@ fn the_same_in_chinese_with_columns_that_stand_in_line() -> Result<(), String> {
         .filter(|line| line.starts_with("  ✓ "))
         .map(|line| columns(line.trim_end()))
         .collect();
-    assert!(ends.len() >= 2 && ends.windows(2).all(|pair| pair[0] == pair[1]), "{ends:?}\n{screen}");
+    assert!(
+        ends.len() >= 2 && ends.windows(2).all(|pair| pair[0] == pair[1]),
+        "{ends:?}\n{screen}"
+    );
 
     // Errors and hints too; and a log without a terminal reads well.
     let mut refused = world.agent.command(&["run", "--profile", "minimal"]);
     let refused = process::output(refused.env("LANG", "zh_CN.UTF-8").env_remove("LC_ALL"))?;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(2), "{said}");
-    assert!(said.contains("错误：") && said.contains("标准输入不是终端") && said.contains("提示："), "{said}");
+    assert!(
+        said.contains("错误：") && said.contains("标准输入不是终端") && said.contains("提示："),
+        "{said}"
+    );
     let mut kept = world.agent.command(&[
-        "run", "--no-send", "-o", "b.tar.gz", "--no-input", "--yes", "--allow-partial", "--progress", "plain",
-        "--profile", &world.profile(),
+        "run",
+        "--no-send",
+        "-o",
+        "b.tar.gz",
+        "--no-input",
+        "--yes",
+        "--allow-partial",
+        "--progress",
+        "plain",
+        "--profile",
+        &world.profile(),
     ]);
     let kept = process::output(kept.env("LANG", "zh_CN.UTF-8").env_remove("LC_ALL"))?;
     let said = String::from_utf8_lossy(&kept.stderr).into_owned();
     assert_eq!(kept.status.code(), Some(0), "{said}");
-    assert!(said.contains("已脱敏") && said.contains("尚未发送任何数据"), "{said}");
+    assert!(
+        said.contains("已脱敏") && said.contains("尚未发送任何数据"),
+        "{said}"
+    );
     assert!(!said.contains('\x1b') && !said.contains('\r'), "{said:?}");
     Ok(())
 }
@@ -199,7 +237,7 @@ fn ctrl_c_stops_at_once_and_nothing_is_kept() -> Result<(), String> {
     let slow = slow.display().to_string();
     let run = ["run", &link, "--profile", &slow, "--max-time", "300s"];
     let mut screen = world.terminal(&run, "C.UTF-8")?;
-    screen.wait_for("sleep")?;
+    screen.wait_for("Collecting")?;
     screen.keys("\x03")?;
     let (code, text) = screen.end()?;
     assert_eq!(code, Some(130), "{text}");
@@ -213,7 +251,14 @@ fn sending_that_is_stopped_goes_on_where_it_stopped() -> Result<(), String> {
     let world = World::new()?;
     let (ticket, link) = world.ticket()?;
     let kept = world.agent.run(&[
-        "run", "--profile", "minimal", "--no-send", "--yes", "--allow-partial", "-o", "b.tar.gz",
+        "run",
+        "--profile",
+        "minimal",
+        "--no-send",
+        "--yes",
+        "--allow-partial",
+        "-o",
+        "b.tar.gz",
     ])?;
     assert_eq!(kept.code, Some(0), "{}", kept.stderr);
     let slow = ["send", "b.tar.gz", &link, "--limit-rate", "4k"];
@@ -223,13 +268,22 @@ fn sending_that_is_stopped_goes_on_where_it_stopped() -> Result<(), String> {
     screen.keys("\x03")?;
     let (code, text) = screen.end()?;
     assert_eq!(code, Some(130), "{text}");
-    assert!(text.contains("kept:") && text.contains("sitrep send b.tar.gz"), "{text}");
+    assert!(
+        text.contains("kept:") && text.contains("sitrep send b.tar.gz"),
+        "{text}"
+    );
     let status = world.agent.run(&["status"])?;
     assert!(status.stdout.contains("unfinished"), "{}", status.stdout);
     // The code is remembered, and what was begun has been agreed to.
     let again = world.agent.run(&["send", "b.tar.gz", "--json"])?;
     assert_eq!(again.code, Some(0), "{}", again.stderr);
-    assert!(again.json()?["upload"]["resumed_from"].is_u64(), "{}", again.stdout);
-    world.collector.wait_for_verdict(&ticket, Duration::from_secs(60))?;
+    assert!(
+        again.json()?["upload"]["resumed_from"].is_u64(),
+        "{}",
+        again.stdout
+    );
+    world
+        .collector
+        .wait_for_verdict(&ticket, Duration::from_secs(60))?;
     Ok(())
 }

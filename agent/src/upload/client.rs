@@ -73,8 +73,8 @@ impl Collector {
 
     /// A connection that believes anybody, and notes whom it met.
     pub(super) fn credulous(&self) -> Result<(reqwest::Client, Met), UploadError> {
-        let (tls, met) = witness::configuration()
-            .map_err(|error| UploadError::Protocol(error.to_string()))?;
+        let (tls, met) =
+            witness::configuration().map_err(|error| UploadError::Protocol(error.to_string()))?;
         let client = builder(&self.way)?
             .tls_backend_preconfigured(tls)
             .build()

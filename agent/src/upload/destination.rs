@@ -72,6 +72,11 @@ impl Destination {
             .map_or(&self.base_url, |(_, host)| host)
     }
 
+    /// The host alone, without its port.
+    pub fn name(&self) -> String {
+        host_of(self.host()).to_owned()
+    }
+
     /// Talks to this computer only.
     pub fn is_local(&self) -> bool {
         is_loopback(host_of(self.host()))

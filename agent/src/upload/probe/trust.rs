@@ -93,7 +93,7 @@ impl Collector {
         let Some(leaf) = seen.leaf else {
             return Step::ok(NAME, "tls_failed", vec![("why", text)]).fail("fix_tls_issuer");
         };
-        let host = self.destination.host().to_owned();
+        let host = self.destination.name();
         let end = local_minute(UtcMs(leaf.not_after_ms));
         let begin = local_minute(UtcMs(leaf.not_before_ms));
         let now_ms = now_s.saturating_mul(1000);
