@@ -93,6 +93,25 @@ impl AppError {
         error
     }
 
+    /// 422: several things are wrong, each at its place.
+    pub fn faults(
+        code: &'static str,
+        detail: impl Into<String>,
+        faults: Vec<(String, String)>,
+    ) -> Self {
+        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
+        let fields = faults.into_iter();
+        error.0.fields = fields
+            .map(|(field, message)| FieldError { field, message })
+            .collect();
+        error
+    }
+
+    /// What is wrong at which place.
+    pub fn fields(&self) -> &[FieldError] {
+        &self.0.fields
+    }
+
     /// 429: too many tries.
     pub fn too_many(retry_after_s: u64) -> Self {
         Self::new(

@@ -16,6 +16,7 @@ pub mod locale;
 pub mod metrics;
 pub mod queue;
 pub mod serve;
+pub mod signatures;
 pub mod state;
 pub mod tasks;
 pub mod tickets;

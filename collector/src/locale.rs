@@ -122,6 +122,30 @@ impl Locale {
         self.word("event", value)
     }
 
+    /// What a person says about a finding.
+    #[must_use]
+    pub fn judgement<'a>(&self, value: &'a str) -> &'a str {
+        self.word("judgement", value)
+    }
+
+    /// Where a signature stands.
+    #[must_use]
+    pub fn stand<'a>(&self, value: &'a str) -> &'a str {
+        self.word("stand", value)
+    }
+
+    /// Mode or state of a run over stored bundles.
+    #[must_use]
+    pub fn scan<'a>(&self, value: &'a str) -> &'a str {
+        self.word("scan", value)
+    }
+
+    /// Where a signature is silent.
+    #[must_use]
+    pub fn scope<'a>(&self, value: &'a str) -> &'a str {
+        self.word("scope", value)
+    }
+
     /// What became of a bundle.
     #[must_use]
     pub fn verdict<'a>(&self, value: &'a str) -> &'a str {

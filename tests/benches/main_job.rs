@@ -7,9 +7,10 @@
 
 use sitrep_tests::agent::Agent;
 use sitrep_tests::collector::Collector;
+use sitrep_tests::corpus;
 use sitrep_tests::usage::{self, Usage};
 use sitrep_tests::{binaries, process};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 fn main() -> Result<(), String> {
@@ -71,7 +72,7 @@ fn base_collection(dir: &Path) -> Result<(), String> {
 }
 
 fn logs(dir: &Path, megabytes: u64) -> Result<(), String> {
-    let corpus = corpus(megabytes)?;
+    let corpus = corpus::make(megabytes)?;
     let profile = dir.join("logs.toml");
     let profile_text = format!(
         "name = \"logs\"\nversion = \"1\"\ntitle = \"Only the corpus\"\ntags = []\n\n\
@@ -154,39 +155,6 @@ fn receive(dir: &Path, agent: &Agent, bundle: &Path) -> Result<(), String> {
         48.0,
     );
     Ok(())
-}
-
-/// Made once and kept under target/: the same arguments give the same bytes.
-fn corpus(megabytes: u64) -> Result<PathBuf, String> {
-    let dir = sitrep_tests::workspace_root().join(format!("target/corpus-{megabytes}"));
-    if dir.join("planted.tsv").exists() {
-        return Ok(dir);
-    }
-    let shared = sitrep_tests::shared_data()?;
-    let rules = dir.join("cre");
-    std::fs::create_dir_all(&rules).map_err(|error| error.to_string())?;
-    let source = shared
-        .join("signatures/cre")
-        .canonicalize()
-        .map_err(|error| error.to_string())?;
-    if !rules.join("rules").exists() {
-        std::os::unix::fs::symlink(source, rules.join("rules"))
-            .map_err(|error| error.to_string())?;
-    }
-    let mut make = process::command(Path::new("python3"));
-    make.arg(shared.join("perf/gen_logs.py")).args([
-        "--loghub",
-        text(&shared.join("logs/loghub")),
-        "--cre",
-        text(&rules),
-    ]);
-    make.args(["--out", text(&dir), "--mb", &megabytes.to_string()]);
-    let made = process::output(&mut make)?;
-    if made.status.success() {
-        Ok(dir)
-    } else {
-        Err(String::from_utf8_lossy(&made.stderr).into_owned())
-    }
 }
 
 fn size_of(dir: &Path) -> u64 {

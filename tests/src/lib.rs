@@ -7,7 +7,9 @@
 pub mod agent;
 pub mod binaries;
 pub mod collector;
+pub mod corpus;
 pub mod crafted;
+pub mod fleet;
 pub mod peers;
 pub mod process;
 pub mod proxy;

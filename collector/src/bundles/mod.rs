@@ -19,6 +19,8 @@ use uuid::Uuid;
 use crate::db::bundles::{self, BundleRow};
 use crate::db::findings::{self, FindingRow};
 use crate::db::{Db, DbError};
+use crate::db::{retro, templates};
+use crate::signatures::Signatures;
 use browse::Browse;
 use ingest::Ingest;
 use ingest::process::Reader;
@@ -45,6 +47,8 @@ pub struct Bundles {
     pub ingest: Ingest,
     /// Looks into them.
     pub browse: Browse,
+    /// The signatures that are in force.
+    pub signatures: Arc<Signatures>,
     /// Told when a job was queued.
     pub wake: Arc<Notify>,
 }
@@ -90,6 +94,7 @@ impl Bundles {
         } = options;
         let store = Arc::new(Store::open(&folder)?);
         let wake = Arc::new(Notify::new());
+        let signatures = Arc::new(Signatures::new(db.clone(), folder.join("signatures")));
         Ok(Self {
             receiver: Receiver::new(
                 db.clone(),
@@ -103,13 +108,20 @@ impl Bundles {
                 store: Arc::clone(&store),
                 reader,
                 limits: reader_limits,
+                signatures: Arc::clone(&signatures),
                 tickets,
             },
+            signatures,
             browse: Browse::new(Arc::clone(&store)),
             db,
             store,
             wake,
         })
+    }
+
+    /// Where bundles lie.
+    pub(crate) fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
     }
 
     /// The database.
@@ -141,12 +153,12 @@ impl Bundles {
         bundles::find(&mut *self.db.read().await?, &id.to_string()).await
     }
 
-    /// The findings of a bundle, worst first.
+    /// The findings of a bundle, worst first: for staff, those in shadow and the dismissed ones included.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn findings(&self, id: Uuid) -> Result<Vec<FindingRow>, DbError> {
-        findings::of_bundle(&mut *self.db.read().await?, &id.to_string()).await
+        findings::of_bundle(&mut *self.db.read().await?, &id.to_string(), now_ms()).await
     }
 
     /// The findings of a ticket's bundles, worst first.
@@ -154,7 +166,7 @@ impl Bundles {
     /// # Errors
     /// When the database does not answer.
     pub async fn findings_of_ticket(&self, ticket_id: &str) -> Result<Vec<FindingRow>, DbError> {
-        findings::of_ticket(&mut *self.db.read().await?, ticket_id).await
+        findings::of_ticket(&mut *self.db.read().await?, ticket_id, now_ms()).await
     }
 
     /// What a ticket is called.
@@ -201,6 +213,8 @@ impl Bundles {
         tokio::task::spawn_blocking(move || store.remove_bundle(id)).await??;
         let mut tx = self.db.begin().await?;
         findings::delete(&mut tx, &text).await?;
+        templates::forget(&mut tx, &text).await?;
+        retro::forget(&mut tx, &text).await?;
         bundles::bury(&mut tx, &text).await?;
         tx.commit().await?;
         Ok(true)

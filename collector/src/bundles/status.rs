@@ -37,9 +37,10 @@ impl Bundles {
             let bundle = bundles::find(&mut conn, &row.bundle_id).await?;
             status.verdict = bundle.as_ref().map(|bundle| verdict(&bundle.state));
             status.reason = bundle.and_then(|bundle| bundle.reason);
-            let found = findings::of_bundle(&mut conn, &row.bundle_id).await?;
+            let found = findings::of_bundle(&mut conn, &row.bundle_id, super::now_ms()).await?;
             status.findings = found
                 .into_iter()
+                .filter(findings::FindingRow::stands)
                 .map(|row| FindingBrief {
                     id: row.signature_id,
                     severity: row.severity,

@@ -1,7 +1,7 @@
 //! Rows of findings: what a signature said about a bundle. One bundle's findings are replaced as a whole, so that an
-//! ingest that runs twice leaves the same rows.
+//! ingest that runs twice leaves the same rows. What people said about a finding stays with it.
 
-use sqlx::{AnyConnection, FromRow};
+use sqlx::{AnyConnection, AssertSqlSafe, FromRow};
 
 use super::{DbError, Named};
 
@@ -26,7 +26,38 @@ pub struct FindingRow {
     pub body: String,
     /// When it was stored.
     pub created_ms: i64,
+    /// 1: the signature was in shadow, which is for staff only.
+    pub shadow: i64,
+    /// confirmed or dismissed.
+    pub verdict: Option<String>,
+    /// wrong_match, not_relevant or accepted, of a dismissed one.
+    pub verdict_reason: Option<String>,
+    /// In the person's own words.
+    pub verdict_note: String,
+    /// Who judged.
+    pub verdict_by: Option<String>,
+    /// When.
+    pub verdict_ms: Option<i64>,
+    /// Id of a suppression that holds now.
+    pub suppressed: Option<String>,
 }
+
+impl FindingRow {
+    /// Whether the customer may see it and the ticket acts upon it.
+    pub fn stands(&self) -> bool {
+        self.shadow == 0
+            && self.suppressed.is_none()
+            && self.verdict.as_deref() != Some("dismissed")
+    }
+}
+
+/// Columns of a finding, with the suppression that holds at the time that is bound first.
+const SELECT: &str = "SELECT f.id, f.bundle_id, f.ticket_id, f.signature_id, f.severity, f.severity_rank, f.title, f.body, \
+    f.created_ms, f.shadow, f.verdict, f.verdict_reason, f.verdict_note, f.verdict_by, f.verdict_ms, \
+    (SELECT MIN(s.id) FROM suppressions s WHERE s.signature_id = f.signature_id AND s.ended_ms IS NULL \
+     AND (s.expires_ms IS NULL OR s.expires_ms > $1) AND ((s.scope = 'ticket' AND s.value = f.ticket_id) \
+     OR (s.scope = 'customer' AND s.value = t.customer) OR (s.scope = 'host' AND s.value = b.host))) AS suppressed \
+    FROM findings f LEFT JOIN tickets t ON t.id = f.ticket_id LEFT JOIN bundles b ON b.id = f.bundle_id";
 
 /// A finding to be stored.
 #[derive(Debug, Clone)]
@@ -41,9 +72,11 @@ pub struct NewFinding {
     pub title: String,
     /// JSON.
     pub body: String,
+    /// Whether the signature is in shadow.
+    pub shadow: bool,
 }
 
-/// Replaces all findings of a bundle.
+/// Replaces all findings of a bundle; what people said about those that stay is kept.
 ///
 /// # Errors
 /// When the database refuses.
@@ -53,25 +86,140 @@ pub async fn replace(
     findings: &[NewFinding],
     now_ms: i64,
 ) -> Result<(), DbError> {
-    delete(db, bundle_id).await?;
+    let known: Vec<String> =
+        sqlx::query_scalar("SELECT signature_id FROM findings WHERE bundle_id = $1")
+            .bind(bundle_id)
+            .fetch_all(&mut *db)
+            .await
+            .named("list findings to replace")?;
+    for gone in known
+        .iter()
+        .filter(|id| findings.iter().all(|f| f.signature_id != **id))
+    {
+        remove(db, bundle_id, gone).await?;
+    }
     for finding in findings {
-        sqlx::query(
-            "INSERT INTO findings (id, bundle_id, ticket_id, signature_id, severity, severity_rank, title, body, created_ms) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .bind(uuid::Uuid::now_v7().to_string())
-        .bind(bundle_id)
-        .bind(ticket_id)
-        .bind(&finding.signature_id)
-        .bind(&finding.severity)
-        .bind(finding.severity_rank)
-        .bind(&finding.title)
-        .bind(&finding.body)
-        .bind(now_ms)
-        .execute(&mut *db)
-        .await.named("store findings")?;
+        put(db, (bundle_id, ticket_id), finding, now_ms).await?;
     }
     Ok(())
+}
+
+/// Stores one finding, in the place of what the same signature said before. True when it said nothing before.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn put(
+    db: &mut AnyConnection,
+    (bundle_id, ticket_id): (&str, &str),
+    finding: &NewFinding,
+    now_ms: i64,
+) -> Result<bool, DbError> {
+    let known = sqlx::query(
+        "UPDATE findings SET severity = $1, severity_rank = $2, title = $3, body = $4, shadow = $5 \
+         WHERE bundle_id = $6 AND signature_id = $7",
+    )
+    .bind(&finding.severity)
+    .bind(finding.severity_rank)
+    .bind(&finding.title)
+    .bind(&finding.body)
+    .bind(i64::from(finding.shadow))
+    .bind(bundle_id)
+    .bind(&finding.signature_id)
+    .execute(&mut *db)
+    .await
+    .named("store a finding again")?;
+    if known.rows_affected() > 0 {
+        return Ok(false);
+    }
+    sqlx::query(
+        "INSERT INTO findings (id, bundle_id, ticket_id, signature_id, severity, severity_rank, title, body, created_ms, \
+         shadow) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(uuid::Uuid::now_v7().to_string())
+    .bind(bundle_id)
+    .bind(ticket_id)
+    .bind(&finding.signature_id)
+    .bind(&finding.severity)
+    .bind(finding.severity_rank)
+    .bind(&finding.title)
+    .bind(&finding.body)
+    .bind(now_ms)
+    .bind(i64::from(finding.shadow))
+    .execute(&mut *db)
+    .await
+    .named("store findings")?;
+    Ok(true)
+}
+
+/// Removes what a signature said about a bundle; says whether it said anything.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn remove(
+    db: &mut AnyConnection,
+    bundle_id: &str,
+    signature_id: &str,
+) -> Result<bool, DbError> {
+    sqlx::query("DELETE FROM findings WHERE bundle_id = $1 AND signature_id = $2")
+        .bind(bundle_id)
+        .bind(signature_id)
+        .execute(db)
+        .await
+        .named("remove a finding")
+        .map(|done| done.rows_affected() > 0)
+}
+
+/// One finding by its id.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find(
+    db: &mut AnyConnection,
+    id: &str,
+    now_ms: i64,
+) -> Result<Option<FindingRow>, DbError> {
+    sqlx::query_as(AssertSqlSafe(format!("{SELECT} WHERE f.id = $2")))
+        .bind(now_ms)
+        .bind(id)
+        .fetch_optional(db)
+        .await
+        .named("find a finding")
+}
+
+/// What a person says about a finding.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    /// confirmed or dismissed; `None` takes the judgement back.
+    pub verdict: Option<&'a str>,
+    /// Of a dismissed one.
+    pub reason: Option<&'a str>,
+    /// In own words.
+    pub note: &'a str,
+    /// Who.
+    pub by: &'a str,
+    /// Now.
+    pub now_ms: i64,
+}
+
+/// Records what a person says about a finding.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn judge(db: &mut AnyConnection, id: &str, judged: &Judged<'_>) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE findings SET verdict = $1, verdict_reason = $2, verdict_note = $3, verdict_by = $4, verdict_ms = $5 \
+         WHERE id = $6",
+    )
+    .bind(judged.verdict)
+    .bind(judged.reason)
+    .bind(judged.note)
+    .bind(judged.by)
+    .bind(judged.now_ms)
+    .bind(id)
+    .execute(db)
+    .await
+    .named("judge a finding")
+    .map(|_| ())
 }
 
 /// Removes all findings of a bundle.
@@ -94,14 +242,17 @@ pub async fn delete(db: &mut AnyConnection, bundle_id: &str) -> Result<(), DbErr
 pub async fn of_bundle(
     db: &mut AnyConnection,
     bundle_id: &str,
+    now_ms: i64,
 ) -> Result<Vec<FindingRow>, DbError> {
-    sqlx::query_as(
-        "SELECT id, bundle_id, ticket_id, signature_id, severity, severity_rank, title, body, created_ms \
-         FROM findings WHERE bundle_id = $1 ORDER BY severity_rank, signature_id LIMIT 2000",
-    )
+    let order = "ORDER BY f.severity_rank, f.signature_id LIMIT 2000";
+    sqlx::query_as(AssertSqlSafe(format!(
+        "{SELECT} WHERE f.bundle_id = $2 {order}"
+    )))
+    .bind(now_ms)
     .bind(bundle_id)
     .fetch_all(db)
-    .await.named("list findings of a bundle")
+    .await
+    .named("list findings of a bundle")
 }
 
 /// The findings of all bundles of a ticket, worst first.
@@ -111,14 +262,39 @@ pub async fn of_bundle(
 pub async fn of_ticket(
     db: &mut AnyConnection,
     ticket_id: &str,
+    now_ms: i64,
 ) -> Result<Vec<FindingRow>, DbError> {
-    sqlx::query_as(
-        "SELECT id, bundle_id, ticket_id, signature_id, severity, severity_rank, title, body, created_ms \
-         FROM findings WHERE ticket_id = $1 ORDER BY severity_rank, signature_id, created_ms DESC LIMIT 2000",
-    )
+    let order = "ORDER BY f.severity_rank, f.signature_id, f.created_ms DESC LIMIT 2000";
+    sqlx::query_as(AssertSqlSafe(format!(
+        "{SELECT} WHERE f.ticket_id = $2 {order}"
+    )))
+    .bind(now_ms)
     .bind(ticket_id)
     .fetch_all(db)
-    .await.named("list findings of a ticket")
+    .await
+    .named("list findings of a ticket")
+}
+
+/// The newest findings of a signature.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_signature(
+    db: &mut AnyConnection,
+    signature_id: &str,
+    limit: i64,
+    now_ms: i64,
+) -> Result<Vec<FindingRow>, DbError> {
+    let order = "ORDER BY f.created_ms DESC, f.id DESC LIMIT $3";
+    sqlx::query_as(AssertSqlSafe(format!(
+        "{SELECT} WHERE f.signature_id = $2 {order}"
+    )))
+    .bind(now_ms)
+    .bind(signature_id)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+    .named("list findings of a signature")
 }
 
 #[cfg(test)]
@@ -133,6 +309,7 @@ mod tests {
             severity_rank,
             title: format!("Title of {signature_id}"),
             body: "{}".into(),
+            shadow: false,
         }
     }
 
@@ -150,7 +327,7 @@ mod tests {
                 .await
                 .unwrap();
             let of = async |conn: &mut AnyConnection, id: &str| {
-                let rows = of_bundle(conn, id).await.unwrap();
+                let rows = of_bundle(conn, id, 9).await.unwrap();
                 rows.into_iter()
                     .map(|row| row.signature_id)
                     .collect::<Vec<_>>()
@@ -164,15 +341,50 @@ mod tests {
                 .await
                 .unwrap();
             assert_eq!(of(&mut tx, "b1").await, ["SIG-2"]);
-            let ticket = of_ticket(&mut tx, "t1").await.unwrap();
+            let ticket = of_ticket(&mut tx, "t1", 9).await.unwrap();
             let rows: Vec<_> = ticket
                 .iter()
                 .map(|r| (r.signature_id.as_str(), r.created_ms))
                 .collect();
-            assert_eq!(rows, [("SIG-1", 6), ("SIG-2", 7)]);
+            assert_eq!(rows, [("SIG-1", 6), ("SIG-2", 5)], "it was first said then");
             delete(&mut tx, "b1").await.unwrap();
             assert_eq!(of(&mut tx, "b1").await, [""; 0]);
             assert_eq!(of(&mut tx, "b2").await, ["SIG-1"]);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_judgement_stays_with_its_finding() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            let both = [finding("SIG-1", 1), finding("SIG-2", 0)];
+            replace(&mut tx, ("b1", "t1"), &both, 5).await.unwrap();
+            let id = of_signature(&mut tx, "SIG-1", 5, 9).await.unwrap()[0]
+                .id
+                .clone();
+            let judged = Judged {
+                verdict: Some("dismissed"),
+                reason: Some("wrong_match"),
+                note: "a test host",
+                by: "Ann",
+                now_ms: 8,
+            };
+            judge(&mut tx, &id, &judged).await.unwrap();
+            replace(&mut tx, ("b1", "t1"), &both[..1], 9).await.unwrap();
+            let row = find(&mut tx, &id, 9).await.unwrap().unwrap();
+            assert_eq!(row.verdict_reason.as_deref(), Some("wrong_match"));
+            assert_eq!((row.created_ms, row.stands()), (5, false));
+            let shadow = NewFinding {
+                shadow: true,
+                ..finding("SIG-3", 2)
+            };
+            assert!(put(&mut tx, ("b1", "t1"), &shadow, 9).await.unwrap());
+            assert!(!put(&mut tx, ("b1", "t1"), &shadow, 9).await.unwrap());
+            let stand: Vec<_> = of_ticket(&mut tx, "t1", 9).await.unwrap();
+            assert!(stand.iter().all(|row| !row.stands()), "{stand:?}");
+            assert!(remove(&mut tx, "b1", "SIG-3").await.unwrap());
+            assert!(!remove(&mut tx, "b1", "SIG-3").await.unwrap());
         })
         .await;
     }

@@ -10,6 +10,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_accounts", include_str!("../../migrations/0001_accounts.sql")),
     ("0002_tickets", include_str!("../../migrations/0002_tickets.sql")),
     ("0010_ingest", include_str!("../../migrations/0010_ingest.sql")),
+    ("0200_feedback", include_str!("../../migrations/0200_feedback.sql")),
+    ("0201_templates", include_str!("../../migrations/0201_templates.sql")),
+    ("0202_signatures", include_str!("../../migrations/0202_signatures.sql")),
+    ("0203_retro", include_str!("../../migrations/0203_retro.sql")),
 ];
 
 /// Brings the database to this program's schema; returns the names that were applied now.

@@ -13,8 +13,13 @@ pub mod idempotency;
 pub mod jobs;
 pub mod migrate;
 pub mod overview;
+pub mod packs;
+pub mod retro;
 pub mod sessions;
 pub mod settings;
+pub mod similar;
+pub mod suppressions;
+pub mod templates;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tickets;

@@ -29,7 +29,8 @@ pub async fn of_tickets(
         .collect::<Vec<_>>()
         .join(", ");
     let text = format!(
-        "SELECT ticket_id, severity, title FROM findings WHERE ticket_id IN ({places}) ORDER BY severity_rank, created_ms, id"
+        "SELECT ticket_id, severity, title FROM findings WHERE ticket_id IN ({places}) AND shadow = 0 \
+         AND (verdict IS NULL OR verdict <> 'dismissed') ORDER BY severity_rank, created_ms, id"
     );
     let mut query = sqlx::query_as::<_, (String, String, String)>(sqlx::AssertSqlSafe(text));
     for id in ids {
@@ -85,8 +86,13 @@ mod tests {
                 severity_rank: rank,
                 title: format!("Title of {id}"),
                 body: "{}".to_owned(),
+                shadow: id == "SIG-0",
             };
-            let both = [found("SIG-1", 2, "medium"), found("SIG-2", 0, "critical")];
+            let both = [
+                found("SIG-0", 0, "critical"),
+                found("SIG-1", 2, "medium"),
+                found("SIG-2", 0, "critical"),
+            ];
             findings::replace(&mut tx, ("b1", "t1"), &both, 1)
                 .await
                 .unwrap();

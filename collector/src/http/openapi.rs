@@ -21,6 +21,7 @@ pub struct Op {
     summary: &'static str,
     parameters: Vec<Value>,
     body: Option<Value>,
+    raw_body: Option<&'static str>,
     responses: Vec<(u16, Option<Value>, &'static str)>,
     schemas: BTreeMap<String, Value>,
     idempotent: bool,
@@ -34,6 +35,7 @@ impl Op {
             summary,
             parameters: Vec::new(),
             body: None,
+            raw_body: None,
             responses: Vec::new(),
             schemas: BTreeMap::new(),
             idempotent: false,
@@ -52,6 +54,12 @@ impl Op {
     /// A JSON body.
     pub fn body<T: ToSchema>(mut self) -> Self {
         self.body = Some(self.schema::<T>());
+        self
+    }
+
+    /// A body of another type than JSON.
+    pub fn raw_body(mut self, media: &'static str) -> Self {
+        self.raw_body = Some(media);
         self
     }
 
@@ -179,6 +187,9 @@ fn operation(route: &Route, op: &Op) -> Value {
         out["requestBody"] =
             json!({"required": true, "content": {"application/json": {"schema": body}}});
     }
+    if let Some(media) = op.raw_body {
+        out["requestBody"] = json!({"required": true, "content": {media: {"schema": {}}}});
+    }
     out
 }
 
@@ -202,6 +213,9 @@ fn failures(route: &Route, op: &Op) -> Vec<u16> {
     }
     if !op.parameters.is_empty() || op.idempotent || op.body.is_some() {
         all.push(400);
+    }
+    if op.raw_body.is_some() {
+        all.extend([400, 403, 413, 422]);
     }
     if op.body.is_some() {
         all.extend([401, 409, 413, 415, 422, 429]);

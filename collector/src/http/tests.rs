@@ -1,5 +1,7 @@
 //! The whole router without a socket: the route table walked for access, signing in, CSRF, codes.
 
+mod signatures;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

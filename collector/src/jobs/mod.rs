@@ -1,6 +1,7 @@
 //! Registry of jobs, and what runs them. One file per job, one line here.
 
 mod ingest;
+mod retro;
 mod sweep;
 
 use std::sync::Arc;
@@ -10,10 +11,12 @@ use crate::queue::{Queue, Spec, Worker};
 use crate::state::AppState;
 
 /// Every job there is.
-pub static SPECS: &[Spec<AppState>] = &[ingest::SPEC];
+pub static SPECS: &[Spec<AppState>] = &[ingest::SPEC, retro::SPEC];
 
 /// Lost leases are looked for this often.
 const RECLAIM_EVERY: Duration = Duration::from_secs(15);
+/// The folder of signature packs is looked at this often.
+const PACKS_EVERY: Duration = Duration::from_secs(60);
 
 /// Starts `workers` workers and the sweep; they end when the tasks drain.
 pub fn start(state: &AppState, workers: usize) {
@@ -23,6 +26,7 @@ pub fn start(state: &AppState, workers: usize) {
         let worker = Worker::new(queue, SPECS);
         tasks.spawn("worker", worker.run(state.clone(), tasks.draining()));
     }
+    watch_packs(state);
     let (bundles, draining) = (Arc::clone(bundles), tasks.draining());
     tasks.spawn("sweep", async move {
         let mut beat = tokio::time::interval(RECLAIM_EVERY);
@@ -37,6 +41,23 @@ pub fn start(state: &AppState, workers: usize) {
                 Err(error) => {
                     tracing::warn!(error = %sitrep_shared::error::chain(&error), "the sweep failed")
                 }
+            }
+        }
+    });
+}
+
+/// Takes signature packs in that lie in the data folder, now and from time to time.
+fn watch_packs(state: &AppState) {
+    let (state, draining) = (state.clone(), state.tasks.draining());
+    state.tasks.clone().spawn("signature packs", async move {
+        let mut beat = tokio::time::interval(PACKS_EVERY);
+        loop {
+            tokio::select! {
+                () = draining.cancelled() => return,
+                _ = beat.tick() => {}
+            }
+            if let Err(error) = crate::signatures::folder::sync(&state).await {
+                tracing::warn!(error = %sitrep_shared::error::chain(&error), "the folder of packs was not read");
             }
         }
     });

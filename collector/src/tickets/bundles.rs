@@ -2,11 +2,11 @@
 
 use sqlx::AnyConnection;
 
-use super::{Found, append, apply_findings, event, key};
+use super::{append, apply_findings, event, key};
 use crate::auth::Actor;
 use crate::bundles::now_ms;
 use crate::bundles::tickets::{Soon, TicketName, Tickets, Told};
-use crate::db::findings::NewFinding;
+use crate::db::findings;
 use crate::db::uploads::UploadRow;
 use crate::db::{codes, tickets};
 use sitrep_shared::size::format_bytes;
@@ -70,27 +70,8 @@ impl Tickets for OwnTickets {
                 )
                 .await?;
             }
-            let found: Vec<Found> = told.findings.iter().map(found).collect();
+            let found = findings::of_bundle(tx, &told.bundle.id, now).await?;
             apply_findings(tx, now, ticket_id, &found).await
         })
-    }
-}
-
-/// The part of a stored finding that the ticket needs.
-fn found(finding: &NewFinding) -> Found {
-    let body: serde_json::Value = serde_json::from_str(&finding.body).unwrap_or_default();
-    let tags = body["auto_tag"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    Found {
-        id: finding.signature_id.clone(),
-        title: finding.title.clone(),
-        severity: finding.severity.clone(),
-        category: body["category"].as_str().unwrap_or_default().to_owned(),
-        auto_tag: tags
-            .iter()
-            .filter_map(|t| super::tag_word(t.as_str()?).ok())
-            .collect(),
     }
 }

@@ -1,61 +1,50 @@
-//! Auto-tagging: what the findings of a bundle do to its ticket, without anyone asking.
+//! Auto-tagging: what the findings of a bundle do to its ticket, without anyone asking, and how it is taken back.
+//!
+//! Only findings that stand do anything: none of a signature in shadow, none that is suppressed, none that a person
+//! dismissed.
 
 use std::collections::BTreeSet;
 
 use sqlx::AnyConnection;
 
-use super::model::{Priority, severity_rank};
+use super::model::Priority;
 use super::{add_tags, append, event};
 use crate::auth::Actor;
 use crate::db::DbError;
-use crate::db::tickets as rows;
-
-/// What the ticket needs to know of a finding.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Signature, such as `SIG-0001`.
-    pub id: String,
-    /// Its title.
-    pub title: String,
-    /// `critical`, `high`, `medium`, `low` or `info`.
-    pub severity: String,
-    /// Category; the worst finding's becomes the ticket's when it has none.
-    pub category: String,
-    /// Tags that the signature asks for.
-    pub auto_tag: Vec<String>,
-}
+use crate::db::findings::{self, FindingRow};
+use crate::db::tickets::{self as rows, TicketRow};
 
 /// Tags the ticket, raises its priority, notes the worst finding, adds one event. Twice is as once.
+///
+/// # Errors
+/// When the database refuses.
 pub async fn apply_findings(
     conn: &mut AnyConnection,
     now: i64,
     ticket_id: &str,
-    found: &[Found],
+    found: &[FindingRow],
 ) -> Result<(), DbError> {
     let Some(mut ticket) = rows::find(conn, ticket_id).await? else {
         return Ok(());
     };
-    let Some(worst) = found.iter().min_by_key(|f| severity_rank(&f.severity)) else {
+    let found: Vec<&FindingRow> = found.iter().filter(|row| row.stands()).collect();
+    let Some(worst) = found.iter().min_by_key(|row| row.severity_rank) else {
         return Ok(());
     };
-    let wanted: BTreeSet<String> = found
-        .iter()
-        .flat_map(|f| f.auto_tag.iter().cloned())
-        .collect();
-    let wanted: Vec<String> = wanted.into_iter().collect();
+    let wanted: Vec<String> = wanted(&found).into_iter().collect();
     let new = add_tags(conn, ticket_id, &wanted, "finding", now).await?;
-    let top = format!("{} {}", worst.id, worst.title);
     let asked = found
         .iter()
-        .filter_map(|f| Priority::for_severity(&f.severity))
+        .filter_map(|row| Priority::for_severity(&row.severity))
         .min();
     let raised = asked.filter(|p| Priority::parse(&ticket.priority).is_none_or(|old| *p < old));
-    if new.is_empty() && raised.is_none() && ticket.top_finding.as_deref() == Some(&top) {
+    let changed = note_worst(conn, &mut ticket, now).await?;
+    if new.is_empty() && raised.is_none() && !changed {
         return Ok(());
     }
     let mut body = found
         .iter()
-        .map(|f| format!("{} {}", f.id, f.title))
+        .map(|row| format!("{} {}", row.signature_id, row.title))
         .collect::<Vec<_>>()
         .join("\n");
     if !new.is_empty() {
@@ -66,9 +55,8 @@ pub async fn apply_findings(
         ticket.priority = priority.word().to_owned();
     }
     if ticket.category.is_empty() {
-        ticket.category = worst.category.clone();
+        ticket.category = category(worst);
     }
-    ticket.top_finding = Some(top);
     ticket.updated_ms = now;
     rows::update(conn, &ticket).await?;
     append(
@@ -76,4 +64,146 @@ pub async fn apply_findings(
         &event(now, ticket_id, "findings", false, &Actor::System, &body),
     )
     .await
+}
+
+/// Brings a ticket in line with the findings that still stand: tags that findings set and none asks for any more go,
+/// and the worst finding is noted anew. Tags that a person set stay. Gives the tags that went.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn retract_findings(
+    conn: &mut AnyConnection,
+    now: i64,
+    ticket_id: &str,
+) -> Result<Vec<String>, DbError> {
+    let Some(mut ticket) = rows::find(conn, ticket_id).await? else {
+        return Ok(Vec::new());
+    };
+    let all = findings::of_ticket(conn, ticket_id, now).await?;
+    let stand: Vec<&FindingRow> = all.iter().filter(|row| row.stands()).collect();
+    let wanted = wanted(&stand);
+    let mut gone = Vec::new();
+    for (tag, source) in rows::tags(conn, ticket_id).await? {
+        if source == "finding" && !wanted.contains(&tag) {
+            rows::remove_tag(conn, ticket_id, &tag).await?;
+            gone.push(tag);
+        }
+    }
+    if note_worst(conn, &mut ticket, now).await? || !gone.is_empty() {
+        ticket.updated_ms = now;
+        rows::update(conn, &ticket).await?;
+    }
+    Ok(gone)
+}
+
+/// Notes the worst finding of all its bundles on the ticket; says whether it is another one.
+async fn note_worst(
+    conn: &mut AnyConnection,
+    ticket: &mut TicketRow,
+    now: i64,
+) -> Result<bool, DbError> {
+    let all = findings::of_ticket(conn, &ticket.id, now).await?;
+    let worst = all.iter().find(|row| row.stands());
+    let top = worst.map(|row| format!("{} {}", row.signature_id, row.title));
+    let changed = ticket.top_finding != top;
+    ticket.top_finding = top;
+    Ok(changed)
+}
+
+/// Tags that findings ask for.
+fn wanted(found: &[&FindingRow]) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for row in found {
+        let body: serde_json::Value = serde_json::from_str(&row.body).unwrap_or_default();
+        let tags = body["auto_tag"].as_array().into_iter().flatten();
+        all.extend(tags.filter_map(|tag| super::tag_word(tag.as_str()?).ok()));
+    }
+    all
+}
+
+fn category(row: &FindingRow) -> String {
+    let body: serde_json::Value = serde_json::from_str(&row.body).unwrap_or_default();
+    body["category"].as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::findings::{Judged, NewFinding};
+    use crate::db::testing::{add_ticket, on_both};
+
+    fn finding(id: &str, rank: i64, shadow: bool) -> NewFinding {
+        NewFinding {
+            signature_id: id.into(),
+            severity: ["critical", "high"][rank as usize].into(),
+            severity_rank: rank,
+            title: format!("Title of {id}"),
+            body: format!(
+                r#"{{"auto_tag":["of-{}","all"],"category":"disk"}}"#,
+                id.to_lowercase()
+            ),
+            shadow,
+        }
+    }
+
+    async fn tags(conn: &mut AnyConnection) -> Vec<String> {
+        let tags = rows::tags(conn, "t").await.unwrap();
+        tags.into_iter().map(|(tag, _)| tag).collect()
+    }
+
+    #[tokio::test]
+    async fn shadow_does_nothing_and_what_is_dismissed_is_taken_back() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            add_ticket(&mut tx, "t").await;
+            rows::add_tag(&mut tx, "t", "by-hand", "person", 1)
+                .await
+                .unwrap();
+            let hidden = [finding("SIG-9", 0, true)];
+            findings::replace(&mut tx, ("b", "t"), &hidden, 1)
+                .await
+                .unwrap();
+            let rows_of =
+                async |conn: &mut AnyConnection| findings::of_bundle(conn, "b", 5).await.unwrap();
+            let found = rows_of(&mut tx).await;
+            apply_findings(&mut tx, 5, "t", &found).await.unwrap();
+            let ticket = rows::find(&mut tx, "t").await.unwrap().unwrap();
+            assert_eq!(
+                (ticket.top_finding, ticket.priority.as_str()),
+                (None, "normal")
+            );
+            assert_eq!(tags(&mut tx).await, ["by-hand"], "shadow tags nothing");
+            let shown = [
+                finding("SIG-1", 0, false),
+                finding("SIG-2", 1, false),
+                finding("SIG-9", 0, true),
+            ];
+            findings::replace(&mut tx, ("b", "t"), &shown, 1)
+                .await
+                .unwrap();
+            let found = rows_of(&mut tx).await;
+            apply_findings(&mut tx, 5, "t", &found).await.unwrap();
+            assert_eq!(
+                tags(&mut tx).await,
+                ["all", "by-hand", "of-sig-1", "of-sig-2"]
+            );
+            let judged = Judged {
+                verdict: Some("dismissed"),
+                reason: Some("wrong_match"),
+                note: "",
+                by: "Ann",
+                now_ms: 6,
+            };
+            findings::judge(&mut tx, &found[0].id, &judged)
+                .await
+                .unwrap();
+            assert_eq!(found[0].signature_id, "SIG-1");
+            let gone = retract_findings(&mut tx, 7, "t").await.unwrap();
+            assert_eq!(gone, ["of-sig-1"]);
+            let ticket = rows::find(&mut tx, "t").await.unwrap().unwrap();
+            assert_eq!(ticket.top_finding.as_deref(), Some("SIG-2 Title of SIG-2"));
+            assert_eq!(tags(&mut tx).await, ["all", "by-hand", "of-sig-2"]);
+        })
+        .await;
+    }
 }

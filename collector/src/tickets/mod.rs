@@ -6,7 +6,7 @@ pub mod findings;
 pub mod model;
 mod tags;
 
-pub use findings::{Found, apply_findings};
+pub use findings::{apply_findings, retract_findings};
 pub use tags::{add_tags, tag_word};
 
 use std::net::IpAddr;

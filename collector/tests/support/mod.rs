@@ -58,12 +58,7 @@ pub fn bundle() -> Vec<u8> {
 pub async fn database(folder: &Path) -> Db {
     let url = format!("sqlite://{}/sitrep.db?mode=rwc", folder.display());
     let db = Db::open(&url, 4).await.unwrap();
-    let mut tx = db.begin().await.unwrap();
-    sqlx::raw_sql(include_str!("../../migrations/0010_ingest.sql"))
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    sitrep_collector::db::migrate::run(&db, 1).await.unwrap();
     db
 }
 

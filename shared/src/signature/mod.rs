@@ -56,7 +56,7 @@ mod version;
 pub use condition::Truth;
 pub use engine::{Engine, EngineError};
 pub use explain::explain;
-pub use filter::{Filter, FilterBuilder, Probe};
+pub use filter::{Admitted, Filter, FilterBuilder, Probe};
 pub use finding::{Evidence, Finding, NotEvaluated, Report, SCHEMA};
 pub use lint::lint;
 pub use model::{Severity, Signature, Status};

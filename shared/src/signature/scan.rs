@@ -164,6 +164,11 @@ impl<'e> FileScan<'e> {
         }
     }
 
+    /// Whether any signature reads this file.
+    pub fn is_read(&self) -> bool {
+        self.any
+    }
+
     /// Takes the next bytes of the file.
     pub fn push(&mut self, mut chunk: &[u8]) {
         if !self.any {

@@ -204,6 +204,57 @@ impl Collector {
         )
     }
 
+    /// A POST of a text that is not JSON, as the administrator.
+    ///
+    /// # Errors
+    /// With the collector's answer when it is not a success.
+    pub fn post_text(&self, path: &str, text: &str) -> Result<Value, String> {
+        let request = self.client.post(self.at(path)).bearer_auth(&self.token);
+        self.send(
+            request
+                .header("content-type", "application/yaml")
+                .body(text.to_owned()),
+        )
+    }
+
+    /// Sends bundles to a new ticket, as a tus client, and waits until all have their verdict.
+    ///
+    /// # Errors
+    /// With the collector's answer when it refuses, or when they have none after `limit`.
+    pub fn send_bundles(
+        &self,
+        title: &str,
+        bundles: &[Vec<u8>],
+        limit: Duration,
+    ) -> Result<Ticket, String> {
+        let ticket = self.create_ticket(title)?;
+        let path = format!("/api/v1/tickets/{}/codes", ticket.id);
+        let made = self.post(&path, &json!({"max_bundles": bundles.len()}))?;
+        let code = text(&made, "code")?;
+        for (n, bytes) in bundles.iter().enumerate() {
+            self.upload_as_tus_client(&code, &format!("bundle-{n}.tar.gz"), bytes)?;
+        }
+        wait_for("verdicts on all bundles", limit, || {
+            let known = self.bundles(&ticket.id).unwrap_or_default();
+            let ready = known.iter().filter(|bundle| bundle["state"] == "ready");
+            ready.count() == bundles.len()
+        })?;
+        Ok(ticket)
+    }
+
+    /// Waits until a retro-scan or back-test has ended; what it came to.
+    ///
+    /// # Errors
+    /// When it has not ended after `limit`.
+    pub fn wait_for_scan(&self, id: &str, limit: Duration) -> Result<Value, String> {
+        let path = format!("/api/v1/retro-scans/{id}");
+        wait_for("the end of the retro-scan", limit, || {
+            let shown = self.get(&path).unwrap_or_default();
+            !matches!(shown["state"].as_str(), Some("queued" | "running") | None)
+        })?;
+        self.get(&path)
+    }
+
     /// A request with `token` (or none) whose refusal is what is looked at.
     ///
     /// # Errors

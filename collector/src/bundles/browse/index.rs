@@ -215,6 +215,33 @@ impl BrowseIndex {
         }
     }
 
+    /// Where the block behind the one that holds a place of the unpacked stream lies in the file; `u64::MAX` behind the
+    /// last one.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn block_after(&self, offset: u64) -> io::Result<u64> {
+        let (mut low, mut high) = (0, self.blocks);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.block(middle)?.1 <= offset {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        if low < self.blocks {
+            Ok(self.block(low)?.0)
+        } else {
+            Ok(u64::MAX)
+        }
+    }
+
+    /// Bytes of the table of files and their names.
+    pub fn table_bytes(&self) -> u64 {
+        HEADER_BYTES + self.files * RECORD_BYTES + self.names
+    }
+
     fn block(&self, n: u64) -> io::Result<(u64, u64)> {
         let mut pair = [0u8; 16];
         self.file

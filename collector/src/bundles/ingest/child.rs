@@ -4,28 +4,31 @@
 use std::fs::File;
 use std::io::{self, BufRead, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use serde_json::Value;
 use sitrep_shared::archive;
 use sitrep_shared::bundle::layout;
 use sitrep_shared::bundle::limits::{Limits, Reason, Reject};
 use sitrep_shared::bundle::reader::{Entry, EntryKind, Index, Verified, Visitor, verify};
-use sitrep_shared::signature::{Catalogue, Engine, Report, RunOptions, SourceMap};
+use sitrep_shared::signature::{Engine, Report, RunOptions};
 use sitrep_shared::time::UtcMs;
 
 use super::confine;
 use super::foreign;
 use super::frame::{self, Decision, Kind, Verdict};
+use super::gather::Gatherer;
 use super::indexer::Indexer;
 use super::matcher::Matcher;
 use super::process::Task;
+use crate::signatures::catalogue::{CatalogueError, engine_of};
 
 /// What ends a child without a verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum ChildFault {
-    /// The built-in signatures do not load.
-    #[error("load the signatures: {0}")]
-    Signatures(String),
+    /// The signatures do not load.
+    #[error("load the signatures")]
+    Signatures(#[from] CatalogueError),
     /// It could not be confined.
     #[error("confine the reader")]
     Confine(#[from] confine::ConfineError),
@@ -43,22 +46,11 @@ pub enum ChildFault {
 /// Only faults of our own; whatever is wrong with the input is a verdict.
 pub fn run(task: &str) -> Result<(), ChildFault> {
     let task: Task = serde_json::from_str(task)?;
-    let engine = engine()?;
+    let engine = engine_of(task.signatures.as_deref())?;
     let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     confine::confine(task.bytes, &task.limits)?;
     answer(input, &engine, &task, &mut output)
-}
-
-fn engine() -> Result<Engine, ChildFault> {
-    let fault =
-        |error: &dyn std::error::Error| ChildFault::Signatures(sitrep_shared::error::chain(error));
-    let catalogue = Catalogue::embedded().map_err(|errors| match errors.first() {
-        Some(error) => fault(error),
-        None => ChildFault::Signatures("no reason given".to_owned()),
-    })?;
-    let sources = SourceMap::embedded().map_err(|error| fault(&error))?;
-    Engine::new(&catalogue, &sources).map_err(|error| fault(&error))
 }
 
 /// Reads a bundle to its end and writes all frames.
@@ -88,6 +80,7 @@ fn answer(
         let matcher = Matcher::start(scope, engine, options);
         let mut look = Look {
             matcher,
+            gatherer: Gatherer::start(scope),
             indexer: Indexer::default(),
             facts: None,
             manifest: None,
@@ -113,6 +106,7 @@ fn answer(
 /// Sees every entry once: index, signatures and facts in the same pass.
 struct Look<'scope, 'e> {
     matcher: Matcher<'scope, 'e>,
+    gatherer: Gatherer<'scope>,
     indexer: Indexer,
     facts: Option<Vec<u8>>,
     manifest: Option<Vec<u8>>,
@@ -134,6 +128,7 @@ impl<'scope, 'e: 'scope> Visitor for Look<'scope, 'e> {
             .is_some_and(|rest| rest.starts_with('/'));
         if under_sos {
             self.matcher.file(entry.path);
+            self.gatherer.file(entry.path, entry.offset);
         }
         loop {
             let chunk = data.fill_buf()?;
@@ -142,7 +137,9 @@ impl<'scope, 'e: 'scope> Visitor for Look<'scope, 'e> {
             }
             self.indexer.feed(chunk);
             if under_sos {
-                self.matcher.push(chunk);
+                let chunk: Arc<[u8]> = chunk.into();
+                self.matcher.push(Arc::clone(&chunk));
+                self.gatherer.push(chunk);
             }
             if keep {
                 kept.extend_from_slice(chunk);
@@ -153,6 +150,7 @@ impl<'scope, 'e: 'scope> Visitor for Look<'scope, 'e> {
         self.indexer.end();
         if under_sos {
             self.matcher.end();
+            self.gatherer.end();
         }
         match entry.path {
             layout::FACTS if keep => self.facts = Some(kept),
@@ -182,8 +180,7 @@ impl<'scope, 'e: 'scope> Look<'scope, 'e> {
         if let (Some(json), Some(_)) = (&self.facts, &facts) {
             frame::write(output, Kind::Facts, json)?;
         }
-        let report: Report = self.matcher.finish(facts.as_ref());
-        frame::write(output, Kind::Report, &serde_json::to_vec(&report)?)?;
+        learnt(self.matcher.finish(facts.as_ref()), self.gatherer, output)?;
         Ok(Verdict {
             verdict: Decision::Accept,
             reason: Some(archive::OK.to_owned()),
@@ -198,4 +195,17 @@ impl<'scope, 'e: 'scope> Look<'scope, 'e> {
             neutralised: Vec::new(),
         })
     }
+}
+
+/// Writes what the lines told: findings, templates of what is unknown, and where nothing need be looked for later.
+pub(super) fn learnt(
+    report: Report,
+    gatherer: Gatherer<'_>,
+    output: &mut impl Write,
+) -> Result<(), ChildFault> {
+    frame::write(output, Kind::Report, &serde_json::to_vec(&report)?)?;
+    let (templates, filter) = gatherer.finish(&report);
+    frame::write(output, Kind::Templates, &serde_json::to_vec(&templates)?)?;
+    frame::write(output, Kind::Filter, &filter)?;
+    Ok(())
 }

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 use serde_json::Value;
 use sitrep_shared::archive::{self, Entry, Kind, Visitor};
@@ -11,9 +12,10 @@ use sitrep_shared::facts;
 use sitrep_shared::signature::{Engine, RunOptions};
 use sitrep_shared::time::UtcMs;
 
-use super::child::ChildFault;
+use super::child::{ChildFault, learnt};
 use super::era;
 use super::frame::{self, Decision, Verdict};
+use super::gather::Gatherer;
 use super::matcher::Matcher;
 use super::normal::Normal;
 use super::process::Task;
@@ -21,6 +23,7 @@ use super::process::Task;
 /// Sees every entry of a foreign archive once.
 struct Foreign<'scope, 'e, 'o, O: Write> {
     matcher: Matcher<'scope, 'e>,
+    gatherer: Gatherer<'scope>,
     normal: Normal<'o, O>,
     facts: facts::Reader,
     texts: u64,
@@ -31,7 +34,9 @@ impl<'scope, 'e: 'scope, O: Write> Visitor for Foreign<'scope, 'e, '_, O> {
         if entry.kind != Kind::File {
             return Ok(());
         }
-        self.matcher.file(&as_collected(entry.path));
+        let known_as = as_collected(entry.path);
+        self.matcher.file(&known_as);
+        self.gatherer.file(&known_as, self.normal.position());
         self.normal.file(entry.path);
         let wanted = facts::wants(entry.path);
         let mut kept = Vec::new();
@@ -40,7 +45,9 @@ impl<'scope, 'e: 'scope, O: Write> Visitor for Foreign<'scope, 'e, '_, O> {
             if chunk.is_empty() {
                 break;
             }
-            self.matcher.push(chunk);
+            let shared: Arc<[u8]> = chunk.into();
+            self.matcher.push(Arc::clone(&shared));
+            self.gatherer.push(shared);
             let pipe = |error| Reject::new(Reason::ReadFailed, format!("the pipe: {error}"));
             self.normal.push(chunk).map_err(pipe)?;
             if wanted {
@@ -51,6 +58,7 @@ impl<'scope, 'e: 'scope, O: Write> Visitor for Foreign<'scope, 'e, '_, O> {
             data.consume(taken);
         }
         self.matcher.end();
+        self.gatherer.end();
         if wanted && !kept.is_empty() {
             self.texts += 1;
             self.facts.add(entry.path, &kept);
@@ -61,7 +69,7 @@ impl<'scope, 'e: 'scope, O: Write> Visitor for Foreign<'scope, 'e, '_, O> {
 
 /// The path under which the signatures know a file: what is below the top folder of a sos report stands below `sos/` in
 /// our bundles. A file of another archive, or a single log, is known by its own name.
-fn as_collected(path: &str) -> String {
+pub(crate) fn as_collected(path: &str) -> String {
     match path.split_once('/') {
         Some((top, rest)) if top.starts_with("sosreport-") => format!("sos/{rest}"),
         _ => path.to_owned(),
@@ -87,6 +95,7 @@ pub(super) fn read(
     std::thread::scope(|scope| {
         let mut seen = Foreign {
             matcher: Matcher::start(scope, engine, options),
+            gatherer: Gatherer::start(scope),
             normal: Normal::new(output),
             facts: facts::Reader::new(time_ms),
             texts: 0,
@@ -95,6 +104,7 @@ pub(super) fn read(
         let mut verdict = judge(report);
         let Foreign {
             matcher,
+            gatherer,
             normal,
             facts,
             texts,
@@ -113,8 +123,7 @@ pub(super) fn read(
         if let Some(facts) = &facts {
             frame::write(output, frame::Kind::Facts, &serde_json::to_vec(facts)?)?;
         }
-        let report = matcher.finish(facts.as_ref());
-        frame::write(output, frame::Kind::Report, &serde_json::to_vec(&report)?)?;
+        learnt(matcher.finish(facts.as_ref()), gatherer, output)?;
         Ok(verdict)
     })
 }

@@ -21,6 +21,10 @@ pub enum Kind {
     Facts,
     /// The findings report, JSON.
     Report,
+    /// Templates of error lines that no finding explains, JSON.
+    Templates,
+    /// The index that tells where signatures cannot match.
+    Filter,
     /// More of the blocks of a file of another maker, in order; comes often.
     Block,
     /// The verdict, JSON; always last.
@@ -34,6 +38,8 @@ impl Kind {
             Self::Manifest => b'M',
             Self::Facts => b'F',
             Self::Report => b'R',
+            Self::Templates => b'T',
+            Self::Filter => b'G',
             Self::Block => b'B',
             Self::Verdict => b'V',
         }
@@ -45,6 +51,8 @@ impl Kind {
             Self::Manifest,
             Self::Facts,
             Self::Report,
+            Self::Templates,
+            Self::Filter,
             Self::Block,
             Self::Verdict,
         ]
@@ -146,6 +154,10 @@ pub struct Answer {
     pub facts: Option<Vec<u8>>,
     /// Findings, JSON.
     pub report: Option<Vec<u8>>,
+    /// Templates, JSON.
+    pub templates: Option<Vec<u8>>,
+    /// Index of segments.
+    pub filter: Option<Vec<u8>>,
     /// The verdict; `None` when the child ended before it.
     pub verdict: Option<Verdict>,
 }
@@ -190,6 +202,8 @@ pub fn read(input: &mut impl Read, blocks: &mut dyn Write, blocks_max: u64) -> i
             Kind::Manifest => &mut answer.manifest,
             Kind::Facts => &mut answer.facts,
             Kind::Report => &mut answer.report,
+            Kind::Templates => &mut answer.templates,
+            Kind::Filter => &mut answer.filter,
             Kind::Block | Kind::Verdict => {
                 answer.verdict = Some(serde_json::from_slice(&payload).map_err(io::Error::other)?);
                 return Ok(answer);

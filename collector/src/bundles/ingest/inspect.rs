@@ -56,6 +56,7 @@ pub async fn inspect(
         bytes: meta.len(),
         received_ms: changed.unwrap_or_default(),
         limits: limits.clone(),
+        signatures: None,
     };
     let (index, verdict) = match reader.read(file, &task, io::sink()).await {
         Ok((answer, _)) => {

@@ -1,6 +1,7 @@
 //! Signatures on a thread of their own, so that unpacking and checking go on while lines are matched. Bounded: a few
 //! chunks wait at most, and the reader waits when they do.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -12,7 +13,7 @@ const WAITING: usize = 4;
 
 enum Word {
     File(String),
-    Data(Vec<u8>),
+    Data(Arc<[u8]>),
     End,
 }
 
@@ -40,8 +41,8 @@ impl<'scope, 'e: 'scope> Matcher<'scope, 'e> {
     }
 
     /// Gives the next bytes of the file.
-    pub(super) fn push(&self, data: &[u8]) {
-        self.say(Word::Data(data.to_vec()));
+    pub(super) fn push(&self, data: Arc<[u8]>) {
+        self.say(Word::Data(data));
     }
 
     /// Ends the file.

@@ -6,12 +6,16 @@ pub mod confine;
 mod era;
 mod foreign;
 pub mod frame;
+mod gather;
 pub mod indexer;
 pub mod inspect;
 mod matcher;
 mod normal;
 mod outcome;
 pub mod process;
+
+pub(crate) use foreign::as_collected;
+pub(crate) use outcome::finding as finding_row;
 
 use std::sync::Arc;
 
@@ -23,6 +27,8 @@ use crate::bundles::tickets::{Tickets, Told};
 use crate::db::bundles::{self, BundleRow, Outcome};
 use crate::db::findings;
 use crate::db::{Db, DbError};
+use crate::signatures::catalogue::CatalogueError;
+use crate::signatures::{Signatures, unknown};
 use outcome::Rows;
 use process::{ChildError, Reader, Task};
 
@@ -41,6 +47,9 @@ pub enum IngestError {
     /// The child gave no verdict.
     #[error("read the bundle")]
     Child(#[from] ChildError),
+    /// The signatures do not load.
+    #[error("load the signatures")]
+    Signatures(#[from] CatalogueError),
     /// A blocking task did not end.
     #[error("run a write")]
     Task(#[from] tokio::task::JoinError),
@@ -57,6 +66,8 @@ pub struct Ingest {
     pub reader: Reader,
     /// Limits of the reader.
     pub limits: Limits,
+    /// The signatures that are looked for.
+    pub signatures: Arc<Signatures>,
     /// Told the verdict.
     pub tickets: Arc<dyn Tickets>,
 }
@@ -79,6 +90,7 @@ impl Ingest {
             bytes: bundle.bytes.max(0).unsigned_abs(),
             received_ms: bundle.received_ms,
             limits: self.limits.clone(),
+            signatures: self.signatures.current().await?.file.clone(),
         };
         let scratch = self.store.scratch()?;
         let (answer, scratch) = self.reader.read(blob, &task, scratch).await?;
@@ -91,7 +103,8 @@ impl Ingest {
             store.keep(id, Derived::Blocks, &scratch)?;
             store.write_derived(id, Derived::Index, answer.index.as_deref())?;
             store.write_derived(id, Derived::Manifest, answer.manifest.as_deref())?;
-            store.write_derived(id, Derived::Facts, answer.facts.as_deref())
+            store.write_derived(id, Derived::Facts, answer.facts.as_deref())?;
+            store.write_derived(id, Derived::Filter, answer.filter.as_deref())
         })
         .await??;
         self.record(&bundle, rows).await
@@ -117,6 +130,7 @@ impl Ingest {
             Rows {
                 bundle: outcome,
                 findings: Vec::new(),
+                templates: Vec::new(),
             },
         )
         .await
@@ -150,6 +164,8 @@ impl Ingest {
             now,
         )
         .await?;
+        let names = (bundle.id.as_str(), bundle.ticket_id.as_str());
+        unknown::record(&mut tx, names, &rows.templates, now).await?;
         let told = Told {
             bundle,
             outcome: &rows.bundle,
@@ -160,6 +176,7 @@ impl Ingest {
         let Rows {
             bundle: outcome,
             findings,
+            ..
         } = rows;
         tracing::info!(
             bundle.id = %bundle.id, ticket.id = %bundle.ticket_id, verdict = outcome.state,
@@ -205,6 +222,10 @@ mod tests {
             .unwrap();
         let ticket = Arc::new(AnyTicket::default());
         let ingest = Ingest {
+            signatures: Arc::new(Signatures::new(
+                db.clone(),
+                folder.path().join("signatures"),
+            )),
             db,
             store,
             reader: Reader::of_program(&program),
@@ -230,7 +251,7 @@ mod tests {
 
     async fn stored(ingest: &Ingest, id: &str) -> usize {
         let mut conn = ingest.db.read().await.unwrap();
-        findings::of_bundle(&mut conn, id).await.unwrap().len()
+        findings::of_bundle(&mut conn, id, 9).await.unwrap().len()
     }
 
     #[tokio::test]

@@ -39,6 +39,11 @@ impl<'o, O: Write> Normal<'o, O> {
         }
     }
 
+    /// Where the next byte lies in the unpacked blocks.
+    pub(super) fn position(&self) -> u64 {
+        self.blocks.position()
+    }
+
     /// Begins a file.
     pub(super) fn file(&mut self, path: &str) {
         self.indexer.begin(path, self.blocks.position());

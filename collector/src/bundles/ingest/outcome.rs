@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sitrep_shared::bundle::limits::Limits;
 use sitrep_shared::bundle::manifest::{Manifest, Outcome as ItemOutcome};
+use sitrep_shared::signature::Template;
 
 use super::frame::{Answer, Decision, Verdict};
 use crate::db::bundles::Outcome;
@@ -40,6 +41,8 @@ pub struct Rows {
     pub bundle: Outcome,
     /// Its findings, none unless it is ready.
     pub findings: Vec<NewFinding>,
+    /// Templates of what no finding explains.
+    pub templates: Vec<Template>,
 }
 
 /// Makes the rows of an answer that has a verdict.
@@ -65,7 +68,7 @@ pub fn rows(answer: &Answer, verdict: &Verdict, limits: &Limits, now_ms: i64) ->
         collected_ms: verdict.made_ms,
         ..Outcome::default()
     };
-    let mut findings = Vec::new();
+    let (mut findings, mut templates) = (Vec::new(), Vec::new());
     if state == "ready" {
         let manifest = answer
             .manifest
@@ -88,8 +91,17 @@ pub fn rows(answer: &Answer, verdict: &Verdict, limits: &Limits, now_ms: i64) ->
             .take(FINDINGS_MAX)
             .filter_map(finding)
             .collect();
+        templates = answer
+            .templates
+            .as_deref()
+            .and_then(|json| serde_json::from_slice(json).ok())
+            .unwrap_or_default();
     }
-    Rows { bundle, findings }
+    Rows {
+        bundle,
+        findings,
+        templates,
+    }
 }
 
 fn describe(bundle: &mut Outcome, manifest: &Manifest) {
@@ -109,7 +121,8 @@ fn describe(bundle: &mut Outcome, manifest: &Manifest) {
     bundle.items_complete = count(ended(ItemOutcome::Collected));
 }
 
-fn finding(value: &Value) -> Option<NewFinding> {
+/// A finding as the engine wrote it, as a row.
+pub(crate) fn finding(value: &Value) -> Option<NewFinding> {
     let text = |key: &str| value.get(key).and_then(Value::as_str).map(clip);
     let (signature_id, severity) = (text("id")?, text("severity")?);
     let body = value.to_string();
@@ -122,6 +135,7 @@ fn finding(value: &Value) -> Option<NewFinding> {
         signature_id,
         severity,
         body,
+        shadow: value.get("shadow").and_then(Value::as_bool) == Some(true),
     })
 }
 

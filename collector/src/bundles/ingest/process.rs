@@ -29,6 +29,10 @@ pub struct Task {
     pub received_ms: i64,
     /// Limits of the reader.
     pub limits: Limits,
+    /// File with the signatures that are in force beside the built-in ones. It is ours: read before the rights are
+    /// given up.
+    #[serde(default)]
+    pub signatures: Option<PathBuf>,
 }
 
 /// A child that gave no verdict.

@@ -21,11 +21,19 @@ pub enum Derived {
     Facts,
     /// The files of a bundle of another maker, in blocks.
     Blocks,
+    /// Where in the bundle a signature cannot match.
+    Filter,
 }
 
 impl Derived {
     /// Every kind, for removal.
-    pub const ALL: [Self; 4] = [Self::Index, Self::Manifest, Self::Facts, Self::Blocks];
+    pub const ALL: [Self; 5] = [
+        Self::Index,
+        Self::Manifest,
+        Self::Facts,
+        Self::Blocks,
+        Self::Filter,
+    ];
 
     fn suffix(self) -> &'static str {
         match self {
@@ -33,6 +41,7 @@ impl Derived {
             Self::Manifest => "manifest.json",
             Self::Facts => "facts.json",
             Self::Blocks => "blocks",
+            Self::Filter => "filter",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, with or without hits; 1 a test failed; 2 a rule was refused or a file cannot
 //! be read.
 
+mod backtest;
 mod explain;
 mod files;
 mod lint;
@@ -38,6 +39,8 @@ enum Command {
     Run(run::Arguments),
     /// Say why a signature fires on a log, or why it does not.
     Explain(explain::Arguments),
+    /// Try a signature file on the bundles that a collector stores, over its API.
+    Backtest(backtest::Arguments),
     /// Print the JSON Schema of signature files.
     Schema,
 }
@@ -79,6 +82,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Writ
         Command::Test(arguments) => test::run(arguments, out),
         Command::Run(arguments) => run::run(arguments, out),
         Command::Explain(arguments) => explain::run(arguments, out),
+        Command::Backtest(arguments) => backtest::run(arguments, out),
         Command::Schema => schema::run(out),
     };
     match result {

@@ -17,6 +17,7 @@ use crate::bundles::browse::index::FileEntry;
 use crate::bundles::browse::{BrowseError, Which};
 use crate::bundles::{Bundles, DeleteError};
 use crate::db::bundles::BundleRow;
+use crate::db::findings::FindingRow;
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
 use crate::http::extract::{Path, Query};
@@ -187,14 +188,24 @@ pub async fn findings(
 ) -> AppResult<Json<Value>> {
     let (id, row) = load(&bundles, &id).await?;
     let found = bundles.findings(id).await?;
-    let items: Vec<Value> = found
-        .iter()
-        .filter_map(|row| serde_json::from_str(&row.body).ok())
-        .collect();
+    let items: Vec<Value> = found.iter().filter_map(finding).collect();
     let not_evaluated: Value = serde_json::from_str(&row.not_evaluated).unwrap_or_default();
     Ok(Json(
         json!({ "items": items, "not_evaluated": not_evaluated, "evaluated": row.evaluated }),
     ))
+}
+
+/// What the engine said, and what people say about it.
+fn finding(row: &FindingRow) -> Option<Value> {
+    let mut body: Value = serde_json::from_str(&row.body).ok()?;
+    let more = body.as_object_mut()?;
+    more.insert("finding_id".to_owned(), json!(row.id));
+    more.insert("shadow".to_owned(), json!(row.shadow == 1));
+    more.insert("verdict".to_owned(), json!(row.verdict));
+    more.insert("verdict_reason".to_owned(), json!(row.verdict_reason));
+    more.insert("suppressed".to_owned(), json!(row.suppressed.is_some()));
+    more.insert("stands".to_owned(), json!(row.stands()));
+    Some(body)
 }
 
 /// `GET /api/v1/bundles/{id}/manifest`: every item that was asked for.

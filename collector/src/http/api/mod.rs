@@ -9,16 +9,28 @@ pub mod health;
 pub mod idempotency;
 pub mod me;
 pub mod notes;
+pub mod packs;
+pub mod retro;
 pub mod search;
 pub mod selection;
 pub mod setup;
+pub mod signatures;
 pub mod tickets;
 pub mod tokens;
 pub mod tus;
+pub mod unknown;
 pub mod uploads;
 pub mod users;
 
 use crate::error::{AppError, AppResult};
+
+/// A word of a path that names something; what no stored name can hold does not exist.
+pub fn name<'a>(what: &str, text: &'a str) -> AppResult<&'a str> {
+    if text.chars().any(char::is_control) {
+        return Err(AppError::not_found(what));
+    }
+    Ok(text)
+}
 
 /// An id of a path in its stored form; what is not an id does not exist.
 pub fn id(what: &str, text: &str) -> AppResult<String> {

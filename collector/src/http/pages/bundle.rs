@@ -15,16 +15,18 @@ use sitrep_shared::time::UtcMs;
 use uuid::Uuid;
 
 use super::Frame;
+use super::findings::{FindingView, finding_view, query};
 use crate::auth::{Access, Actor};
 use crate::bundles::Bundles;
 use crate::bundles::browse::BrowseError;
 use crate::bundles::browse::index::FileEntry;
 use crate::db::bundles::BundleRow;
-use crate::db::findings::FindingRow;
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
 use crate::http::api::bundles::load;
 use crate::http::extract::{Form, Path, Query};
+use crate::signatures::unknown::{self, Unknown};
+use crate::state::AppState;
 
 /// Rows of a table at most; the API has the rest.
 const ROWS_MAX: usize = 5_000;
@@ -56,28 +58,6 @@ pub(super) struct BundleHead {
     pub(super) completeness: String,
 }
 
-/// A finding on a page.
-pub(super) struct FindingView {
-    pub(super) id: String,
-    pub(super) severity: String,
-    pub(super) severity_word: String,
-    pub(super) title: String,
-    pub(super) cause: String,
-    pub(super) impact: String,
-    pub(super) steps: Vec<String>,
-    pub(super) evidence: Vec<EvidenceView>,
-    pub(super) hits: u64,
-}
-
-/// A line that proves a finding.
-pub(super) struct EvidenceView {
-    pub(super) file: String,
-    pub(super) line: u64,
-    pub(super) text: String,
-    pub(super) why: String,
-    pub(super) href: String,
-}
-
 struct FileView {
     path: String,
     lines: u64,
@@ -103,6 +83,11 @@ struct NotEvaluated {
     reason: String,
 }
 
+struct UnknownView {
+    error: Unknown,
+    href: String,
+}
+
 #[derive(Template)]
 #[template(path = "bundle.html")]
 struct BundlePage {
@@ -113,6 +98,8 @@ struct BundlePage {
     file_count: i64,
     findings: Vec<FindingView>,
     not_evaluated: Vec<NotEvaluated>,
+    unknown: Vec<UnknownView>,
+    may_judge: bool,
     evaluated: i64,
     files: Vec<FileView>,
     items: Vec<ItemView>,
@@ -128,15 +115,16 @@ pub struct Tab {
 
 /// `GET /bundles/{id}`.
 pub async fn show(
-    State(bundles): State<Arc<Bundles>>,
+    State(state): State<AppState>,
     frame: Frame,
     actor: Actor,
     Path(id): Path<String>,
     Query(tab): Query<Tab>,
 ) -> AppResult<Response> {
-    let (id, row) = load(&bundles, &id).await?;
+    let bundles = &state.bundles;
+    let (id, row) = load(bundles, &id).await?;
     let found = bundles.findings(id).await?;
-    let (key, href) = ticket(&bundles, &row).await?;
+    let (key, href) = ticket(bundles, &row).await?;
     let mut page = BundlePage {
         bundle: head(&row, key, href),
         tab: "findings",
@@ -144,6 +132,8 @@ pub async fn show(
         file_count: row.files,
         findings: Vec::new(),
         not_evaluated: Vec::new(),
+        unknown: Vec::new(),
+        may_judge: actor.may(Access::Engineer),
         evaluated: row.evaluated,
         files: Vec::new(),
         items: Vec::new(),
@@ -178,6 +168,14 @@ pub async fn show(
                 .map(|finding| finding_view(&page.frame, Some(&row.id), finding))
                 .collect();
             page.not_evaluated = not_evaluated(&row.not_evaluated);
+            if page.may_judge {
+                let mut conn = state.db.read().await?;
+                let unknown = unknown::of_bundle(&mut conn, &row.id).await?;
+                page.unknown = unknown
+                    .into_iter()
+                    .map(|error| unknown_view(&row.id, error))
+                    .collect();
+            }
         }
     }
     super::html(&page)
@@ -229,62 +227,11 @@ pub(super) fn head(row: &BundleRow, ticket_key: String, ticket_href: String) -> 
     }
 }
 
-/// A finding as pages show it; evidence links to its line when the reader may see the bundle.
-pub(super) fn finding_view(frame: &Frame, bundle: Option<&str>, row: &FindingRow) -> FindingView {
-    let body: Value = serde_json::from_str(&row.body).unwrap_or_default();
-    let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
-    let audience = if bundle.is_some() { "expert" } else { "plain" };
-    let language = if frame.l.code().starts_with("zh") {
-        "zh"
-    } else {
-        "en"
-    };
-    let steps = [audience, "plain", "expert"]
-        .iter()
-        .flat_map(|audience| [language, "en"].map(|language| &body["fix"][*audience][language]))
-        .filter_map(Value::as_array)
-        .find(|steps| !steps.is_empty());
-    let evidence = body["evidence"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    FindingView {
-        id: row.signature_id.clone(),
-        severity: row.severity.clone(),
-        severity_word: frame.l.severity(&row.severity).to_owned(),
-        title: row.title.clone(),
-        cause: text("cause"),
-        impact: text("impact"),
-        steps: steps
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
-        evidence: evidence
-            .iter()
-            .map(|item| evidence_view(bundle, item))
-            .collect(),
-        hits: body["hits"].as_u64().unwrap_or_default(),
-    }
-}
-
-fn evidence_view(bundle: Option<&str>, item: &Value) -> EvidenceView {
-    let text = |key: &str| item[key].as_str().unwrap_or_default().to_owned();
-    let (file, line) = (text("file"), item["line"].as_u64().unwrap_or_default());
-    let href = match bundle {
-        Some(bundle) if line > 0 => format!(
-            "/bundles/{bundle}/file?path={}&L={line}#L{line}",
-            query(&file)
-        ),
-        _ => String::new(),
-    };
-    EvidenceView {
-        file,
-        line,
-        text: text("text"),
-        why: text("why"),
-        href,
+fn unknown_view(bundle: &str, error: Unknown) -> UnknownView {
+    let (file, line) = (query(&error.file), error.line);
+    UnknownView {
+        href: format!("/bundles/{bundle}/file?path={file}&L={line}#L{line}"),
+        error,
     }
 }
 
@@ -350,20 +297,6 @@ fn counts(manifest: &Manifest) -> Vec<(String, usize)> {
     counts.into_iter().collect()
 }
 
-/// Percent-encodes what stands in a query.
-pub(super) fn query(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes()
-        .fold(String::with_capacity(text.len()), |mut out, byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-                out.push(char::from(byte));
-            } else {
-                let _ = write!(out, "%{byte:02X}");
-            }
-            out
-        })
-}
-
 /// The typed receipt.
 #[derive(Debug, Deserialize)]
 pub struct Confirm {
@@ -386,17 +319,4 @@ pub async fn delete(
     let (_, href) = ticket(&bundles, &row).await?;
     bundles.delete(id).await?;
     Ok(Redirect::to(&href).into_response())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn queries_hold_only_harmless_bytes() {
-        assert_eq!(
-            query("sos/var/log/a b&c=<d>#\u{e9}"),
-            "sos/var/log/a%20b%26c%3D%3Cd%3E%23%C3%A9"
-        );
-    }
 }

@@ -18,6 +18,7 @@ use crate::db::timeline::{self, EventRow};
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
 use crate::http::extract::{Form, Path};
+use crate::signatures::similar::{self, Similar};
 use crate::state::AppState;
 use crate::tickets::codes::{self, NewCode};
 use crate::tickets::model::Status;
@@ -44,6 +45,7 @@ struct Evidence {
 
 struct FindingView {
     id: String,
+    shadow: bool,
     severity: String,
     title: String,
     cause: String,
@@ -87,6 +89,7 @@ struct TicketPage {
     findings: Vec<FindingView>,
     bundles: Vec<BundleView>,
     timeline: Vec<Entry>,
+    similar: Vec<Similar>,
     statuses: Vec<&'static str>,
     may_edit: bool,
     new_code: Option<CodeShown>,
@@ -211,17 +214,20 @@ async fn page(state: &AppState, frame: Frame, row: TicketRow) -> AppResult<Ticke
     let mut conn = state.db.read().await?;
     let events = timeline::list(&mut conn, &row.id).await?;
     let tags = tag_rows(&mut conn, &row.id).await?;
+    let similar = similar::of_ticket(&mut conn, &row.id).await?;
     drop(conn);
     let may_edit = frame.may(Role::Engineer);
     let mut seen = std::collections::HashSet::new();
     let newest_first = findings
         .iter()
+        .filter(|f| f.stands() || f.shadow == 1 && f.verdict.as_deref() != Some("dismissed"))
         .filter(|f| seen.insert(f.signature_id.clone()));
     Ok(TicketPage {
         findings: newest_first.map(|f| finding(&frame, f)).collect(),
         bundles: bundles.iter().map(|b| bundle(b, &findings)).collect(),
         timeline: events.into_iter().map(entry).collect(),
         tags: tags.into_iter().map(|t| t.0).collect(),
+        similar,
         statuses: Status::ALL.iter().map(|s| s.word()).collect(),
         intake: intake(&row),
         ticket: facts(row, &frame),
@@ -293,6 +299,7 @@ fn finding(frame: &Frame, row: &FindingRow) -> FindingView {
         .unwrap_or_default();
     FindingView {
         id: row.signature_id.clone(),
+        shadow: row.shadow == 1,
         severity: row.severity.clone(),
         title: row.title.clone(),
         cause: body["cause"].as_str().unwrap_or_default().to_owned(),
@@ -331,7 +338,10 @@ fn bundle(row: &BundleRow, findings: &[FindingRow]) -> BundleView {
         size: format_bytes(row.bytes.unsigned_abs()),
         state: row.state.clone(),
         reason: row.reason.clone().unwrap_or_default(),
-        findings: findings.iter().filter(|f| f.bundle_id == row.id).count(),
+        findings: findings
+            .iter()
+            .filter(|f| f.bundle_id == row.id && f.stands())
+            .count(),
         completeness: if row.items_asked > 0 {
             format!("{}/{}", row.items_complete, row.items_asked)
         } else {

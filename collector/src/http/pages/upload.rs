@@ -14,7 +14,7 @@ use sitrep_shared::time::UtcMs;
 use uuid::Uuid;
 
 use super::Frame;
-use super::bundle::{FindingView, finding_view};
+use super::findings::{FindingView, finding_view};
 use crate::auth::Access;
 use crate::bundles::Bundles;
 use crate::bundles::receive::headers::base_name;
@@ -277,6 +277,7 @@ pub async fn received(
         bad: matches!(word.as_str(), "rejected" | "quarantined"),
         findings: found
             .iter()
+            .filter(|row| row.stands())
             .map(|row| finding_view(&frame, None, row))
             .collect(),
         frame,

@@ -1,0 +1,141 @@
+//! What tickets share: signatures that found something in both, and unknown errors that stand in both.
+
+use sqlx::{AnyConnection, FromRow};
+
+use super::{DbError, Named};
+
+/// Something that more tickets than this one have is no sign of anything.
+const COMMON_MAX: i64 = 500;
+
+/// One thing that another ticket has too.
+#[derive(Debug, Clone, PartialEq, FromRow)]
+pub struct SharedRow {
+    /// The other ticket.
+    pub ticket_id: String,
+    /// Its number.
+    pub number: i64,
+    /// Its title.
+    pub title: String,
+    /// Its status.
+    pub status: String,
+    /// finding or template.
+    pub kind: String,
+    /// Id of the signature or the template.
+    pub what: String,
+    /// Title of the finding, text of the template.
+    pub text: String,
+    /// Tickets that have it.
+    pub tickets: i64,
+}
+
+/// What other tickets have in common with this one, the rarest first. Findings in shadow and dismissed ones do not
+/// count, nor do unknown errors that are ignored.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn shared(db: &mut AnyConnection, ticket_id: &str) -> Result<Vec<SharedRow>, DbError> {
+    let stands = |name: &str| {
+        format!("{name}.shadow = 0 AND ({name}.verdict IS NULL OR {name}.verdict <> 'dismissed')")
+    };
+    let text = format!(
+        "WITH own AS (\
+           SELECT 'finding' AS kind, f.signature_id AS what, MIN(f.title) AS text FROM findings f \
+             WHERE f.ticket_id = $1 AND {own} GROUP BY f.signature_id \
+           UNION ALL \
+           SELECT 'template', b.template_id, MIN(t.text) FROM bundle_templates b JOIN templates t ON t.id = b.template_id \
+             WHERE b.ticket_id = $1 AND t.ignored IS NULL GROUP BY b.template_id), \
+         others AS (\
+           SELECT DISTINCT 'finding' AS kind, f.signature_id AS what, f.ticket_id FROM findings f \
+             JOIN own ON own.kind = 'finding' AND own.what = f.signature_id WHERE {own} \
+           UNION ALL \
+           SELECT DISTINCT 'template', b.template_id, b.ticket_id FROM bundle_templates b \
+             JOIN own ON own.kind = 'template' AND own.what = b.template_id), \
+         counts AS (SELECT kind, what, COUNT(*) AS tickets FROM others GROUP BY kind, what) \
+         SELECT k.id AS ticket_id, k.number, k.title, k.status, own.kind, own.what, own.text, counts.tickets FROM own \
+         JOIN counts ON counts.kind = own.kind AND counts.what = own.what AND counts.tickets <= $2 \
+         JOIN others ON others.kind = own.kind AND others.what = own.what AND others.ticket_id <> $1 \
+         JOIN tickets k ON k.id = others.ticket_id \
+         ORDER BY counts.tickets, own.kind, own.what, k.number DESC LIMIT 5000",
+        own = stands("f"),
+    );
+    sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(ticket_id)
+        .bind(COMMON_MAX)
+        .fetch_all(db)
+        .await
+        .named("look for similar tickets")
+}
+
+/// How many tickets there are.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn tickets(db: &mut AnyConnection) -> Result<i64, DbError> {
+    sqlx::query_scalar("SELECT COUNT(*) FROM tickets")
+        .fetch_one(db)
+        .await
+        .named("count tickets")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::findings::{self, NewFinding};
+    use crate::db::templates::{self, NewTemplate};
+    use crate::db::testing::{add_ticket, on_both};
+
+    fn finding(id: &str, shadow: bool) -> NewFinding {
+        NewFinding {
+            signature_id: id.into(),
+            severity: "high".into(),
+            severity_rank: 1,
+            title: format!("Title of {id}"),
+            body: "{}".into(),
+            shadow,
+        }
+    }
+
+    #[tokio::test]
+    async fn tickets_share_findings_and_unknown_errors() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            for id in ["a", "b", "c"] {
+                add_ticket(&mut tx, id).await;
+            }
+            let template = NewTemplate {
+                id: "x".into(),
+                text: "error x".into(),
+                shape: "2 error".into(),
+                count: 1,
+                file: "f".into(),
+                line: 1,
+                example: "error x".into(),
+            };
+            let (one, two, hidden) = (
+                finding("SIG-1", false),
+                finding("SIG-2", false),
+                finding("SIG-3", true),
+            );
+            for (ticket, found, has) in [
+                ("a", &[one.clone(), two.clone(), hidden.clone()][..], true),
+                ("b", &[one.clone(), hidden.clone()], true),
+                ("c", &[one, hidden], false),
+            ] {
+                let names = (&*format!("bundle of {ticket}"), ticket);
+                findings::replace(&mut tx, names, found, 1).await.unwrap();
+                let list = std::slice::from_ref(&template);
+                let list = if has { list } else { &[] };
+                templates::replace(&mut tx, names, list, 1).await.unwrap();
+            }
+            let rows = shared(&mut tx, "a").await.unwrap();
+            let told: Vec<_> = rows
+                .iter()
+                .map(|r| (r.ticket_id.as_str(), r.what.as_str(), r.tickets))
+                .collect();
+            assert_eq!(told, [("b", "x", 2), ("c", "SIG-1", 3), ("b", "SIG-1", 3)]);
+            assert_eq!(rows[1].text, "Title of SIG-1");
+            assert_eq!(tickets(&mut tx).await.unwrap(), 3);
+        })
+        .await;
+    }
+}

@@ -1,0 +1,249 @@
+//! Rows of unknown errors: templates of error lines that no signature explains, and the bundles they stand in. How
+//! unusual one is, is told by how many bundles have it.
+
+use sqlx::{AnyConnection, FromRow};
+
+use super::{DbError, Named};
+
+/// Templates of one shape that a new one is compared with.
+const COMPARED_MAX: i64 = 200;
+
+/// A template as a bundle has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTemplate {
+    /// Digest of its text.
+    pub id: String,
+    /// What its lines have in common.
+    pub text: String,
+    /// Number of words and the first one.
+    pub shape: String,
+    /// Lines in this bundle.
+    pub count: i64,
+    /// File of the first.
+    pub file: String,
+    /// Its line.
+    pub line: i64,
+    /// The line itself.
+    pub example: String,
+}
+
+/// An unknown error of a bundle, and how common it is.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct UnknownRow {
+    /// The template.
+    pub id: String,
+    /// Its text.
+    pub text: String,
+    /// The bundle.
+    pub bundle_id: String,
+    /// Its ticket.
+    pub ticket_id: String,
+    /// Lines in the bundle.
+    pub count: i64,
+    /// File of the first.
+    pub file: String,
+    /// Its line.
+    pub line: i64,
+    /// The line itself.
+    pub example: String,
+    /// Bundles that have it, this one included.
+    pub bundles: i64,
+    /// Tickets that have it.
+    pub tickets: i64,
+    /// Why nobody is to be bothered with it.
+    pub ignored: Option<String>,
+}
+
+const SELECT: &str = "SELECT t.id, t.text, b.bundle_id, b.ticket_id, b.count, b.file, b.line, b.example, \
+    (SELECT COUNT(*) FROM bundle_templates o WHERE o.template_id = t.id) AS bundles, \
+    (SELECT COUNT(DISTINCT o.ticket_id) FROM bundle_templates o WHERE o.template_id = t.id) AS tickets, t.ignored \
+    FROM bundle_templates b JOIN templates t ON t.id = b.template_id";
+
+/// Templates of a shape: id and text, the oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_shape(
+    db: &mut AnyConnection,
+    shape: &str,
+) -> Result<Vec<(String, String)>, DbError> {
+    sqlx::query_as(
+        "SELECT id, text FROM templates WHERE shape = $1 ORDER BY created_ms, id LIMIT $2",
+    )
+    .bind(shape)
+    .bind(COMPARED_MAX)
+    .fetch_all(db)
+    .await
+    .named("list templates of a shape")
+}
+
+/// Replaces the templates of a bundle. Their ids are those of templates that are known, or their own.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn replace(
+    db: &mut AnyConnection,
+    (bundle_id, ticket_id): (&str, &str),
+    templates: &[NewTemplate],
+    now_ms: i64,
+) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM bundle_templates WHERE bundle_id = $1")
+        .bind(bundle_id)
+        .execute(&mut *db)
+        .await
+        .named("replace the templates of a bundle")?;
+    for template in templates {
+        sqlx::query(
+            "INSERT INTO templates (id, text, shape, created_ms) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(&template.id)
+        .bind(&template.text)
+        .bind(&template.shape)
+        .bind(now_ms)
+        .execute(&mut *db)
+        .await
+        .named("add a template")?;
+        sqlx::query(
+            "INSERT INTO bundle_templates (bundle_id, template_id, ticket_id, count, file, line, example) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             ON CONFLICT (bundle_id, template_id) DO UPDATE SET count = bundle_templates.count + excluded.count",
+        )
+        .bind(bundle_id)
+        .bind(&template.id)
+        .bind(ticket_id)
+        .bind(template.count)
+        .bind(&template.file)
+        .bind(template.line)
+        .bind(&template.example)
+        .execute(&mut *db)
+        .await
+        .named("add a template of a bundle")?;
+    }
+    Ok(())
+}
+
+/// Forgets what a deleted bundle said: its lines, and templates that no other bundle has.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget(db: &mut AnyConnection, bundle_id: &str) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM bundle_templates WHERE bundle_id = $1")
+        .bind(bundle_id)
+        .execute(&mut *db)
+        .await
+        .named("forget the templates of a bundle")?;
+    sqlx::query(
+        "DELETE FROM templates WHERE NOT EXISTS (SELECT 1 FROM bundle_templates b WHERE b.template_id = templates.id)",
+    )
+    .execute(db)
+    .await
+    .named("forget templates without a bundle")
+    .map(|_| ())
+}
+
+/// The unknown errors of a bundle, the most unusual first; among equally unusual ones the most frequent here.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_bundle(
+    db: &mut AnyConnection,
+    bundle_id: &str,
+    limit: i64,
+) -> Result<Vec<UnknownRow>, DbError> {
+    let text = format!(
+        "{SELECT} WHERE b.bundle_id = $1 AND t.ignored IS NULL ORDER BY bundles, b.count DESC, b.file, b.line LIMIT $2"
+    );
+    sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(bundle_id)
+        .bind(limit)
+        .fetch_all(db)
+        .await
+        .named("list the unknown errors of a bundle")
+}
+
+/// One unknown error of a bundle.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find(
+    db: &mut AnyConnection,
+    bundle_id: &str,
+    template_id: &str,
+) -> Result<Option<UnknownRow>, DbError> {
+    let text = format!("{SELECT} WHERE b.bundle_id = $1 AND t.id = $2");
+    sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(bundle_id)
+        .bind(template_id)
+        .fetch_optional(db)
+        .await
+        .named("find an unknown error")
+}
+
+/// Bundles that templates were told of: those that were read.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn read_bundles(db: &mut AnyConnection) -> Result<i64, DbError> {
+    sqlx::query_scalar("SELECT COUNT(*) FROM bundles WHERE state = 'ready'")
+        .fetch_one(db)
+        .await
+        .named("count the bundles that were read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing::on_both;
+
+    fn new(id: &str, count: i64) -> NewTemplate {
+        NewTemplate {
+            id: id.into(),
+            text: format!("error {id} <*>"),
+            shape: "3 error".into(),
+            count,
+            file: "a.log".into(),
+            line: 7,
+            example: format!("error {id} 5"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_rarest_unknown_error_comes_first_and_a_deleted_bundle_is_forgotten() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            replace(
+                &mut tx,
+                ("b1", "t1"),
+                &[new("common", 9), new("rare", 2), new("rare", 3)],
+                1,
+            )
+            .await
+            .unwrap();
+            for (bundle, ticket) in [("b2", "t1"), ("b3", "t2")] {
+                for _ in 0..2 {
+                    replace(&mut tx, (bundle, ticket), &[new("common", 1)], 2)
+                        .await
+                        .unwrap();
+                }
+            }
+            let rows = of_bundle(&mut tx, "b1", 20).await.unwrap();
+            let told: Vec<_> = rows
+                .iter()
+                .map(|r| (r.id.as_str(), r.count, r.bundles, r.tickets))
+                .collect();
+            assert_eq!(told, [("rare", 5, 1, 1), ("common", 9, 3, 2)]);
+            let known = of_shape(&mut tx, "3 error").await.unwrap();
+            assert_eq!(known.len(), 2);
+            assert_eq!(
+                find(&mut tx, "b1", "rare").await.unwrap(),
+                Some(rows[0].clone())
+            );
+            assert_eq!(find(&mut tx, "b2", "rare").await.unwrap(), None);
+            forget(&mut tx, "b1").await.unwrap();
+            assert_eq!(of_bundle(&mut tx, "b1", 20).await.unwrap(), []);
+            assert_eq!(of_shape(&mut tx, "3 error").await.unwrap().len(), 1);
+            assert_eq!(read_bundles(&mut tx).await.unwrap(), 0);
+        })
+        .await;
+    }
+}
