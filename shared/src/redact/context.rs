@@ -9,6 +9,12 @@ pub(crate) enum Lines {
     Pgpass,
     /// `chap-secrets`, `pap-secrets`: third word.
     Chap,
+    /// `sasl_passwd`, exim's `passwd.client`: what follows the last `:` of the last word.
+    Last,
+    /// racoon's `psk.txt`: the second word.
+    Second,
+    /// `smbpasswd`: third and fourth field of `:`.
+    Smb,
     /// `krb5.keytab`-like lists with one secret per line (`authkey`, `.vault_pass`).
     Whole,
 }
@@ -19,6 +25,8 @@ pub(crate) struct Context {
     pub lines: Option<Lines>,
     /// Running configuration of network gear.
     pub network: bool,
+    /// Settings of modems and wireless cards: `pin` is a secret.
+    pub modem: bool,
     /// Names a version file: dotted numbers are versions.
     pub version: bool,
     /// Prose by extension (`.md`, `.txt`, a log): bare words after a key word are text.
@@ -39,8 +47,12 @@ impl Context {
             "shadow" | "gshadow" | ".htpasswd" | "htpasswd" | "opasswd" | "passwd.htpasswd" => {
                 Some(Lines::Colon2)
             }
+            "rsyncd.secrets" => Some(Lines::Colon2),
+            "sasl_passwd" | "passwd.client" => Some(Lines::Last),
+            "psk.txt" => Some(Lines::Second),
+            "smbpasswd" => Some(Lines::Smb),
             ".pgpass" | "pgpass" | "pgpass.conf" => Some(Lines::Pgpass),
-            "chap-secrets" | "pap-secrets" => Some(Lines::Chap),
+            "chap-secrets" | "pap-secrets" | "l2tp-secrets" => Some(Lines::Chap),
             ".vault_pass" | ".vault-token" | "authkey" | ".erlang.cookie" | "master.key" => {
                 Some(Lines::Whole)
             }
@@ -56,6 +68,11 @@ impl Context {
                 || has("startup-config")
                 || has("junos")
                 || has("cisco"),
+            modem: has("networkmanager")
+                || has("wpa_supplicant")
+                || has("wvdial")
+                || has("modem")
+                || has("hostapd"),
             version: base.contains("version"),
             prose: base.ends_with(".log") || has("var/log/") || base.ends_with(".md"),
         }

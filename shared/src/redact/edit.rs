@@ -13,6 +13,8 @@ pub(crate) enum Put {
     Drop,
     /// A stand-in.
     Text(String),
+    /// The text anew, with what is inside redacted; it is no stand-in.
+    Again(String),
 }
 
 /// One replacement of `start..end`.
@@ -53,7 +55,6 @@ impl Found {
     }
 
     pub(crate) fn push(&mut self, start: usize, end: usize, rule: u16, put: Put) {
-        self.settled = self.settled.max(end);
         self.edits.push(Edit {
             start,
             end,

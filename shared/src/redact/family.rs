@@ -98,6 +98,12 @@ pub struct Words {
     /// The value must look random in any case.
     #[serde(default)]
     pub random: bool,
+    /// Only as a parameter of a URL, and the value must look random.
+    #[serde(default)]
+    pub query: bool,
+    /// The words name providers: any other telling word of the key goes before.
+    #[serde(default)]
+    pub provider: bool,
 }
 
 /// A well-known token format.
@@ -128,7 +134,7 @@ pub struct Token {
     /// Ignore ASCII case.
     #[serde(default)]
     pub fold: bool,
-    /// Only in files of this kind: `network`.
+    /// Only in files of this kind: `network`, `modem`.
     #[serde(default)]
     pub only: Option<String>,
     /// The parts to remove: all groups of the expression from this one on; 0 is the whole.

@@ -14,6 +14,8 @@ pub(crate) enum Verdict {
     Secret(u16),
     /// A secret of this rule if the value looks random.
     IfRandom(u16),
+    /// The same, and only as a parameter of a URL.
+    InQuery(u16),
 }
 
 struct Word {
@@ -21,6 +23,8 @@ struct Word {
     after: Vec<Vec<u8>>,
     unless: Vec<Vec<u8>>,
     random: bool,
+    query: bool,
+    provider: bool,
 }
 
 /// The compiled key words.
@@ -57,6 +61,8 @@ impl Keys {
                     after: w.after.iter().map(bytes).collect(),
                     unless: w.unless.iter().map(bytes).collect(),
                     random: w.random,
+                    query: w.query,
+                    provider: w.provider,
                 });
                 keys.is.extend(w.is.iter().map(|s| (bytes(s), n)));
                 keys.ends.extend(w.ends.iter().map(|s| (bytes(s), n)));
@@ -82,9 +88,24 @@ impl Keys {
             let from = if i == 0 { 0 } else { ends[i - 1] as usize };
             &buf[from..ends[i] as usize]
         };
+        // A number at the end says nothing about what the key names: `key-file-2`.
+        let numbers = (0..n)
+            .rev()
+            .take_while(|i| word(*i).iter().all(u8::is_ascii_digit))
+            .count();
+        let (all, n) = (n, n - numbers);
+        // `session_id` is one word in two.
+        if n >= 2 {
+            let from = if n == 2 { 0 } else { ends[n - 3] as usize };
+            let two = self.is.get(&buf[from..ends[n - 1] as usize]);
+            if let Some(rule) = two.map(|w| &self.words[*w]).filter(|r| r.random) {
+                return Verdict::IfRandom(rule.rule);
+            }
+        }
         if n == 0 || self.tails.contains(plain(word(n - 1))) && n > 1 {
             return Verdict::No;
         }
+        let mut provider = Verdict::No;
         // The last telling word decides; what follows it may only be a neutral word.
         for i in (0..n).rev() {
             let w = plain(word(i));
@@ -93,13 +114,20 @@ impl Keys {
             }
             let Some(found) = self.find(w) else { continue };
             let rule = &self.words[found.0];
+            if rule.provider {
+                provider = Verdict::IfRandom(rule.rule);
+                continue;
+            }
+            if rule.query {
+                return Verdict::InQuery(rule.rule);
+            }
             if (0..i).any(|k| rule.unless.iter().any(|u| u == plain(word(k)))) {
                 return Verdict::No;
             }
             let dotted = key
                 .iter()
                 .rposition(|b| *b == b'.')
-                .is_some_and(|dot| i < n - split_count(&key[dot + 1..]));
+                .is_some_and(|dot| i + split_count(&key[dot + 1..]) < all);
             if rule.random || dotted {
                 return Verdict::IfRandom(rule.rule);
             }
@@ -117,7 +145,7 @@ impl Keys {
                 Verdict::IfRandom(rule.rule)
             };
         }
-        Verdict::No
+        provider
     }
 
     /// The rule of a word, and how many of its last bytes matched.

@@ -19,6 +19,7 @@ mod filter;
 mod key;
 mod keyed;
 mod names;
+mod random;
 mod redactor;
 mod report;
 mod scan;

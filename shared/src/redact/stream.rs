@@ -116,6 +116,8 @@ pub(crate) struct Engine {
     own: Ahead,
     more: Option<(usize, Continue)>,
     found: Found,
+    /// Edits that are decided and not yet written, in order; anchors before them are still looked at.
+    pending: Vec<Edit>,
     /// Line number at `counted`.
     line: u64,
     counted: usize,
@@ -140,6 +142,7 @@ impl Engine {
             own: Ahead::default(),
             more,
             found: Found::default(),
+            pending: Vec::new(),
             line: 1,
             counted: 0,
             counts,
@@ -183,17 +186,24 @@ impl Engine {
         loop {
             let stop = self.more.as_ref().map_or(limit, |m| m.0.min(limit));
             if let Some(at) = self.next_anchor(rules, stop, limit) {
-                self.anchor(rules, at, eof, out);
+                self.flush(rules, at, out);
+                if at >= self.scan {
+                    self.anchor(rules, at, eof);
+                }
                 continue;
             }
             self.scan = self.scan.max(stop);
+            self.flush(rules, stop, out);
             match self.more.take() {
-                Some((at, what)) if at < limit => self.resume(rules, at, &what, eof, out),
+                Some((at, what)) if at < limit => self.resume(rules, at, &what, eof),
                 other => {
                     self.more = other;
                     break;
                 }
             }
+        }
+        if eof {
+            self.flush(rules, limit, out);
         }
         let upto = if eof {
             limit
@@ -227,7 +237,7 @@ impl Engine {
     }
 
     /// Runs the scanners of everything that stands at `at`.
-    fn anchor(&mut self, rules: &Rules, at: usize, eof: bool, out: &mut Vec<u8>) {
+    fn anchor(&mut self, rules: &Rules, at: usize, eof: bool) {
         self.scan = at + 1;
         self.found.clear();
         if let Some(re) = rules
@@ -264,7 +274,7 @@ impl Engine {
                 }
             }
         }
-        self.apply(rules, out);
+        self.apply();
     }
 
     fn ask(&mut self, rules: &Rules, hit: Hit, eof: bool) {
@@ -272,33 +282,50 @@ impl Engine {
         scan::look(rules, &self.context, &view, hit, &mut self.found);
     }
 
-    fn resume(&mut self, rules: &Rules, at: usize, what: &Continue, eof: bool, out: &mut Vec<u8>) {
+    fn resume(&mut self, rules: &Rules, at: usize, what: &Continue, eof: bool) {
         self.found.clear();
         let view = View::new(&self.buf, at, eof);
         scan::resume(rules, &self.context, &view, at, what, &mut self.found);
-        self.apply(rules, out);
+        self.apply();
     }
 
-    /// Writes the edits that the scanners have found.
-    fn apply(&mut self, rules: &Rules, out: &mut Vec<u8>) {
+    /// Takes over what the scanners have found. What was decided first stays.
+    fn apply(&mut self) {
         if self.found.is_empty() {
             return;
         }
-        let mut found = std::mem::take(&mut self.found);
-        found.edits.sort_by_key(|e| e.start);
-        for edit in &mut found.edits {
-            edit.start = edit.start.max(self.flushed);
-            if edit.end > edit.start {
-                self.write(rules, edit, out);
+        for edit in self.found.edits.drain(..) {
+            let at = self.pending.partition_point(|p| p.start < edit.start);
+            let behind = at > 0 && self.pending[at - 1].end > edit.start;
+            let ahead = self.pending.get(at).is_some_and(|p| p.start < edit.end);
+            if edit.end > edit.start && !behind && !ahead {
+                self.pending.insert(at, edit);
             }
         }
-        self.settled = self.settled.max(found.settled);
-        self.quiet = self.quiet.max(found.quiet);
+        self.settled = self.settled.max(self.found.settled);
+        self.quiet = self.quiet.max(self.found.quiet);
         self.scan = self.scan.max(self.settled);
-        if let Some(more) = found.more.take() {
+        if let Some(more) = self.found.more.take() {
             self.more = Some(more);
         }
-        self.found = found;
+    }
+
+    /// Writes the edits that begin at `upto` or before.
+    fn flush(&mut self, rules: &Rules, upto: usize, out: &mut Vec<u8>) {
+        let ready = self.pending.partition_point(|e| e.start <= upto);
+        if ready == 0 {
+            return;
+        }
+        let mut pending = std::mem::take(&mut self.pending);
+        for mut edit in pending.drain(..ready) {
+            edit.start = edit.start.max(self.flushed);
+            if edit.end > edit.start {
+                self.write(rules, &edit, out);
+            }
+            self.settled = self.settled.max(edit.end);
+            self.scan = self.scan.max(edit.end);
+        }
+        self.pending = pending;
     }
 
     fn write(&mut self, rules: &Rules, edit: &Edit, out: &mut Vec<u8>) {
@@ -311,6 +338,7 @@ impl Engine {
                 out.extend_from_slice(text.as_bytes());
                 self.cache.note(&rules.keyed, value, text);
             }
+            Put::Again(text) => out.extend_from_slice(text.as_bytes()),
             Put::Mark | Put::QuotedMark => {
                 let quote: &[u8] = if edit.put == Put::QuotedMark {
                     b"\""
@@ -377,6 +405,10 @@ impl Engine {
         self.own.shift(by);
         if let Some(more) = &mut self.more {
             more.0 -= by;
+        }
+        for edit in &mut self.pending {
+            edit.start -= by;
+            edit.end -= by;
         }
     }
 }

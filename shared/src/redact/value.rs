@@ -1,148 +1,22 @@
-//! Judges values: which say something without being a secret, and which look random.
+//! Judges values: which say something without being a secret.
 
 use crate::redact::keyed::MARK;
+pub(crate) use crate::redact::random::{is_basic, looks_random};
 
 /// Words that stand where a value would and say only whether or how it is set.
-const SAYS_NOTHING: &[&str] = &[
-    "null",
-    "nil",
-    "none",
-    "undefined",
-    "true",
-    "false",
-    "yes",
-    "no",
-    "on",
-    "off",
-    "enabled",
-    "disabled",
-    "default",
-    "empty",
-    "unset",
-    "set",
-    "required",
-    "optional",
-    "string",
-    "str",
-    "int",
-    "integer",
-    "bool",
-    "boolean",
-    "object",
-    "number",
-    "any",
-    "char",
-    "text",
-    "varchar",
-    "bytes",
-    "secret",
-    "hidden",
-    "redacted",
-    "removed",
-    "masked",
-    "filtered",
-    "protected",
-    "omitted",
-    "prompt",
-    "ask",
-    "n/a",
-    "na",
-    "nan",
-    "changed",
-    "invalid",
-    "expired",
-    "missing",
-    "failed",
-    "failure",
-    "success",
-    "ok",
-    "denied",
-    "incorrect",
-    "wrong",
-    "accepted",
-    "rejected",
-    "unknown",
-    "error",
-    "not",
-    "is",
-    "was",
-    "are",
-    "for",
-    "from",
-    "the",
-    "to",
-    "of",
-    "in",
-    "and",
-    "or",
-    "with",
-    "has",
-    "must",
-    "cannot",
-    "could",
-    "should",
-    "will",
-    "does",
-    "did",
-    "a",
-    "an",
-    "by",
-    "authentication",
-    "auth",
-    "file",
-    "env",
-    "environment",
-    "sha256",
-    "sha512",
-    "md5",
-    "psk",
-    "eap",
-    "wpa-psk",
-    "plain",
-    "basic",
-    "digest",
-    "bearer",
-    "negotiate",
-    "kerberos",
-    "ldap",
-    "pam",
-    "publickey",
-    "manual",
-    "auto",
-    "generated",
-    "ephemeral",
-    "rotated",
-    "revoked",
-    "shared",
-    "private",
-    "public",
-    "internal",
-    "external",
-    "always",
-    "never",
-    "if",
-    "when",
-    "it",
-    "this",
-    "that",
-    "your",
-    "my",
-    "new",
-    "old",
-    "password",
-    "passwd",
-    "passphrase",
-    "token",
-    "key",
-    "value",
-    "username",
-    "user",
-    "credentials",
-    "function",
-    "async",
-    "await",
-    "return",
-];
+const SAYS_NOTHING: &str = "\
+    null nil none undefined true false yes no on off enabled disabled default empty unset \
+    set required optional string str int integer bool boolean object number any char text \
+    varchar bytes secret hidden redacted removed masked filtered protected omitted prompt \
+    ask n/a na nan changed invalid expired missing failed failure success ok denied \
+    incorrect wrong accepted rejected unknown error not is was are for from the to of in \
+    and or with has must cannot could should will does did a an by authentication auth file \
+    files compat sss systemd env environment sha256 sha512 md5 psk eap wpa-psk plain basic \
+    digest bearer negotiate kerberos ldap pam publickey manual auto generated ephemeral \
+    rotated revoked shared private public internal external always never if when it this \
+    that your my new old password passwd passphrase token key value username user \
+    credentials function async await return \
+    all any native noarch amd64 i386 i686 arm64 armhf x86_64 aarch64 s390x ppc64el ppc64le";
 
 /// Whether a value is to be left: it is empty, a reference, a placeholder or a marker.
 pub(crate) fn says_nothing(v: &[u8]) -> bool {
@@ -150,17 +24,41 @@ pub(crate) fn says_nothing(v: &[u8]) -> bool {
     if v.is_empty() || v.starts_with(MARK.as_bytes()) {
         return true;
     }
-    let lower_word = v.len() <= 16
-        && v.iter()
-            .all(|b| b.is_ascii_alphabetic() || matches!(b, b'/' | b'-'));
-    if lower_word
-        && SAYS_NOTHING
-            .iter()
-            .any(|s| v.eq_ignore_ascii_case(s.as_bytes()))
-    {
+    if is_common(v) || v.len() <= 64 && v.split(|b| matches!(b, b' ' | b'\t')).all(is_lookup) {
         return true;
     }
-    reference(v) || masked(v)
+    // `[FILTERED]`, `(hidden)`
+    let inside = match v {
+        [b'[', inside @ .., b']'] | [b'(', inside @ .., b')'] => inside,
+        _ => return is_unset(v),
+    };
+    is_common(inside) || is_unset(v)
+}
+
+/// Whether a value is empty, a reference, a placeholder or a marker, whatever words it has.
+pub(crate) fn is_unset(v: &[u8]) -> bool {
+    let v = v.trim_ascii();
+    v.is_empty() || v.starts_with(MARK.as_bytes()) || reference(v) || masked(v)
+}
+
+/// One of the words that say only whether or how a value is set.
+fn is_common(v: &[u8]) -> bool {
+    v.len() <= 16
+        && v.iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_'))
+        && SAYS_NOTHING
+            .split_ascii_whitespace()
+            .any(|s| v.eq_ignore_ascii_case(s.as_bytes()))
+}
+
+/// A source of the name service switch: `passwd: files systemd`.
+fn is_lookup(word: &[u8]) -> bool {
+    const SOURCES: &str = "files compat sss systemd ldap nis nisplus winbind db dns cache hesiod";
+    word.is_empty()
+        || SOURCES
+            .split_ascii_whitespace()
+            .any(|s| word == s.as_bytes())
+        || matches!(word, [b'[', .., b']'])
 }
 
 /// A reference to a value that is kept elsewhere.
@@ -223,6 +121,7 @@ pub(crate) fn is_plain(v: &[u8]) -> bool {
     let digits = v.iter().filter(|b| b.is_ascii_digit()).count();
     digits == v.len() && v.len() <= 2
         || is_path(v)
+        || is_prefixed_path(v)
         || is_call(v)
         || v.iter().all(|b| {
             matches!(
@@ -243,6 +142,23 @@ pub(crate) fn is_plain(v: &[u8]) -> bool {
                     | b'\\'
             )
         })
+}
+
+/// A path behind the kind of what lies there: `hash:/etc/postfix/sasl_passwd`.
+fn is_prefixed_path(v: &[u8]) -> bool {
+    let Some(colon) = memchr::memchr(b':', v) else {
+        return false;
+    };
+    let (kind, path) = (&v[..colon], &v[colon + 1..]);
+    (2..=24).contains(&kind.len())
+        && kind
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+        && path.len() > 3
+        && path[0] == b'/'
+        && path[1].is_ascii_alphabetic()
+        && path[1..].contains(&b'/')
+        && is_path(path)
 }
 
 /// A file path: absolute, relative with a dot, a drive, or with an extension of key files.
@@ -319,107 +235,6 @@ pub(crate) fn is_call(v: &[u8]) -> bool {
         .any(|p| v.starts_with(p))
 }
 
-/// Whether a value looks drawn at random: long, and letters and digits or both cases mixed in a
-/// way that words and names are not.
-pub(crate) fn looks_random(v: &[u8]) -> bool {
-    let v = v.trim_ascii();
-    if v.len() < 16 || v.len() > 4096 {
-        return false;
-    }
-    let allowed = |b: &u8| {
-        b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-' | b'.' | b'~')
-    };
-    if !v.iter().all(allowed) || is_path(v) || is_uuid(v) || v.starts_with(b"0x") {
-        return false;
-    }
-    let count = |f: fn(&u8) -> bool| v.iter().filter(|b| f(b)).count();
-    let (digits, lower, upper) = (
-        count(u8::is_ascii_digit),
-        count(u8::is_ascii_lowercase),
-        count(u8::is_ascii_uppercase),
-    );
-    let mut seen = [false; 256];
-    for b in v {
-        seen[*b as usize] = true;
-    }
-    let distinct = seen.iter().filter(|s| **s).count();
-    let letters = lower + upper;
-    if distinct < 8 || letters == 0 {
-        return false;
-    }
-    let kinds = u32::from(digits > 0) + u32::from(lower > 0) + u32::from(upper > 0);
-    // Changes between digit, lower and upper: names have few, random text has many.
-    let class = |b: u8| {
-        if b.is_ascii_digit() {
-            0
-        } else if b.is_ascii_lowercase() {
-            1
-        } else if b.is_ascii_uppercase() {
-            2
-        } else {
-            3
-        }
-    };
-    let changes = v
-        .windows(2)
-        .filter(|w| {
-            class(w[0]) != class(w[1])
-                && !(class(w[0]) == 2 && class(w[1]) == 1)
-                && class(w[0]) != 3
-                && class(w[1]) != 3
-        })
-        .count();
-    kinds >= 2 && changes * 8 >= v.len() && distinct * 4 >= v.len().min(40)
-}
-
-/// Base64 of `user:password`, as docker and HTTP keep it.
-pub(crate) fn is_basic(v: &[u8]) -> bool {
-    let digit = |b: u8| -> Option<u32> {
-        match b {
-            b'A'..=b'Z' => Some(u32::from(b - b'A')),
-            b'a'..=b'z' => Some(u32::from(b - b'a') + 26),
-            b'0'..=b'9' => Some(u32::from(b - b'0') + 52),
-            b'+' => Some(62),
-            b'/' => Some(63),
-            _ => None,
-        }
-    };
-    let body = v
-        .iter()
-        .rposition(|b| *b != b'=')
-        .map_or(&v[..0], |n| &v[..=n]);
-    if v.len() < 8 || v.len() > 1024 || !v.len().is_multiple_of(4) {
-        return false;
-    }
-    let (mut acc, mut bits, mut colon) = (0u32, 0, false);
-    for b in body {
-        let Some(d) = digit(*b) else { return false };
-        acc = acc << 6 | d;
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            let byte = (acc >> bits) as u8;
-            if !(0x20..0x7f).contains(&byte) {
-                return false;
-            }
-            colon |= byte == b':';
-        }
-    }
-    colon
-}
-
-/// `8-4-4-4-12` hex digits.
-pub(crate) fn is_uuid(v: &[u8]) -> bool {
-    v.len() == 36
-        && v.iter().enumerate().all(|(i, b)| {
-            if matches!(i, 8 | 13 | 18 | 23) {
-                *b == b'-'
-            } else {
-                b.is_ascii_hexdigit()
-            }
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -441,6 +256,8 @@ mod tests {
             "REMOVED-pass-00",
             "no",
             "Failed",
+            "[FILTERED]",
+            "files systemd",
         ] {
             assert!(says_nothing(v.as_bytes()), "{v}");
         }
@@ -453,26 +270,6 @@ mod tests {
             "no1",
         ] {
             assert!(!says_nothing(v.as_bytes()), "{v}");
-        }
-    }
-
-    #[test]
-    fn random_is_told_from_names() {
-        for v in [
-            "YXNkZmZmZmZm_HARDcoded",
-            "2Tm6cdsRVBTL9hRCmR6MRDTpMLFS4I",
-            "3290abeefc68e1bbe852a25252bad88c",
-        ] {
-            assert!(looks_random(v.as_bytes()), "{v}");
-        }
-        for v in [
-            "SalesResults-1.2",
-            "PROJECT_NAME_ALIAS",
-            "ff083f76-7804-4ef1-80e4-fe975bb9141b",
-            "short1A",
-            "/etc/ssl/private/x1",
-        ] {
-            assert!(!looks_random(v.as_bytes()), "{v}");
         }
     }
 }

@@ -30,17 +30,17 @@ pub(crate) fn dotted(rules: &Rules, ctx: &Context, view: &View<'_>, dot: usize, 
     if back == 0 || back > 3 || before == Some(b'.') || ctx.version || glued(view, start, end) {
         return;
     }
-    let Some(address) = std::str::from_utf8(run)
-        .ok()
-        .and_then(|s| s.parse::<Ipv4Addr>().ok())
-    else {
-        return;
-    };
+    let Some(address) = ipv4_of(run) else { return };
     if public_knowledge(address) || says_version(view, start) {
         return;
     }
     let put = standin::ipv4(&rules.keyed, address, '.');
     replace(view, start, end, put, rules.ids.ipv4, found);
+}
+
+/// Four numbers up to 255 without needless zeros.
+fn ipv4_of(run: &[u8]) -> Option<Ipv4Addr> {
+    std::str::from_utf8(run).ok()?.parse().ok()
 }
 
 /// `10-0-129-220`, as host names carry it.
@@ -121,10 +121,10 @@ fn says_version(view: &View<'_>, start: usize) -> bool {
         .or_else(|| head.strip_suffix(b"="))
         .unwrap_or(head);
     let head = head.strip_suffix(b"\"").unwrap_or(head).trim_ascii_end();
-    head.ends_with(b"version")
-        || head.ends_with(b"ver")
-        || head.ends_with(b"release")
-        || head.ends_with(b"oid")
+    [&b"version"[..], b"ver", b"release", b"oid"]
+        .into_iter()
+        .filter_map(|w| head.strip_suffix(w))
+        .any(|rest| !rest.last().is_some_and(u8::is_ascii_alphabetic))
 }
 
 /// A colon between hex digits: the first one of an IPv6 or hardware address.
@@ -168,6 +168,11 @@ pub(crate) fn coloned(rules: &Rules, view: &View<'_>, colon: usize, found: &mut 
     if pairs && (groups == 6 || groups == 8) {
         return hardware(rules, view, start, end, b':', found);
     }
+    if pairs && groups == 14 && view.slice(start.saturating_sub(4), start).eq_ignore_ascii_case(b"MAC=") {
+        // Netfilter: destination, source, type.
+        hardware(rules, view, start, start + 17, b':', found);
+        return hardware(rules, view, start + 18, start + 35, b':', found);
+    }
     if groups < 3 || !run.iter().any(u8::is_ascii_digit) && groups < 5 {
         return;
     }
@@ -177,11 +182,15 @@ pub(crate) fn coloned(rules: &Rules, view: &View<'_>, colon: usize, found: &mut 
     else {
         return;
     };
-    if address.is_loopback()
-        || address.is_unspecified()
-        || address.is_multicast()
-        || address.to_ipv4_mapped().is_some()
-    {
+    if address.is_loopback() || address.is_unspecified() || address.is_multicast() {
+        return;
+    }
+    // `::ffff:0a01:0203` is an IPv4 address, and gets the stand-in of that.
+    if let Some(v4) = address.to_ipv4_mapped() {
+        if !public_knowledge(v4) {
+            let put = standin::ipv4(&rules.keyed, v4, '.');
+            replace(view, start + 7, end, put, rules.ids.ipv4, found);
+        }
         return;
     }
     let put = standin::ipv6(&rules.keyed, address);

@@ -3,7 +3,8 @@
 use crate::redact::edit::{Found, Put};
 use crate::redact::redactor::Rules;
 use crate::redact::scan::Continue;
-use crate::redact::scan::kv::{Joined, Key, quoted, settle};
+use crate::redact::scan::join::{Joined, quoted};
+use crate::redact::scan::kv::{Key, settle};
 use crate::redact::value;
 use crate::redact::window::View;
 
@@ -67,7 +68,18 @@ pub(crate) fn opens(view: &View<'_>, at: usize) -> bool {
             .iter()
             .find(|b| !matches!(b, b' ' | b'\t'));
         matches!(next, Some(b'"' | b'\'' | b'\n' | b'\r' | b'}' | b'\\'))
+            || flow_map(view.slice(at + 1, at + 48))
     } || view.at(at) == Some(b'(') && matches!(view.at(at + 1), Some(b'\n' | b'\r'))
+}
+
+/// `path: token, …`: the inside of a map whose keys have no quotes.
+fn flow_map(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let word = text
+        .iter()
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        .count();
+    word > 0 && text[word..].starts_with(b": ")
 }
 
 /// A list in brackets; maps are left to their own keys.
@@ -237,119 +249,3 @@ fn item(view: &View<'_>, at: usize, end: usize, rule: u16, found: &mut Found) {
     }
 }
 
-/// `<password attr="x">value</password>`, with items inside too.
-pub(crate) fn element(_rules: &Rules, view: &View<'_>, key: &Key, found: &mut Found) {
-    let near = view.slice(key.end, key.end + 1024);
-    let Some(close) = memchr::memchr(b'>', near) else {
-        return;
-    };
-    let tag = &near[..close];
-    if tag.ends_with(b"/") {
-        // `<password value="x"/>`
-        if let Some(n) = memchr::memmem::find(tag, b"value=")
-            && let Some((a, b)) = quoted(view, key.end + n + 6)
-        {
-            settle(view, key, a, b, true, found);
-        }
-        return;
-    }
-    let at = key.end + close + 1;
-    let text = view.slice(at, view.hi);
-    if let Some(cdata) = text.strip_prefix(b"<![CDATA[") {
-        let len = memchr::memmem::find(cdata, b"]]>").unwrap_or(cdata.len());
-        return settle(view, key, at + 9, at + 9 + len, true, found);
-    }
-    let len = memchr::memchr(b'<', text).unwrap_or_else(|| view.line_end(at) - at);
-    let lead = text[..len].len() - text[..len].trim_ascii_start().len();
-    settle(
-        view,
-        key,
-        at + lead,
-        at + text[..len].trim_ascii_end().len().max(lead),
-        true,
-        found,
-    );
-}
-
-/// `key="password" value="x"`, `"name": "PASSWORD", "value": "x"`, `<key>token</key><string>x`,
-/// `get("password", "x")`: the key is itself a value, and its sibling holds the secret.
-pub(crate) fn sibling(
-    _rules: &Rules,
-    view: &View<'_>,
-    key: &Key,
-    closed: usize,
-    found: &mut Found,
-) {
-    let gap = |mut i: usize| {
-        while matches!(view.at(i), Some(b' ' | b'\t' | b'\n' | b'\r' | b',')) {
-            i += 1;
-        }
-        i
-    };
-    let next = gap(closed);
-    if view.at(view.skip_blanks(closed)) == Some(b',') {
-        let call = view.before(key.start - 1) == Some(b'(');
-        if let Some((a, b)) = quoted(view, next).filter(|_| call || key.first) {
-            let after = view.slice(b + 1, view.line_end(b)).trim_ascii();
-            if call || after.is_empty() {
-                return settle(view, key, a, b, true, found);
-            }
-        }
-    }
-    let word = next
-        + view
-            .slice(next, next + 4)
-            .iter()
-            .take_while(|b| matches!(b, b'"' | b'\'' | b'\\'))
-            .count();
-    for name in [&b"value"[..], b"val", b"content", b"default"] {
-        if view.has(word, name) {
-            let i = crate::redact::scan::kv::skip_closing(view, word + name.len());
-            let i = view.skip_blanks(i);
-            if !matches!(view.at(i), Some(b'=' | b':')) {
-                return;
-            }
-            let from = view.skip_blanks(i + 1);
-            match quoted(view, from) {
-                Some((a, b)) => settle(view, key, a, b, true, found),
-                None => {
-                    let end = from
-                        + view
-                            .slice(from, view.line_end(from))
-                            .iter()
-                            .position(|b| {
-                                b.is_ascii_whitespace() || matches!(b, b',' | b'}' | b'/' | b'>')
-                            })
-                            .unwrap_or(view.line_end(from) - from);
-                    settle(view, key, from, end, false, found);
-                }
-            }
-            return;
-        }
-    }
-}
-
-/// `<key>token</key><string>x</string>`: the text of one element names the next one's secret.
-pub(crate) fn element_sibling(view: &View<'_>, key: &Key, found: &mut Found) {
-    let Some(close) = memchr::memchr(b'>', view.slice(key.end, key.end + 64)) else {
-        return;
-    };
-    let mut at = key.end + close + 1;
-    while view.at(at).is_some_and(|b| b.is_ascii_whitespace()) {
-        at += 1;
-    }
-    let named = [
-        &b"<value>"[..],
-        b"<string>",
-        b"<val>",
-        b"<secret>",
-        b"<data>",
-    ]
-    .into_iter()
-    .find(|n| view.has(at, n));
-    let Some(open) = named else { return };
-    let from = at + open.len();
-    if let Some(len) = memchr::memchr(b'<', view.slice(from, view.hi)) {
-        settle(view, key, from, from + len, true, found);
-    }
-}

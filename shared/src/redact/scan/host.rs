@@ -132,6 +132,10 @@ const PUBLIC: &[&str] = &[
     "mongodb.org",
     "datadoghq.com",
     "hashicorp.com",
+    "zapier.com",
+    "office.com",
+    "slack.com",
+    "discord.com",
     "puppet.com",
     "archlinux.org",
     "slf4j.org",
@@ -232,11 +236,15 @@ fn is_host(run: &[u8], view: &View<'_>, start: usize, end: usize) -> bool {
         return false;
     }
     let in_url = view.before(start) == Some(b'/') || path;
-    let known = PUBLIC.iter().any(|p| {
-        lower.ends_with(p.as_bytes())
-            && (lower.len() == p.len() || lower[lower.len() - p.len() - 1] == b'.')
-    });
-    !(in_url && known)
+    !(in_url && is_public(&lower))
+}
+
+/// Whether a name in small letters belongs to one of the public sites.
+fn is_public(name: &[u8]) -> bool {
+    PUBLIC.iter().any(|p| {
+        name.strip_suffix(p.as_bytes())
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with(b"."))
+    })
 }
 
 /// An `@`: a mail address.
@@ -311,6 +319,11 @@ pub(crate) fn mail(rules: &Rules, view: &View<'_>, at: usize, found: &mut Found)
         return;
     }
     let end = at + 1 + domain.len();
+    // `git@github.com:owner/repository` is an address of a program.
+    if view.slice(start, at) == b"git" && view.at(end) == Some(b':') && is_public(domain) {
+        found.quiet = found.quiet.max(end);
+        return;
+    }
     let put = standin::mail(&rules.keyed, view.slice(start, at), domain);
     found.quiet = found.quiet.max(end);
     found.push(start, end, rules.ids.mail, Put::Text(put));

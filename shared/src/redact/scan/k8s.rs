@@ -6,7 +6,7 @@ use crate::redact::filter::Hit;
 use crate::redact::redactor::Rules;
 use crate::redact::scan::Continue;
 use crate::redact::scan::blocks::scalar_header;
-use crate::redact::scan::kv::{quoted, skip_closing};
+use crate::redact::scan::join::{quoted, skip_closing};
 use crate::redact::value;
 use crate::redact::window::View;
 
@@ -93,15 +93,30 @@ fn kind_in_document(view: &View<'_>, line: usize, indent: usize) -> bool {
         let item = text[blanks..].starts_with(b"- ") && blanks + 2 == indent;
         (blanks == indent || item) && says_secret(text)
     };
-    let after = view
-        .slice(line, view.hi)
-        .split(|b| *b == b'\n')
-        .take_while(|l| !l.starts_with(b"---"));
-    let before = view
-        .slice(view.lo, line)
-        .rsplit(|b| *b == b'\n')
-        .take_while(|l| !l.starts_with(b"---"));
-    after.into_iter().any(same) || before.into_iter().any(same)
+    let blanks = |l: &[u8]| l.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let dash = |l: &[u8]| l[blanks(l)..].starts_with(b"- ") && blanks(l) + 2 == indent;
+    let outside = |l: &[u8]| blanks(l) < indent && !l[blanks(l)..].trim_ascii().is_empty();
+    let after = view.slice(line, view.hi).split(|b| *b == b'\n');
+    if after
+        .enumerate()
+        .take_while(|(n, l)| *n == 0 || !l.starts_with(b"---") && !outside(l))
+        .any(|(_, l)| same(l))
+    {
+        return true;
+    }
+    // The item's own first line, with its dash, is the last one to look at.
+    let before = view.slice(view.lo, line).rsplit(|b| *b == b'\n');
+    let mut done = false;
+    for l in before {
+        if done || l.starts_with(b"---") || outside(l) && !dash(l) {
+            return false;
+        }
+        if same(l) {
+            return true;
+        }
+        done = dash(l);
+    }
+    false
 }
 
 /// Looks for `"kind": "Secret"` round a JSON object.
@@ -144,7 +159,7 @@ fn object(rules: &Rules, view: &View<'_>, mut i: usize, found: &mut Found) {
 }
 
 fn mark(view: &View<'_>, from: usize, to: usize, rule: u16, found: &mut Found) {
-    if to > from && !value::says_nothing(view.slice(from, to)) {
+    if to > from && !value::is_unset(view.slice(from, to)) {
         found.mark(from, to, rule);
     }
 }

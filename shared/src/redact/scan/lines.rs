@@ -15,17 +15,35 @@ pub(crate) fn resume(rules: &Rules, view: &View<'_>, at: usize, kind: Lines, fou
         Lines::Colon2 => field(line, 1, Some(b':')),
         Lines::Pgpass => field(line, 4, None),
         Lines::Chap => word(line, 2),
+        Lines::Second => word(line, 1),
+        Lines::Smb => {
+            if let Some((a, b)) = field(line, 3, Some(b':')) {
+                secret(rules, view, at + a, at + b, found);
+            }
+            field(line, 2, Some(b':'))
+        }
+        Lines::Last => {
+            let text = line.trim_ascii_end();
+            memchr::memrchr2(b':', b' ', text)
+                .filter(|n| text[*n] == b':')
+                .map(|n| (n + 1, text.len()))
+        }
         Lines::Whole => Some((0, line.trim_ascii_end().len())),
     };
     if let Some((a, b)) = field {
-        let v = &line[a..b];
-        let locked = v.iter().all(|b| matches!(b, b'*' | b'!' | b'x'));
-        if !v.is_empty() && !locked && !value::says_nothing(v) {
-            found.mark(at + a, at + b, rules.ids.hash);
-        }
+        secret(rules, view, at + a, at + b, found);
     }
     if let Some(next) = view.next_line(end) {
         found.more = Some((next, Continue::Lines(kind)));
+    }
+}
+
+/// Marks a field unless it is empty or locked.
+fn secret(rules: &Rules, view: &View<'_>, from: usize, to: usize, found: &mut Found) {
+    let v = view.slice(from, to);
+    let locked = v.iter().all(|b| matches!(b, b'*' | b'!' | b'x' | b'X'));
+    if !v.is_empty() && !locked && !value::is_unset(v) {
+        found.mark(from, to, rules.ids.hash);
     }
 }
 

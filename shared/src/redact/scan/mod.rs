@@ -1,13 +1,17 @@
 //! The scanners: each owns some anchors and says which bytes round an anchor must go.
 
 pub(crate) mod addr;
+pub(crate) mod bare;
 pub(crate) mod blocks;
 pub(crate) mod host;
 pub(crate) mod identity;
+pub(crate) mod inside;
+pub(crate) mod join;
 pub(crate) mod k8s;
 pub(crate) mod kv;
 pub(crate) mod lines;
 pub(crate) mod own;
+pub(crate) mod paired;
 pub(crate) mod pem;
 pub(crate) mod token;
 pub(crate) mod url;
@@ -17,6 +21,11 @@ use crate::redact::edit::Found;
 use crate::redact::filter::{Anchor, Hit, Literal};
 use crate::redact::redactor::{Rules, literal};
 use crate::redact::window::View;
+
+/// Forms that begin with a word of their own.
+const PUTTY: u8 = 1;
+const HEX: u8 = 2;
+const EXECVE: u8 = 3;
 
 /// What goes on at a later position.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +50,14 @@ pub(crate) fn literals() -> Vec<Literal> {
     [
         literal("://", false, Anchor::Url),
         literal("-----begin", true, Anchor::Pem),
+        literal("---- begin ", true, Anchor::Pem),
         literal("data:", false, Anchor::Form(0)),
         literal("data\"", false, Anchor::Form(0)),
         literal("data\\\"", false, Anchor::Form(0)),
         literal("stringdata", true, Anchor::Form(0)),
+        literal("private-lines:", true, Anchor::Form(PUTTY)),
+        literal("proctitle=", false, Anchor::Form(HEX)),
+        literal("type=execve", true, Anchor::Form(EXECVE)),
     ]
     .to_vec()
 }
@@ -58,6 +71,9 @@ pub(crate) fn look(rules: &Rules, ctx: &Context, view: &View<'_>, hit: Hit, foun
         Anchor::Pem => pem::look(rules, view, hit, found),
         Anchor::Name(n) => own::look(rules, view, hit, n, found),
         Anchor::Byte(b) => identity::look(rules, ctx, view, hit, b, found),
+        Anchor::Form(PUTTY) => pem::putty(rules, view, hit, found),
+        Anchor::Form(HEX) => inside::hex(rules, view, hit, found),
+        Anchor::Form(EXECVE) => inside::execve(rules, view, hit, found),
         Anchor::Form(_) => k8s::look(rules, view, hit, found),
     }
 }

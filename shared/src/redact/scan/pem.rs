@@ -16,20 +16,23 @@ const LONG: usize = 16;
 
 pub(crate) fn look(rules: &Rules, view: &View<'_>, hit: Hit, found: &mut Found) {
     let label = hit.at + hit.len;
-    let Some(dashes) = memchr::memmem::find(view.slice(label, label + 80), b"-----") else {
+    let Some(dashes) = memchr::memmem::find(view.slice(label, label + 80), b"----") else {
         return;
     };
     let title = view.slice(label, label + dashes);
-    if !contains(title, b"PRIVATE KEY") && !contains(title, b"PRIVATE") {
+    if !contains(title, b"PRIVATE") && !contains(title, b"STATIC KEY") {
         return;
     }
-    let start = label + dashes + 5;
+    let at = label + dashes;
+    let sign = |b: &&u8| **b == b'-';
+    let start = at + view.slice(at, at + 8).iter().take_while(sign).count();
     let rest = view.slice(start, start + MAX_BLOCK);
     // Another block ends this one, cut or not.
     let next = memchr::memmem::find(rest, b"-----BEGIN").unwrap_or(rest.len());
     let rest = &rest[..next];
-    let end =
-        memchr::memmem::find(rest, b"-----END").or_else(|| memchr::memmem::find(rest, b"-----end"));
+    let end = [&b"-----END"[..], b"-----end", b"---- END"]
+        .into_iter()
+        .find_map(|e| memchr::memmem::find(rest, e));
     match end {
         Some(end) => body(rules, view, start, start + end, found),
         None => cut(rules, view, start, start + rest.len(), found),
@@ -56,6 +59,11 @@ fn cut(rules: &Rules, view: &View<'_>, start: usize, stop: usize, found: &mut Fo
             .split(|b| !is_material(*b))
             .any(|run| run.len() >= LONG);
         let header = line.trim_ascii().is_empty() || memchr::memmem::find(line, b": ").is_some();
+        let begun = found.edits.iter().any(|e| e.rule == rules.ids.pem);
+        if begun && !material && !header && ends_block(line) {
+            // The last line of a key is short.
+            return body(rules, view, at, end, found);
+        }
         if contains(line, b"-----END") || !material && !header {
             return;
         }
@@ -76,6 +84,29 @@ fn cut(rules: &Rules, view: &View<'_>, start: usize, stop: usize, found: &mut Fo
 
 fn is_material(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')
+}
+
+/// Whether a line's last word can be the rest of a key: it ends as base64 does, or stands alone.
+fn ends_block(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    let run = line.iter().rev().take_while(|b| is_material(**b)).count();
+    run >= 2 && (run == line.len() || line.ends_with(b"=") && run >= 4)
+}
+
+/// The private lines of a PuTTY key, as many as the head says.
+pub(crate) fn putty(rules: &Rules, view: &View<'_>, hit: Hit, found: &mut Found) {
+    let mut end = view.line_end(hit.at);
+    while let Some(line) = view.next_line(end) {
+        end = view.line_end(line);
+        let text = view.slice(line, end).trim_ascii();
+        if text.is_empty() || !text.iter().all(|b| is_material(*b)) {
+            return;
+        }
+        let first = found.edits.is_empty();
+        let put = if first { Put::Mark } else { Put::Drop };
+        let from = view.skip_blanks(line);
+        found.push(from, from + text.len(), rules.ids.pem, put);
+    }
 }
 
 /// Replaces the runs of key material in `from..to`: the first by a marker, the others by nothing.
@@ -99,8 +130,8 @@ fn body(rules: &Rules, view: &View<'_>, from: usize, to: usize, found: &mut Foun
             i += 1;
             continue;
         }
-        let alone = alone(text, i, i + run);
-        if run >= LONG || alone && run >= 2 {
+        let begun = found.edits.iter().any(|e| e.rule == rule);
+        if run >= LONG || run >= 2 && (alone(text, i, i + run) || begun && last(text, i, i + run)) {
             let put = if found.edits.iter().any(|e| e.rule == rule) {
                 Put::Drop
             } else {
@@ -111,6 +142,15 @@ fn body(rules: &Rules, view: &View<'_>, from: usize, to: usize, found: &mut Foun
         i += run;
     }
     found.settled = found.settled.max(to);
+}
+
+/// Whether a run is the last of its line, behind a prefix: what is left of the key.
+fn last(text: &[u8], from: usize, to: usize) -> bool {
+    let before = from.checked_sub(1).map(|i| text[i]);
+    let behind = text[to..].trim_ascii_start();
+    let ends = text[to..].iter().find(|b| !matches!(b, b' ' | b'\t'));
+    matches!(before, Some(b' ' | b'\t' | b'|' | b'>'))
+        && (matches!(ends, None | Some(b'\n' | b'\r')) || behind.starts_with(b"-----"))
 }
 
 /// Whether a run is all that its line (or its part between escaped line ends) holds.

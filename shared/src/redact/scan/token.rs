@@ -4,6 +4,7 @@ use crate::redact::context::Context;
 use crate::redact::edit::{Found, Put};
 use crate::redact::family::{Family, RuleError, Token};
 use crate::redact::filter::{Anchor, Hit, Literal};
+use crate::redact::keyed::MARK;
 use crate::redact::redactor::{RuleTable, Rules, literal};
 use crate::redact::scan::addr;
 use crate::redact::standin;
@@ -21,7 +22,7 @@ struct Format {
     glued: bool,
     mixed: bool,
     random: bool,
-    network: bool,
+    only: Option<Only>,
     stand: Stand,
     /// The literal, when the expression searches on from it.
     searches: Option<Vec<u8>>,
@@ -36,6 +37,27 @@ enum Stand {
     Card,
     Serial,
     DashedIp,
+}
+
+/// Files that a format is looked for in.
+#[derive(Clone, Copy)]
+enum Only {
+    Network,
+    Modem,
+}
+
+impl Only {
+    fn of(token: &Token) -> Result<Option<Self>, RuleError> {
+        match token.only.as_deref() {
+            None => Ok(None),
+            Some("network") => Ok(Some(Self::Network)),
+            Some("modem") => Ok(Some(Self::Modem)),
+            Some(other) => Err(RuleError::Rule {
+                rule: token.id.clone(),
+                message: format!("unknown kind of files '{other}'"),
+            }),
+        }
+    }
 }
 
 impl Stand {
@@ -159,7 +181,7 @@ impl Tokens {
                 glued: token.glued,
                 mixed: token.mixed,
                 random: token.random,
-                network: token.only.is_some(),
+                only: Only::of(token)?,
                 stand: Stand::of(token)?,
                 searches: token
                     .re
@@ -183,7 +205,11 @@ pub(crate) fn look(
     let Some(format) = rules.tokens.formats.get(n as usize) else {
         return;
     };
-    if format.network && !ctx.network {
+    if match format.only {
+        None => false,
+        Some(Only::Network) => !ctx.network,
+        Some(Only::Modem) => !ctx.modem,
+    } {
         return;
     }
     let mut start = hit.at;
@@ -234,10 +260,23 @@ pub(crate) fn look(
 }
 
 impl Format {
+    /// By position even a common word is a secret; a name is none.
+    fn says_nothing(&self, text: &[u8]) -> bool {
+        memchr::memmem::find(text, MARK.as_bytes()).is_some()
+            || if matches!(self.stand, Stand::Mark) && self.only.is_none() {
+                value::is_unset(text)
+            } else {
+                value::says_nothing(text)
+            }
+    }
+
     fn put(&self, rules: &Rules, view: &View<'_>, start: usize, end: usize, found: &mut Found) {
         let text = view.slice(start, end);
         let fits = (!self.mixed || mixed(text)) && (!self.random || value::looks_random(text));
-        if !fits || end <= start || self.group > 0 && value::says_nothing(text) {
+        if !fits || end <= start || self.group > 0 && self.says_nothing(text) {
+            return;
+        }
+        if !matches!(self.stand, Stand::Mark) && standin::is_one(text) {
             return;
         }
         let put = match self.stand {

@@ -1,0 +1,230 @@
+//! Keys and values that are neighbours: XML elements and attributes, `name` and `value` in either
+//! order, arguments of a call.
+
+use crate::redact::edit::Found;
+use crate::redact::redactor::Rules;
+use crate::redact::scan::join::{quoted, skip_closing};
+use crate::redact::scan::kv::{Key, settle};
+use crate::redact::window::View;
+
+/// Whether a name at `at` opens an element, with a prefix or without: `<wsse:`.
+pub(crate) fn opens(view: &View<'_>, at: usize) -> bool {
+    let prefix = view
+        .slice(at.saturating_sub(24), at)
+        .iter()
+        .rev()
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_'))
+        .count();
+    view.before(at - prefix) == Some(b'<')
+        && (prefix == 0 || view.before(at) == Some(b':') && prefix > 1)
+}
+
+/// Elements that only wrap a value.
+const WRAPS: [&[u8]; 6] = [
+    b"<value>",
+    b"<string>",
+    b"<val>",
+    b"<secret>",
+    b"<data>",
+    b"<plaintext>",
+];
+
+/// `<password attr="x">value</password>`, with items inside too.
+pub(crate) fn element(_rules: &Rules, view: &View<'_>, key: &Key, found: &mut Found) {
+    let near = view.slice(key.end, key.end + 1024);
+    let Some(close) = memchr::memchr(b'>', near) else {
+        return;
+    };
+    let tag = &near[..close];
+    if tag.ends_with(b"/") {
+        // `<password value="x"/>`
+        if let Some(n) = memchr::memmem::find(tag, b"value=")
+            && let Some((a, b)) = quoted(view, key.end + n + 6)
+        {
+            settle(view, key, a, b, true, found);
+        }
+        return;
+    }
+    let at = key.end + close + 1;
+    let inner = view.slice(at, at + 256);
+    let at = at + inner.len() - inner.trim_ascii_start().len();
+    let at = WRAPS
+        .iter()
+        .find(|n| view.has(at, n))
+        .map_or(at, |n| at + n.len());
+    let text = view.slice(at, view.hi);
+    if let Some(cdata) = text.strip_prefix(b"<![CDATA[") {
+        let len = memchr::memmem::find(cdata, b"]]>").unwrap_or(cdata.len());
+        return settle(view, key, at + 9, at + 9 + len, true, found);
+    }
+    let len = memchr::memchr(b'<', text).unwrap_or_else(|| view.line_end(at) - at);
+    let lead = text[..len].len() - text[..len].trim_ascii_start().len();
+    settle(
+        view,
+        key,
+        at + lead,
+        at + text[..len].trim_ascii_end().len().max(lead),
+        true,
+        found,
+    );
+}
+
+/// `key="password" value="x"`, `"name": "PASSWORD", "value": "x"`, `<key>token</key><string>x`,
+/// `get("password", "x")`: the key is itself a value, and its sibling holds the secret.
+pub(crate) fn sibling(
+    rules: &Rules,
+    view: &View<'_>,
+    key: &Key,
+    closed: usize,
+    found: &mut Found,
+) {
+    let gap = |mut i: usize| {
+        while matches!(view.at(i), Some(b' ' | b'\t' | b'\n' | b'\r' | b',')) {
+            i += 1;
+        }
+        i
+    };
+    let next = gap(closed);
+    // `<entry key="db.password">x</entry>`
+    let tag = view.slice(closed, closed + 256);
+    let attribute = view.before(key.start.saturating_sub(1)) == Some(b'=');
+    if attribute
+        && let Some(close) = memchr::memchr3(b'>', b'<', b'/', tag)
+        && tag[close] == b'>'
+        && !tag[..close].contains(&b'\n')
+        && memchr::memmem::find(&tag[..close], b"value=").is_none()
+    {
+        return element(rules, view, key, found);
+    }
+    if before(view, key, found) {
+        return;
+    }
+    if view.at(view.skip_blanks(closed)) == Some(b',') {
+        let call = view.before(key.start - 1) == Some(b'(');
+        if let Some((a, b)) = quoted(view, next).filter(|_| call || key.first) {
+            let after = view.slice(b + 1, view.line_end(b)).trim_ascii();
+            if call || after.is_empty() {
+                return settle(view, key, a, b, true, found);
+            }
+        }
+    }
+    let word = next
+        + view
+            .slice(next, next + 4)
+            .iter()
+            .take_while(|b| matches!(b, b'"' | b'\'' | b'\\'))
+            .count();
+    for name in [&b"value"[..], b"val", b"content", b"default"] {
+        if view.has(word, name) {
+            let i = skip_closing(view, word + name.len());
+            let i = view.skip_blanks(i);
+            if !matches!(view.at(i), Some(b'=' | b':')) {
+                return;
+            }
+            let from = view.skip_blanks(i + 1);
+            match quoted(view, from) {
+                Some((a, b)) => settle(view, key, a, b, true, found),
+                None => {
+                    let end = from
+                        + view
+                            .slice(from, view.line_end(from))
+                            .iter()
+                            .position(|b| {
+                                b.is_ascii_whitespace() || matches!(b, b',' | b'}' | b'/' | b'>')
+                            })
+                            .unwrap_or(view.line_end(from) - from);
+                    settle(view, key, from, end, false, found);
+                }
+            }
+            return;
+        }
+    }
+}
+
+/// `<key>token</key><string>x</string>`: the text of one element names the next one's secret.
+pub(crate) fn element_sibling(view: &View<'_>, key: &Key, found: &mut Found) {
+    let Some(close) = memchr::memchr(b'>', view.slice(key.end, key.end + 64)) else {
+        return;
+    };
+    let mut at = key.end + close + 1;
+    while view.at(at).is_some_and(|b| b.is_ascii_whitespace()) {
+        at += 1;
+    }
+    let named = WRAPS.iter().find(|n| view.has(at, n));
+    let Some(open) = named else { return };
+    let from = at + open.len();
+    if let Some(len) = memchr::memchr(b'<', view.slice(from, view.hi)) {
+        settle(view, key, from, from + len, true, found);
+    }
+}
+
+/// Names of what holds a value whose name is a neighbour's value.
+const VALUES: [&[u8]; 4] = [b"value", b"val", b"content", b"default"];
+
+/// `- name: DB_PASSWORD` and `value: x` on the next line or on the one before.
+pub(crate) fn named(view: &View<'_>, key: &Key, found: &mut Found) -> bool {
+    let end = view.line_end(key.end);
+    if !view.slice(key.end, end).trim_ascii().is_empty() {
+        return false;
+    }
+    let line = view.line_start(key.start);
+    let head = view.slice(line, key.start).trim_ascii();
+    let head = head.strip_prefix(b"- ").unwrap_or(head).trim_ascii_start();
+    if !matches!(head, b"name:" | b"key:" | b"Name:" | b"Key:" | b"name =" | b"key =") {
+        return false;
+    }
+    let at = view.next_line(end).map(|n| view.skip_blanks(n));
+    if let Some(at) = at
+        && let Some(name) = VALUES.iter().find(|n| view.has(at, n))
+    {
+        let sign = view.skip_blanks(at + name.len());
+        if matches!(view.at(sign), Some(b':' | b'=')) {
+            let from = view.skip_blanks(sign + 1);
+            let text = view.slice(from, view.line_end(from)).trim_ascii_end();
+            match quoted(view, from) {
+                Some((a, b)) => settle(view, key, a, b, true, found),
+                None => settle(view, key, from, from + text.len(), false, found),
+            }
+            return true;
+        }
+    }
+    before(view, key, found)
+}
+
+/// `value: x` right before the name: `{"value":"x","name":"DB_PASSWORD"}`.
+fn before(view: &View<'_>, key: &Key, found: &mut Found) -> bool {
+    let text = view.slice(key.start.saturating_sub(512), key.start);
+    let low = key.start - text.len();
+    let last = VALUES
+        .iter()
+        .filter_map(|n| memchr::memmem::rfind(text, n).map(|at| (low + at, n.len())))
+        .max();
+    let Some((at, len)) = last else { return false };
+    let sign = view.skip_blanks(skip_closing(view, at + len));
+    if !matches!(view.at(sign), Some(b':' | b'=')) {
+        return false;
+    }
+    let from = view.skip_blanks(sign + 1);
+    let whole = quoted(view, from);
+    let (a, b) = whole.unwrap_or_else(|| {
+        let line = view.slice(from, view.line_end(from));
+        let len = line.iter().position(|b| matches!(b, b',' | b'}')).unwrap_or(line.len());
+        (from, from + line[..len].trim_ascii_end().len())
+    });
+    if b <= a || b >= key.start {
+        return false;
+    }
+    // Between the value and the name stands nothing but the name's own key.
+    let between = view.slice(b, key.start);
+    let signs = |b: &u8| b.is_ascii_whitespace() || b"\"'\\,:=".contains(b);
+    let word: Vec<u8> = between
+        .iter()
+        .filter(|b| !signs(b))
+        .map(u8::to_ascii_lowercase)
+        .collect();
+    if word != b"name" && word != b"key" {
+        return false;
+    }
+    settle(view, key, a, b, whole.is_some(), found);
+    true
+}
