@@ -15,6 +15,8 @@ pub(crate) enum Lines {
     Second,
     /// `smbpasswd`: third and fourth field of `:`.
     Smb,
+    /// Tables under `/proc/net` with addresses in hexadecimal (strict).
+    ProcNet,
     /// `krb5.keytab`-like lists with one secret per line (`authkey`, `.vault_pass`).
     Whole,
 }
@@ -55,6 +57,12 @@ impl Context {
             "chap-secrets" | "pap-secrets" | "l2tp-secrets" => Some(Lines::Chap),
             ".vault_pass" | ".vault-token" | "authkey" | ".erlang.cookie" | "master.key" => {
                 Some(Lines::Whole)
+            }
+            "tcp" | "tcp6" | "udp" | "udp6" | "udplite" | "udplite6" | "raw" | "raw6" | "route"
+            | "if_inet6" | "ipv6_route" | "rt_cache" | "icmp" | "icmp6"
+                if lower.contains("/net/") =>
+            {
+                Some(Lines::ProcNet)
             }
             s if s.ends_with(".htpasswd") || s.starts_with(".htpasswd") => Some(Lines::Colon2),
             s if s.contains("mbtree") || lower.contains("/bearer_tokens/") => Some(Lines::Whole),

@@ -128,7 +128,7 @@ pub struct Token {
     /// The value must look random.
     #[serde(default)]
     pub random: bool,
-    /// What stands in its place instead of a marker: `user`, `card`, `serial`, `ip`.
+    /// What stands in its place instead of a marker: `user`, `card`, `serial`, `ip`, `mac`.
     #[serde(default)]
     pub stand: Option<String>,
     /// Ignore ASCII case.

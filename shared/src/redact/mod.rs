@@ -11,6 +11,7 @@
 //!
 //! Must not: read the clock, the environment or the network; keep values of secrets.
 
+mod ahead;
 mod context;
 mod edit;
 mod encoding;
@@ -23,6 +24,7 @@ mod random;
 mod redactor;
 mod report;
 mod scan;
+mod signs;
 mod standin;
 mod stream;
 mod value;

@@ -96,7 +96,7 @@ impl RedactorBuilder {
                 names.add(&token.id, mark);
             }
         }
-        let mut literals = scan::literals();
+        let mut literals = scan::literals(self.level);
         let keys = Keys::new(&active, &names, &mut literals);
         let tokens = Tokens::new(&active, &names, &mut literals)?;
         let own = Names::new(
@@ -111,9 +111,6 @@ impl RedactorBuilder {
             level: self.level,
             keyed: Keyed::new(&self.key),
             filter: Filter::new(literals),
-            bytes: ByteSearch {
-                strict: self.level == Level::Strict,
-            },
             keys,
             tokens,
             own,
@@ -155,67 +152,11 @@ pub(crate) struct Name {
     pub mark: String,
 }
 
-/// Finds the single bytes that lead to identifiers.
-pub(crate) struct ByteSearch {
-    strict: bool,
-}
-
-impl ByteSearch {
-    pub(crate) fn next(&self, buf: &[u8], from: usize, to: usize) -> Option<usize> {
-        if !self.strict {
-            return memchr::memchr(b'@', &buf[from..to]).map(|i| from + i);
-        }
-        let mut at = from;
-        while let Some(i) = buf[at..to].iter().position(|b| SIGNS[*b as usize]) {
-            at += i;
-            if promising(buf, at) {
-                return Some(at);
-            }
-            at += 1;
-        }
-        None
-    }
-}
-
-/// The signs that join the parts of identifiers.
-static SIGNS: [bool; 256] = {
-    let mut set = [false; 256];
-    set[b'@' as usize] = true;
-    set[b'.' as usize] = true;
-    set[b':' as usize] = true;
-    set[b'-' as usize] = true;
-    set
-};
-
-/// Whether the bytes round a sign can belong to an identifier.
-#[inline]
-fn promising(buf: &[u8], at: usize) -> bool {
-    let get = |i: usize| buf.get(i).copied().unwrap_or(b' ');
-    let (prev, next) = (if at == 0 { b' ' } else { get(at - 1) }, get(at + 1));
-    match buf[at] {
-        b'@' => true,
-        b'.' => prev.is_ascii_alphanumeric() && next.is_ascii_alphanumeric(),
-        b':' => {
-            // A time has no third group after two digits and two digits, an address has.
-            let hex = |b: u8| b.is_ascii_hexdigit();
-            (next == b':' && (hex(prev) || hex(get(at + 2)))
-                || prev != b':' && hex(prev) && hex(next))
-                && (get(at + 2) == b':'
-                    || get(at + 3) == b':'
-                    || get(at + 4) == b':'
-                    || get(at + 5) == b':'
-                    || next == b':')
-        }
-        _ => get(at + 3) == b'-' && next.is_ascii_hexdigit() && prev.is_ascii_hexdigit(),
-    }
-}
-
 /// Everything that is compiled once.
 pub(crate) struct Rules {
     pub level: Level,
     pub keyed: Keyed,
     pub filter: Filter,
-    pub bytes: ByteSearch,
     pub keys: Keys,
     pub tokens: Tokens,
     pub own: Names,

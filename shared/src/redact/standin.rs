@@ -130,9 +130,8 @@ pub(crate) fn mac(keyed: &Keyed, bytes: &[u8]) -> [u8; 6] {
 /// Whether a text is a stand-in of a name or number already.
 pub(crate) fn is_one(text: &[u8]) -> bool {
     [&b"usr-"[..], b"id-", b"card-", b"hst-"].iter().any(|p| {
-        text.strip_prefix(*p).is_some_and(|rest| {
-            rest.len() >= 8 && rest.iter().take(8).all(u8::is_ascii_hexdigit)
-        })
+        text.strip_prefix(*p)
+            .is_some_and(|rest| rest.len() >= 8 && rest.iter().take(8).all(u8::is_ascii_hexdigit))
     })
 }
 

@@ -1,6 +1,7 @@
 //! The streaming engine: a sliding window that runs scanners at anchors and copies the rest.
 
-use crate::redact::context::Context;
+use crate::redact::ahead::Ahead;
+use crate::redact::context::{Context, Lines};
 use crate::redact::edit::{Edit, Found, Put};
 use crate::redact::encoding::Decoder;
 use crate::redact::filter::{Anchor, Hit};
@@ -8,6 +9,7 @@ use crate::redact::keyed::MARK;
 use crate::redact::redactor::Rules;
 use crate::redact::report::MAX_PLACES;
 use crate::redact::scan::{self, Continue};
+use crate::redact::signs::Signs;
 use crate::redact::standin::Cache;
 use crate::redact::window::{AHEAD, BACK, View};
 use crate::redact::{FileReport, Level, Place, RedactError};
@@ -64,41 +66,6 @@ impl Stream {
     }
 }
 
-/// The next place that a search found, so that it is not searched for again.
-#[derive(Default)]
-struct Ahead {
-    searched: usize,
-    at: Option<usize>,
-}
-
-impl Ahead {
-    fn next(
-        &mut self,
-        from: usize,
-        to: usize,
-        find: impl Fn(usize, usize) -> Option<usize>,
-    ) -> Option<usize> {
-        if let Some(at) = self.at {
-            if at >= from {
-                return (at < to).then_some(at);
-            }
-            self.at = None;
-        }
-        let from = from.max(self.searched);
-        if from >= to {
-            return None;
-        }
-        self.at = find(from, to);
-        self.searched = self.at.map_or(to, |at| at + 1);
-        self.at
-    }
-
-    fn shift(&mut self, by: usize) {
-        self.searched = self.searched.saturating_sub(by);
-        self.at = self.at.and_then(|at| at.checked_sub(by));
-    }
-}
-
 /// The window over decoded bytes.
 pub(crate) struct Engine {
     context: Context,
@@ -112,7 +79,7 @@ pub(crate) struct Engine {
     /// Bytes before this belong to a decision that has been made.
     settled: usize,
     grams: Ahead,
-    bytes: Ahead,
+    bytes: Signs,
     own: Ahead,
     more: Option<(usize, Continue)>,
     found: Found,
@@ -129,7 +96,10 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(rules: &Rules, context: Context) -> Self {
         let counts = vec![0; rules.names.len()];
-        let more = context.lines.map(|kind| (0, Continue::Lines(kind)));
+        let lines = context
+            .lines
+            .filter(|l| *l != Lines::ProcNet || rules.level == Level::Strict);
+        let more = lines.map(|kind| (0, Continue::Lines(kind)));
         Self {
             context,
             buf: Vec::new(),
@@ -138,7 +108,7 @@ impl Engine {
             settled: 0,
             quiet: 0,
             grams: Ahead::default(),
-            bytes: Ahead::default(),
+            bytes: Signs::default(),
             own: Ahead::default(),
             more,
             found: Found::default(),
@@ -220,9 +190,8 @@ impl Engine {
         let gram = self
             .grams
             .next(from, limit, |a, b| rules.filter.next_gram(buf, a, b));
-        let byte = self
-            .bytes
-            .next(from, limit, |a, b| rules.bytes.next(buf, a, b));
+        let strict = rules.level == Level::Strict;
+        let byte = self.bytes.next(buf, from.max(self.quiet), limit, strict);
         let own = match &rules.own.patterns {
             None => None,
             Some(re) => self.own.next(from, limit, |a, b| {
@@ -254,7 +223,7 @@ impl Engine {
                 self.found.mark(at, m.end(), rules.own.pattern_rule);
             }
         }
-        if self.bytes.at == Some(at) && at >= self.settled {
+        if self.bytes.is_at(at) && at >= self.settled {
             self.ask(
                 rules,
                 Hit {

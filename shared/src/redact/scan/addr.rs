@@ -3,9 +3,9 @@
 use crate::redact::context::Context;
 use crate::redact::edit::{Found, Put};
 use crate::redact::redactor::Rules;
+use crate::redact::scan::mac::hardware;
 use crate::redact::standin;
 use crate::redact::window::View;
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A dot between digits: the first one of four numbers.
@@ -95,7 +95,7 @@ fn glued(view: &View<'_>, start: usize, end: usize) -> bool {
 
 /// Addresses that tell nothing about anybody: loopback, masks, broadcast, multicast, metadata, the
 /// well-known public resolvers.
-fn public_knowledge(a: Ipv4Addr) -> bool {
+pub(crate) fn public_knowledge(a: Ipv4Addr) -> bool {
     let o = a.octets();
     let mask = u32::from(a).leading_ones() + u32::from(a).trailing_zeros() == 32 && o[0] >= 128;
     matches!(
@@ -131,10 +131,10 @@ fn says_version(view: &View<'_>, start: usize) -> bool {
 pub(crate) fn coloned(rules: &Rules, view: &View<'_>, colon: usize, found: &mut Found) {
     let hex = |b: &&u8| b.is_ascii_hexdigit();
     let back = view
-        .slice(colon.saturating_sub(5), colon)
+        .slice(colon.saturating_sub(48), colon)
         .iter()
         .rev()
-        .take_while(hex)
+        .take_while(|b| hex(b) || **b == b':')
         .count();
     let start = colon - back;
     let text = view.slice(start, start + 64);
@@ -155,7 +155,8 @@ pub(crate) fn coloned(rules: &Rules, view: &View<'_>, colon: usize, found: &mut 
     let tail = view
         .at(end)
         .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if back > 4
+    let first = run.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+    if first > 4
         || word(view.before(start))
         || tail
         || run.contains(&b'.')
@@ -166,9 +167,20 @@ pub(crate) fn coloned(rules: &Rules, view: &View<'_>, colon: usize, found: &mut 
     let groups = run.iter().filter(|b| **b == b':').count() + 1;
     let pairs = run.split(|b| *b == b':').all(|g| g.len() == 2);
     if pairs && (groups == 6 || groups == 8) {
-        return hardware(rules, view, start, end, b':', found);
+        let serial = view
+            .slice(start.saturating_sub(16), start)
+            .to_ascii_lowercase();
+        if memchr::memmem::find(&serial, b"serial").is_none() {
+            hardware(rules, view, start, end, b':', found);
+        }
+        return;
     }
-    if pairs && groups == 14 && view.slice(start.saturating_sub(4), start).eq_ignore_ascii_case(b"MAC=") {
+    if pairs
+        && groups == 14
+        && view
+            .slice(start.saturating_sub(4), start)
+            .eq_ignore_ascii_case(b"MAC=")
+    {
         // Netfilter: destination, source, type.
         hardware(rules, view, start, start + 17, b':', found);
         return hardware(rules, view, start + 18, start + 35, b':', found);
@@ -195,88 +207,6 @@ pub(crate) fn coloned(rules: &Rules, view: &View<'_>, colon: usize, found: &mut 
     }
     let put = standin::ipv6(&rules.keyed, address);
     replace(view, start, end, put, rules.ids.ipv6, found);
-}
-
-/// A dash between hex digits: `00-1A-2B-3C-4D-5E`.
-pub(crate) fn dashed(rules: &Rules, view: &View<'_>, dash: usize, found: &mut Found) {
-    let start = dash.saturating_sub(2);
-    let text = view.slice(start, start + 17);
-    let shaped = text.len() == 17
-        && text.iter().enumerate().all(|(i, b)| {
-            if i % 3 == 2 {
-                *b == b'-'
-            } else {
-                b.is_ascii_hexdigit()
-            }
-        });
-    let free =
-        |b: Option<u8>| !b.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if shaped && free(view.before(start)) && free(view.at(start + 17)) {
-        hardware(rules, view, start, start + 17, b'-', found);
-    }
-}
-
-/// A dot after four hex digits: `0012.3456.789A`.
-pub(crate) fn cisco(rules: &Rules, view: &View<'_>, dot: usize, found: &mut Found) -> bool {
-    let start = dot.saturating_sub(4);
-    let text = view.slice(start, start + 14);
-    let shaped = text.len() == 14
-        && text.iter().enumerate().all(|(i, b)| {
-            if i % 5 == 4 {
-                *b == b'.'
-            } else {
-                b.is_ascii_hexdigit()
-            }
-        });
-    let free = |b: Option<u8>| {
-        !b.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-    };
-    let telling = text.iter().any(u8::is_ascii_alphabetic) || text.starts_with(b"00");
-    if shaped
-        && telling
-        && free(view.before(start))
-        && !view
-            .at(start + 14)
-            .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_')
-    {
-        hardware(rules, view, start, start + 14, b'.', found);
-        return true;
-    }
-    false
-}
-
-fn hardware(rules: &Rules, view: &View<'_>, start: usize, end: usize, sign: u8, found: &mut Found) {
-    found.quiet = found.quiet.max(end);
-    let digits: Vec<u8> = view
-        .slice(start, end)
-        .iter()
-        .filter(|b| b.is_ascii_hexdigit())
-        .map(u8::to_ascii_lowercase)
-        .collect();
-    let nobody = digits.iter().all(|b| *b == b'0') || digits.iter().all(|b| *b == b'f');
-    if nobody || digits.starts_with(b"01005e") || digits.starts_with(b"3333") {
-        return;
-    }
-    let n = standin::mac(&rules.keyed, &digits);
-    let mut put = String::with_capacity(24);
-    match sign {
-        b'.' => {
-            let _ = write!(
-                put,
-                "mm{:02x}.{:02x}{:02x}.{:02x}{:02x}",
-                n[1], n[2], n[3], n[4], n[5]
-            );
-        }
-        _ => {
-            let s = char::from(sign);
-            let _ = write!(
-                put,
-                "mm{s}{:02x}{s}{:02x}{s}{:02x}{s}{:02x}{s}{:02x}",
-                n[1], n[2], n[3], n[4], n[5]
-            );
-        }
-    }
-    replace(view, start, end, put, rules.ids.mac, found);
 }
 
 /// Replaces, and takes the growth out of the blanks that follow, so that columns stay.

@@ -248,4 +248,3 @@ fn item(view: &View<'_>, at: usize, end: usize, rule: u16, found: &mut Found) {
         found.mark(a, b, rule);
     }
 }
-

@@ -2,13 +2,14 @@
 
 use crate::redact::context::Context;
 use crate::redact::edit::{Found, Put};
+use crate::redact::filter::Hit;
 use crate::redact::redactor::Rules;
 use crate::redact::scan::addr::replace;
 use crate::redact::standin;
 use crate::redact::window::View;
 
 /// Last labels that make a dotted word a host name.
-const CLEAR: &[&str] = &[
+pub(crate) const CLEAR: &[&str] = &[
     "com",
     "net",
     "org",
@@ -69,7 +70,7 @@ const CLEAR: &[&str] = &[
     "tv",
 ];
 /// Last labels that are also file extensions or members in code: only of three labels and more.
-const UNCLEAR: &[&str] = &[
+pub(crate) const UNCLEAR: &[&str] = &[
     "io", "co", "ai", "dev", "app", "me", "cc", "in", "it", "at", "be", "no", "my", "id", "info",
     "tech", "site", "home", "int", "ph", "is", "ly", "to", "fm", "gg",
 ];
@@ -154,41 +155,44 @@ fn label(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')
 }
 
-/// A dot between letters: the first one of a dotted name.
-pub(crate) fn name(rules: &Rules, ctx: &Context, view: &View<'_>, dot: usize, found: &mut Found) {
+/// A dot and the last label of a host name.
+pub(crate) fn name(rules: &Rules, ctx: &Context, view: &View<'_>, hit: Hit, found: &mut Found) {
+    let end = hit.at + hit.len;
+    // The quick way out: the name goes on.
+    let tail = view.slice(end, end + 8);
+    let signs = tail
+        .iter()
+        .take_while(|b| matches!(b, b'.' | b'-' | b'_'))
+        .count();
+    if tail.get(signs).is_some_and(|b| label(*b)) || ctx.version {
+        return;
+    }
     let back = view
-        .slice(dot.saturating_sub(64), dot)
+        .slice(hit.at.saturating_sub(256), hit.at)
         .iter()
         .rev()
-        .take_while(|b| label(**b))
-        .count();
-    let start = dot - back;
-    let text = view.slice(start, start + 256);
-    let len = text
-        .iter()
         .take_while(|b| label(**b) || **b == b'.')
         .count();
-    let run = &text[..len];
-    let run = &run[..run.len()
-        - run
-            .iter()
-            .rev()
-            .take_while(|b| matches!(b, b'.' | b'-' | b'_'))
-            .count()];
-    let end = start + run.len();
-    found.quiet = found.quiet.max(end);
-    if back == 0
-        || back > 63
-        || matches!(view.before(start), Some(b'.' | b'$' | b'@' | b'\\'))
-        || view.at(end) == Some(b'@')
-        || view.at(end) == Some(b'(')
+    let mut start = hit.at - back;
+    let run = view.slice(start, end);
+    let first = memchr::memchr(b'.', run).unwrap_or_default();
+    if first == 0
+        || first > 63
+        || matches!(view.before(start), Some(b'$' | b'@' | b'\\'))
+        || matches!(view.at(end), Some(b'@' | b'('))
+        || !is_host(run, view, start, end)
     {
         return;
     }
-    if !is_host(run, view, start, end) || ctx.version {
-        return;
+    // `ip-10-0-1-2.ec2.internal`: the address has a stand-in of its own.
+    if run.starts_with(b"ip-")
+        && run[3..first]
+            .iter()
+            .all(|b| b.is_ascii_digit() || *b == b'-')
+    {
+        start += first + 1;
     }
-    let put = standin::host(&rules.keyed, run);
+    let put = standin::host(&rules.keyed, view.slice(start, end));
     replace(view, start, end, put, rules.ids.host, found);
 }
 

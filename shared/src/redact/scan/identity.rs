@@ -5,7 +5,7 @@ use crate::redact::context::Context;
 use crate::redact::edit::Found;
 use crate::redact::filter::Hit;
 use crate::redact::redactor::Rules;
-use crate::redact::scan::{addr, host};
+use crate::redact::scan::{addr, host, mac};
 use crate::redact::value;
 use crate::redact::window::View;
 
@@ -29,20 +29,9 @@ pub(crate) fn look(
     match byte {
         b'@' => host::mail(rules, view, hit.at, found),
         b':' => addr::coloned(rules, view, hit.at, found),
-        b'-' => addr::dashed(rules, view, hit.at, found),
-        _ => {
-            let digits = view.before(hit.at).is_some_and(|b| b.is_ascii_digit())
-                && view.at(hit.at + 1).is_some_and(|b| b.is_ascii_digit());
-            if addr::cisco(rules, view, hit.at, found) {
-                return;
-            }
-            if digits {
-                addr::dotted(rules, ctx, view, hit.at, found);
-            }
-            if found.quiet <= hit.at || found.edits.is_empty() && !digits {
-                host::name(rules, ctx, view, hit.at, found);
-            }
-        }
+        b'-' => mac::dashed(rules, view, hit.at, found),
+        _ if mac::cisco(rules, view, hit.at, found) => {}
+        _ => addr::dotted(rules, ctx, view, hit.at, found),
     }
 }
 
@@ -87,6 +76,12 @@ fn bare(rules: &Rules, view: &View<'_>, at: usize, found: &mut Found) {
         return;
     };
     let (user, secret) = (&info[..colon], &info[colon + 1..]);
+    // `LeaseRenewer:anna@db1:9000`: a name of a class, a user, a host.
+    let class =
+        user.iter().any(u8::is_ascii_uppercase) && secret.iter().all(u8::is_ascii_lowercase);
+    if class {
+        return;
+    }
     let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'%');
     if !user.is_empty()
         && user.iter().all(plain)

@@ -84,7 +84,13 @@ pub(crate) fn execve(rules: &Rules, view: &View<'_>, hit: Hit, found: &mut Found
         let from = value + usize::from(quoted);
         let len = line[from..]
             .iter()
-            .take_while(|b| if quoted { **b != b'"' } else { b.is_ascii_hexdigit() })
+            .take_while(|b| {
+                if quoted {
+                    **b != b'"'
+                } else {
+                    b.is_ascii_hexdigit()
+                }
+            })
             .count();
         args.push((from, from + len, quoted));
         at = from + len;

@@ -349,8 +349,7 @@ pub(crate) fn settle(
     let few = v.len() <= if key.pass { 2 } else { 6 };
     // Counts and rates: `tokens_per_second: 33.5`, `total_tokens=1536`.
     let rate = !key.pass && v.len() <= 12 && memchr::memchr_iter(b'.', v).count() == 1;
-    let number =
-        (few || rate) && v.iter().all(|b| b.is_ascii_digit() || rate && *b == b'.');
+    let number = (few || rate) && v.iter().all(|b| b.is_ascii_digit() || rate && *b == b'.');
     // A mark of one letter or two is no secret, and neither is a sentence.
     let short = !key.pass && v.len() <= 3;
     let prose = !key.pass
@@ -363,7 +362,9 @@ pub(crate) fn settle(
     if value::says_nothing(v) || value::is_plain(v) || number || short || prose || block || done {
         return;
     }
-    if matches!(key.verdict, Verdict::IfRandom(_) | Verdict::InQuery(_)) && !value::looks_random(v) && !value::is_basic(v)
+    if matches!(key.verdict, Verdict::IfRandom(_) | Verdict::InQuery(_))
+        && !value::looks_random(v)
+        && !value::is_basic(v)
     {
         return;
     }
@@ -371,11 +372,7 @@ pub(crate) fn settle(
         && key.quote == Some(b'"')
         && v.iter()
             .all(|b| b.is_ascii_digit() || *b == b'.' || *b == b'-');
-    let put = if json {
-        Put::QuotedMark
-    } else {
-        Put::Mark
-    };
+    let put = if json { Put::QuotedMark } else { Put::Mark };
     found.push(start, end, key.rule(), put);
     again(view, v, end, key.rule(), found);
 }

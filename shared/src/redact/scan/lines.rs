@@ -28,6 +28,7 @@ pub(crate) fn resume(rules: &Rules, view: &View<'_>, at: usize, kind: Lines, fou
                 .filter(|n| text[*n] == b':')
                 .map(|n| (n + 1, text.len()))
         }
+        Lines::ProcNet => None,
         Lines::Whole => Some((0, line.trim_ascii_end().len())),
     };
     if let Some((a, b)) = field {

@@ -10,12 +10,15 @@ pub(crate) mod join;
 pub(crate) mod k8s;
 pub(crate) mod kv;
 pub(crate) mod lines;
+pub(crate) mod mac;
 pub(crate) mod own;
 pub(crate) mod paired;
 pub(crate) mod pem;
+pub(crate) mod procnet;
 pub(crate) mod token;
 pub(crate) mod url;
 
+use crate::redact::Level;
 use crate::redact::context::{Context, Lines};
 use crate::redact::edit::Found;
 use crate::redact::filter::{Anchor, Hit, Literal};
@@ -26,6 +29,7 @@ use crate::redact::window::View;
 const PUTTY: u8 = 1;
 const HEX: u8 = 2;
 const EXECVE: u8 = 3;
+const HOST: u8 = 4;
 
 /// What goes on at a later position.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +50,8 @@ pub(crate) enum Continue {
 }
 
 /// Literals that scanners look for by themselves, without a data file.
-pub(crate) fn literals() -> Vec<Literal> {
-    [
+pub(crate) fn literals(level: Level) -> Vec<Literal> {
+    let mut list = [
         literal("://", false, Anchor::Url),
         literal("-----begin", true, Anchor::Pem),
         literal("---- begin ", true, Anchor::Pem),
@@ -59,7 +63,12 @@ pub(crate) fn literals() -> Vec<Literal> {
         literal("proctitle=", false, Anchor::Form(HEX)),
         literal("type=execve", true, Anchor::Form(EXECVE)),
     ]
-    .to_vec()
+    .to_vec();
+    if level == Level::Strict {
+        let ends = host::CLEAR.iter().chain(host::UNCLEAR);
+        list.extend(ends.map(|end| literal(&format!(".{end}"), true, Anchor::Form(HOST))));
+    }
+    list
 }
 
 /// Asks the scanner that owns the anchor.
@@ -73,6 +82,7 @@ pub(crate) fn look(rules: &Rules, ctx: &Context, view: &View<'_>, hit: Hit, foun
         Anchor::Byte(b) => identity::look(rules, ctx, view, hit, b, found),
         Anchor::Form(PUTTY) => pem::putty(rules, view, hit, found),
         Anchor::Form(HEX) => inside::hex(rules, view, hit, found),
+        Anchor::Form(HOST) => host::name(rules, ctx, view, hit, found),
         Anchor::Form(EXECVE) => inside::execve(rules, view, hit, found),
         Anchor::Form(_) => k8s::look(rules, view, hit, found),
     }
@@ -88,6 +98,7 @@ pub(crate) fn resume(
     found: &mut Found,
 ) {
     match what {
+        Continue::Lines(Lines::ProcNet) => procnet::resume(rules, view, at, found),
         Continue::Lines(kind) => lines::resume(rules, view, at, *kind, found),
         Continue::Pem => pem::resume(rules, view, at, found),
         Continue::Rest { quote, rule } => blocks::rest(view, at, *quote, *rule, found),

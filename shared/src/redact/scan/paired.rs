@@ -71,13 +71,7 @@ pub(crate) fn element(_rules: &Rules, view: &View<'_>, key: &Key, found: &mut Fo
 
 /// `key="password" value="x"`, `"name": "PASSWORD", "value": "x"`, `<key>token</key><string>x`,
 /// `get("password", "x")`: the key is itself a value, and its sibling holds the secret.
-pub(crate) fn sibling(
-    rules: &Rules,
-    view: &View<'_>,
-    key: &Key,
-    closed: usize,
-    found: &mut Found,
-) {
+pub(crate) fn sibling(rules: &Rules, view: &View<'_>, key: &Key, closed: usize, found: &mut Found) {
     let gap = |mut i: usize| {
         while matches!(view.at(i), Some(b' ' | b'\t' | b'\n' | b'\r' | b',')) {
             i += 1;
@@ -170,7 +164,10 @@ pub(crate) fn named(view: &View<'_>, key: &Key, found: &mut Found) -> bool {
     let line = view.line_start(key.start);
     let head = view.slice(line, key.start).trim_ascii();
     let head = head.strip_prefix(b"- ").unwrap_or(head).trim_ascii_start();
-    if !matches!(head, b"name:" | b"key:" | b"Name:" | b"Key:" | b"name =" | b"key =") {
+    if !matches!(
+        head,
+        b"name:" | b"key:" | b"Name:" | b"Key:" | b"name =" | b"key ="
+    ) {
         return false;
     }
     let at = view.next_line(end).map(|n| view.skip_blanks(n));
@@ -208,7 +205,10 @@ fn before(view: &View<'_>, key: &Key, found: &mut Found) -> bool {
     let whole = quoted(view, from);
     let (a, b) = whole.unwrap_or_else(|| {
         let line = view.slice(from, view.line_end(from));
-        let len = line.iter().position(|b| matches!(b, b',' | b'}')).unwrap_or(line.len());
+        let len = line
+            .iter()
+            .position(|b| matches!(b, b',' | b'}'))
+            .unwrap_or(line.len());
         (from, from + line[..len].trim_ascii_end().len())
     });
     if b <= a || b >= key.start {

@@ -6,7 +6,7 @@ use crate::redact::family::{Family, RuleError, Token};
 use crate::redact::filter::{Anchor, Hit, Literal};
 use crate::redact::keyed::MARK;
 use crate::redact::redactor::{RuleTable, Rules, literal};
-use crate::redact::scan::addr;
+use crate::redact::scan::{addr, mac};
 use crate::redact::standin;
 use crate::redact::value;
 use crate::redact::window::View;
@@ -37,6 +37,7 @@ enum Stand {
     Card,
     Serial,
     DashedIp,
+    Mac,
 }
 
 /// Files that a format is looked for in.
@@ -68,6 +69,7 @@ impl Stand {
             Some("card") => Self::Card,
             Some("serial") => Self::Serial,
             Some("ip") => Self::DashedIp,
+            Some("mac") => Self::Mac,
             Some(other) => {
                 let message = format!("unknown stand-in '{other}'");
                 return Err(RuleError::Rule {
@@ -285,6 +287,7 @@ impl Format {
             Stand::User => Put::Text(standin::user(&rules.keyed, text)),
             Stand::Card => Put::Text(standin::card(&rules.keyed, text)),
             Stand::Serial => Put::Text(standin::serial(&rules.keyed, text)),
+            Stand::Mac => return mac::bare_mac(rules, view, start, end, found),
             Stand::DashedIp => return addr::dashed_ip(rules, view, start, found),
         };
         found.push(start, end, self.rule, put);
