@@ -13,6 +13,7 @@ pub mod consent;
 pub mod error;
 pub mod plan;
 pub mod profile;
+pub mod redaction;
 pub mod sources;
 pub mod ui;
 pub mod upload;

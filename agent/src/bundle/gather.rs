@@ -14,6 +14,7 @@ use crate::consent::glob;
 use crate::error::{Exit, Failure};
 use crate::plan::{self, Plan};
 use crate::profile::Profile;
+use crate::redaction;
 use crate::ui::{Line, Progress};
 use serde_json::{Value, json};
 use sitrep_shared::bundle::layout;
@@ -109,7 +110,7 @@ pub fn gather(
     let mut writer = BundleWriter::create(
         Output::File(out),
         WriterOptions {
-            top_dir,
+            top_dir: top_dir.clone(),
             mtime: now,
             level: 1,
         },
@@ -134,6 +135,7 @@ pub fn gather(
         return Err(app.interrupted());
     }
     let recorded = recorded.map_err(|error| seal_failure("cannot write the bundle", error))?;
+    redaction::keep(app, &top_dir, &redactor.map())?;
     account(&mut manifest, &summary);
     manifest.cost.notes = notes;
     Sealing {

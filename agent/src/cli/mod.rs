@@ -8,7 +8,7 @@ mod config;
 mod findings;
 mod global;
 mod man;
-mod opened;
+pub(crate) mod opened;
 mod plan;
 mod profiles;
 mod record;

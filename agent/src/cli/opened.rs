@@ -49,6 +49,11 @@ impl Opened {
         &self.index.manifest
     }
 
+    /// The directory that everything in the bundle lies below.
+    pub fn top_dir(&self) -> &str {
+        &self.index.top_dir
+    }
+
     /// The item a person means: a path with or without the top directory or `sos/`, or an id.
     pub fn find(&self, name: &str) -> Option<&Item> {
         let name = name.trim_start_matches("./").trim_start_matches('/');

@@ -3,6 +3,7 @@
 use super::opened::{self, Opened};
 use super::{App, Command, findings};
 use crate::error::{Exit, Failure};
+use crate::redaction;
 use crate::ui::{Line, Tone, Ui};
 use clap::Args;
 use serde_json::{Value, json};
@@ -38,6 +39,9 @@ struct View {
     /// List where values were removed, and by which rule
     #[arg(long)]
     redactions: bool,
+    /// List the stand-ins with their real values; works only on the host that made the bundle
+    #[arg(long)]
+    map: bool,
 }
 
 impl Command for Show {
@@ -58,6 +62,17 @@ impl Command for Show {
                 redactions(&report)
                     .iter()
                     .for_each(|line| app.ui.data(line));
+            }
+            return Ok(Exit::Ok);
+        }
+        if view.map {
+            let map = redaction::read(app, bundle.top_dir())?;
+            if app.ui.style.json {
+                app.ui.json(&map);
+            } else {
+                for (real, put) in &map {
+                    app.ui.data(&Line::of(format!("{put:<40} {real}")));
+                }
             }
             return Ok(Exit::Ok);
         }

@@ -138,6 +138,13 @@ pub const KEYS: &[Key] = &[
         "file of words to remove, one a line",
     ),
     key(
+        "redact.patterns_file",
+        Kind::Text,
+        None,
+        None,
+        "file of regular expressions to remove, one a line",
+    ),
+    key(
         "limits.max_size",
         Kind::Bytes,
         None,

@@ -1,6 +1,7 @@
 //! What scanners answer: the bytes to replace, and where to go on.
 
 use crate::redact::scan::Continue;
+use std::net::Ipv4Addr;
 
 /// What is written in place of the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +27,40 @@ pub(crate) struct Edit {
     pub put: Put,
 }
 
+/// Addresses that are remembered; a log has few at a time.
+const ADDRESSES: usize = 512;
+
+/// The stand-ins of the addresses seen last, by address.
+#[derive(Default)]
+pub(crate) struct Addresses {
+    slots: Vec<Option<(Ipv4Addr, String)>>,
+}
+
+impl Addresses {
+    /// The stand-in if the address was seen a short while ago.
+    pub(crate) fn get(&self, address: Ipv4Addr) -> Option<&str> {
+        let slot = self.slots.get(Self::slot(address))?.as_ref()?;
+        (slot.0 == address).then_some(slot.1.as_str())
+    }
+
+    /// Remembers a stand-in.
+    pub(crate) fn put(&mut self, address: Ipv4Addr, text: &str) {
+        if self.slots.is_empty() {
+            self.slots.resize(ADDRESSES, None);
+        }
+        self.slots[Self::slot(address)] = Some((address, text.to_owned()));
+    }
+
+    fn slot(address: Ipv4Addr) -> usize {
+        u32::from(address).wrapping_mul(0x9E37_79B1) as usize >> 16 & (ADDRESSES - 1)
+    }
+}
+
 /// A scanner's answer to one anchor.
 #[derive(Default)]
 pub(crate) struct Found {
+    /// Stand-ins of the addresses seen last in this file.
+    pub addresses: Addresses,
     pub edits: Vec<Edit>,
     /// The bytes up to here are settled: anchors inside are not looked at.
     pub settled: usize,

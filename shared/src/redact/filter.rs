@@ -1,6 +1,6 @@
 //! The literal filter: finds the anchors of all rules in one pass over the bytes.
 //!
-//! Each literal is represented by one of its three-byte grams, ASCII case folded; a 4 KiB bit
+//! Each literal is represented by one of its three-byte grams, ASCII case folded; a 16 KiB bit
 //! table says for each position whether any literal can be there. Only positions that pass are
 //! compared with the literals. Nothing is allocated while scanning.
 
@@ -42,14 +42,27 @@ pub(crate) struct Hit {
     pub tag: Anchor,
 }
 
-const BITS: u32 = 15;
+/// Few positions that hold no literal pass; the table still fits the first cache.
+const BITS: u32 = 17;
+
+/// One literal by its gram.
+struct Gram {
+    gram: u32,
+    /// The literal's first four bytes, folded, and which of them it has.
+    head: u32,
+    mask: u32,
+    /// Where in the literal the gram is.
+    offset: u8,
+    /// The literal.
+    literal: u16,
+}
 
 /// The compiled filter.
 pub(crate) struct Filter {
     literals: Vec<Literal>,
     table: Box<[u64; 1 << (BITS - 6)]>,
-    /// By gram: first literal, sorted by gram.
-    grams: Vec<(u32, u8, u16)>,
+    /// Sorted by hash of the gram.
+    grams: Vec<Gram>,
     /// Bucket starts in `grams`, by hash.
     buckets: Vec<u16>,
 }
@@ -89,20 +102,27 @@ impl Filter {
             let g = gram(u32::from_le_bytes([w[0], w[1], w[2], 0]));
             let h = hash(g);
             table[h >> 6] |= 1 << (h & 63);
-            grams.push((g, at as u8, n as u16));
+            let four = [0, 1, 2, 3].map(|i| lit.bytes.get(i).copied());
+            grams.push(Gram {
+                gram: g,
+                head: u32::from_le_bytes(four.map(|b| b.map_or(0, |b| b | 0x20))),
+                mask: u32::from_le_bytes(four.map(|b| if b.is_some() { 0xff } else { 0 })),
+                offset: at as u8,
+                literal: n as u16,
+            });
         }
         // Longest first, so that the most telling literal of a position wins.
-        grams.sort_by_key(|&(g, at, n)| {
+        grams.sort_by_key(|g| {
             (
-                hash(g),
-                g,
-                std::cmp::Reverse(literals[n as usize].bytes.len()),
-                at,
+                hash(g.gram),
+                g.gram,
+                std::cmp::Reverse(literals[g.literal as usize].bytes.len()),
+                g.offset,
             )
         });
         let mut buckets = vec![0u16; (1 << BITS) + 1];
-        for &(g, _, _) in &grams {
-            buckets[hash(g) + 1] += 1;
+        for g in &grams {
+            buckets[hash(g.gram) + 1] += 1;
         }
         for i in 1..buckets.len() {
             buckets[i] += buckets[i - 1];
@@ -154,14 +174,20 @@ impl Filter {
             self.buckets[h] as usize + skip,
             self.buckets[h + 1] as usize,
         );
-        for (i, &(lg, off, n)) in self.grams.get(first..end)?.iter().enumerate() {
-            if lg != g {
+        for (i, entry) in self.grams.get(first..end)?.iter().enumerate() {
+            if entry.gram != g {
                 continue;
             }
-            let lit = &self.literals[n as usize];
-            let Some(start) = at.checked_sub(off as usize) else {
+            let Some(start) = at.checked_sub(entry.offset as usize) else {
                 continue;
             };
+            if let Some(four) = buf.get(start..start + 4) {
+                let four = u32::from_le_bytes([four[0], four[1], four[2], four[3]]);
+                if (four | 0x2020_2020) & entry.mask != entry.head & entry.mask {
+                    continue;
+                }
+            }
+            let lit = &self.literals[entry.literal as usize];
             let Some(part) = buf.get(start..start + lit.bytes.len()) else {
                 continue;
             };

@@ -19,6 +19,7 @@ mod family;
 mod filter;
 mod key;
 mod keyed;
+mod learned;
 mod names;
 mod random;
 mod redactor;
@@ -31,7 +32,8 @@ mod value;
 mod window;
 
 pub use family::{Example, Family, RuleError, families};
-pub use redactor::{FileContext, Learned, Redactor, RedactorBuilder};
+pub use learned::Learned;
+pub use redactor::{FileContext, Redactor, RedactorBuilder};
 pub use report::{FileReport, Place, RedactError};
 pub use stream::Stream;
 

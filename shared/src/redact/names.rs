@@ -3,7 +3,8 @@
 use crate::redact::Level;
 use crate::redact::family::RuleError;
 use crate::redact::filter::{Anchor, Literal};
-use crate::redact::redactor::{Learned, RuleTable};
+use crate::redact::learned::Learned;
+use crate::redact::redactor::RuleTable;
 use regex::bytes::Regex;
 
 /// Words too common to be replaced wherever they stand, though hosts and users are called so.

@@ -5,6 +5,7 @@ use crate::redact::family::{Family, RuleError, families};
 use crate::redact::filter::{Anchor, Filter, Literal};
 use crate::redact::key::Keys;
 use crate::redact::keyed::Keyed;
+use crate::redact::learned::Learned;
 use crate::redact::names::Names;
 use crate::redact::scan::{self, token::Tokens};
 use crate::redact::standin::Map;
@@ -13,19 +14,6 @@ use crate::redact::{FileReport, Level, RedactError};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-
-/// What the host says about itself; `strict` gives stand-ins for these wherever they stand.
-#[derive(Debug, Clone, Default)]
-pub struct Learned {
-    /// Host names, short and full.
-    pub hosts: Vec<String>,
-    /// Domains.
-    pub domains: Vec<String>,
-    /// Login names.
-    pub users: Vec<String>,
-    /// Serial numbers, asset tags, machine ids.
-    pub serials: Vec<String>,
-}
 
 /// The file that bytes come from.
 #[derive(Debug, Clone, Copy)]

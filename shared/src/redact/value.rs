@@ -2,6 +2,8 @@
 
 use crate::redact::keyed::MARK;
 pub(crate) use crate::redact::random::{is_basic, looks_random};
+use std::collections::HashSet;
+use std::sync::OnceLock;
 
 /// Words that stand where a value would and say only whether or how it is set.
 const SAYS_NOTHING: &str = "\
@@ -43,12 +45,21 @@ pub(crate) fn is_unset(v: &[u8]) -> bool {
 
 /// One of the words that say only whether or how a value is set.
 fn is_common(v: &[u8]) -> bool {
-    v.len() <= 16
-        && v.iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_'))
-        && SAYS_NOTHING
-            .split_ascii_whitespace()
-            .any(|s| v.eq_ignore_ascii_case(s.as_bytes()))
+    static WORDS: OnceLock<HashSet<&[u8]>> = OnceLock::new();
+    let mut small = [0; 16];
+    let Some(small) = small.get_mut(..v.len()) else {
+        return false;
+    };
+    small.copy_from_slice(v);
+    small.make_ascii_lowercase();
+    WORDS
+        .get_or_init(|| {
+            SAYS_NOTHING
+                .split_ascii_whitespace()
+                .map(str::as_bytes)
+                .collect()
+        })
+        .contains(&*small)
 }
 
 /// A source of the name service switch: `passwd: files systemd`.

@@ -76,6 +76,14 @@ impl<'a> View<'a> {
         memchr::memmem::find(line, literal).is_some()
     }
 
+    /// Whether a literal stands three times shortly before on the same line: text that only
+    /// repeats it, where searching on from each would cost more than it is worth.
+    pub(crate) fn crowded(&self, at: usize, literal: &[u8]) -> bool {
+        let before = self.slice(at.saturating_sub(96), at);
+        let line = memchr::memrchr(b'\n', before).map_or(before, |n| &before[n + 1..]);
+        memchr::memmem::find_iter(line, literal).take(3).count() == 3
+    }
+
     /// Start of the next line after the line end at `end`; `None` at the view's end.
     pub(crate) fn next_line(&self, end: usize) -> Option<usize> {
         let mut i = end;

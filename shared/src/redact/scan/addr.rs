@@ -24,7 +24,7 @@ pub(crate) fn dotted(rules: &Rules, ctx: &Context, view: &View<'_>, dot: usize, 
         .count();
     let run = view.slice(start, start + len);
     let run = run.strip_suffix(b".").unwrap_or(run);
-    let end = start + run.len();
+    let mut end = start + run.len();
     found.quiet = found.quiet.max(end);
     let before = view.before(start);
     if back == 0 || back > 3 || before == Some(b'.') || ctx.version || glued(view, start, end) {
@@ -34,7 +34,13 @@ pub(crate) fn dotted(rules: &Rules, ctx: &Context, view: &View<'_>, dot: usize, 
     if public_knowledge(address) || says_version(view, start) {
         return;
     }
+    // What was seen a short while ago has its stand-in and is in the map.
+    if let Some(known) = found.addresses.get(address) {
+        let put = padded(view, start, &mut end, known.to_owned());
+        return found.push(start, end, rules.ids.ipv4, Put::Again(put));
+    }
     let put = standin::ipv4(&rules.keyed, address, '.');
+    found.addresses.put(address, &put);
     replace(view, start, end, put, rules.ids.ipv4, found);
 }
 
@@ -213,22 +219,26 @@ pub(crate) fn coloned(rules: &Rules, view: &View<'_>, colon: usize, found: &mut 
 pub(crate) fn replace(
     view: &View<'_>,
     start: usize,
-    end: usize,
-    mut put: String,
+    mut end: usize,
+    put: String,
     rule: u16,
     found: &mut Found,
 ) {
-    let grown = put.len().saturating_sub(end - start);
+    let put = padded(view, start, &mut end, put);
+    found.push(start, end, rule, Put::Text(put));
+}
+
+/// Moves `end` over blanks for what the text grows, or adds blanks for what it shrinks.
+fn padded(view: &View<'_>, start: usize, end: &mut usize, mut put: String) -> String {
+    let length = *end - start;
     let blanks = view
-        .slice(end, end + 64)
+        .slice(*end, *end + 64)
         .iter()
         .take_while(|b| **b == b' ')
         .count();
-    let mut stop = end;
     if blanks >= 2 {
-        stop += grown.min(blanks - 1);
-        let shrunk = (end - start).saturating_sub(put.len());
-        put.extend(std::iter::repeat_n(' ', shrunk));
+        *end += put.len().saturating_sub(length).min(blanks - 1);
+        put.extend(std::iter::repeat_n(' ', length.saturating_sub(put.len())));
     }
-    found.push(start, stop, rule, Put::Text(put));
+    put
 }

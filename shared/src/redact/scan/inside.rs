@@ -26,7 +26,7 @@ pub(crate) fn hex(rules: &Rules, view: &View<'_>, hit: Hit, found: &mut Found) {
 /// as audit writes what needs no hexadecimal.
 fn replace(rules: &Rules, view: &View<'_>, start: usize, end: usize, found: &mut Found) {
     let text = view.slice(start, end);
-    if text.len() < 8 || text.len() % 2 != 0 {
+    if text.len() < 8 || !text.len().is_multiple_of(2) {
         return;
     }
     let plain = opened(text);

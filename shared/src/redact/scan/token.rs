@@ -234,12 +234,15 @@ pub(crate) fn look(
     }
     let text = view.slice(hit.at, hit.at + MAX_TOKEN);
     if format.group > 0 {
-        if !format.re.is_match(text)
-            || format
-                .searches
-                .as_ref()
-                .is_some_and(|l| view.repeated(hit.at, l))
+        if format
+            .searches
+            .as_ref()
+            .is_some_and(|l| view.crowded(hit.at, l))
         {
+            return;
+        }
+        // Most texts fail, and failing is cheaper without groups.
+        if !format.re.is_match(text) {
             return;
         }
         let Some(caps) = format.re.captures(text) else {
