@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod peers;
 pub mod process;
 pub mod proxy;
+pub mod samples;
 pub mod terminal;
 pub mod trouble;
 pub mod usage;

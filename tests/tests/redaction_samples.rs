@@ -11,19 +11,8 @@
 
 use serde::Deserialize;
 use sitrep_shared::redact::{FileContext, Level, Redactor, RedactorBuilder};
+use sitrep_tests::samples::{cases, leaks, shared};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-#[derive(Deserialize)]
-struct Case {
-    id: String,
-    kind: String,
-    tier: String,
-    file_name: String,
-    text: String,
-    secrets: Vec<String>,
-    keep: Vec<String>,
-}
 
 #[derive(Deserialize)]
 struct Group {
@@ -39,26 +28,6 @@ struct File {
     text: String,
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where the samples are is the caller's choice"
-)]
-fn shared(name: &str) -> String {
-    let root = std::env::var("SITREP_SHARED").map_or_else(
-        |_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
-        PathBuf::from,
-    );
-    let path = root.join("redaction-samples").join(name);
-    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
-
-fn cases() -> Vec<Case> {
-    let text = shared("cases.jsonl");
-    text.lines()
-        .map(|l| serde_json::from_str(l).expect("a case"))
-        .collect()
-}
-
 fn redactor(level: Level) -> Redactor {
     RedactorBuilder::new(level, [7; 32])
         .build()
@@ -70,26 +39,6 @@ fn run(redactor: &Redactor, file: &str, text: &str) -> String {
         .all(FileContext { path: file }, text.as_bytes())
         .expect("text is redacted");
     String::from_utf8_lossy(&out).into_owned()
-}
-
-/// Whether the secret or a long piece of it (half, eight characters or more) is in the output.
-/// A piece that the text also has outside its secrets, such as `password` of `password1`, says
-/// nothing.
-fn leaks(case: &Case, secret: &str, out: &str) -> bool {
-    if out.contains(secret) {
-        return true;
-    }
-    let rest = case
-        .secrets
-        .iter()
-        .fold(case.text.clone(), |t, s| t.replace(s.as_str(), "\u{0}"));
-    let chars: Vec<char> = secret.chars().collect();
-    let piece = 8.max(chars.len().div_ceil(2));
-    chars.len() >= piece
-        && chars.windows(piece).any(|w| {
-            let w: String = w.iter().collect();
-            out.contains(&w) && !rest.contains(&w)
-        })
 }
 
 /// Passed and all, by kind.

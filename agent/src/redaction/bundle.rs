@@ -6,7 +6,7 @@ use crate::error::Failure;
 use serde_json::{Value, json};
 use sitrep_shared::bundle::limits::Limits;
 use sitrep_shared::bundle::manifest::Item;
-use sitrep_shared::bundle::reseal::{Edit, reseal};
+use sitrep_shared::bundle::{Edit, reseal};
 use sitrep_shared::bundle::{layout, manifest::Kind};
 use sitrep_shared::redact::{FileReport, Redactor};
 use sitrep_shared::time::UtcMs;

@@ -17,6 +17,17 @@ pub(crate) struct Signs {
     left: u64,
     /// Positions before this have been judged.
     judged: usize,
+    /// Signs of the block at `judged`, when it was whole already.
+    ahead: Option<Block>,
+}
+
+/// Where each sign is in a block.
+#[derive(Default, Clone, Copy)]
+struct Block {
+    at: u64,
+    dot: u64,
+    colon: u64,
+    dash: u64,
 }
 
 impl Signs {
@@ -46,8 +57,14 @@ impl Signs {
                 return None;
             }
             self.base = at;
-            self.left = judge(buf, at);
+            let now = self
+                .ahead
+                .take_if(|_| at == self.judged)
+                .unwrap_or_else(|| block(buf, at));
+            let next = block(buf, at + BLOCK);
+            self.left = judge(now, next);
             self.judged = at + BLOCK;
+            self.ahead = (at + 2 * BLOCK <= buf.len()).then_some(next);
             at = self.judged;
         }
     }
@@ -89,43 +106,46 @@ impl Signs {
                 self.base = 0;
             }
         }
+        if self.judged < by {
+            self.ahead = None;
+        }
         self.judged = self.judged.saturating_sub(by);
     }
 }
 
-/// The signs among the 64 positions from `at` on; what is beyond the buffer is none.
-fn judge(buf: &[u8], at: usize) -> u64 {
-    let Some(part) = buf.get(at..at + 2 * BLOCK) else {
-        let mut part = [0; 2 * BLOCK];
+/// The signs of the 64 bytes from `at` on; what is beyond the buffer is none.
+fn block(buf: &[u8], at: usize) -> Block {
+    let mut short = [0; BLOCK];
+    let bytes = buf.get(at..at + BLOCK).unwrap_or_else(|| {
         let rest = buf.get(at..).unwrap_or_default();
-        let len = rest.len().min(part.len());
-        part[..len].copy_from_slice(&rest[..len]);
-        return masks(&part);
-    };
-    masks(part)
+        let len = rest.len().min(BLOCK);
+        short[..len].copy_from_slice(&rest[..len]);
+        &short
+    });
+    let mut block = Block::default();
+    for (n, part) in bytes.chunks_exact(8).enumerate() {
+        let word = part.iter().rev().fold(0u64, |w, b| w << 8 | u64::from(*b));
+        block.at |= positions(word, b'@') << (8 * n);
+        block.dot |= positions(word, b'.') << (8 * n);
+        block.colon |= positions(word, b':') << (8 * n);
+        block.dash |= positions(word, b'-') << (8 * n);
+    }
+    block
 }
 
-fn masks(part: &[u8]) -> u64 {
-    let (now, next) = part.split_at(BLOCK);
-    let wide = |sign: u8| -> u128 {
-        let low = positions(now, sign);
-        if low == 0 {
-            // Nothing begins here.
-            0
-        } else {
-            u128::from(low) | u128::from(positions(next, sign)) << BLOCK
-        }
-    };
+/// What begins in the first of two blocks.
+fn judge(now: Block, next: Block) -> u64 {
+    let wide = |low: u64, high: u64| u128::from(low) | u128::from(high) << BLOCK;
     // A mail address.
-    let mut found = u128::from(positions(now, b'@'));
+    let mut found = u128::from(now.at);
     // `a.b.c.d`: a sign two to four positions after another; `aaaa.bbbb.cccc`.
-    let dots = wide(b'.');
-    if dots != 0 {
+    if now.dot != 0 {
+        let dots = wide(now.dot, next.dot);
         let near = |m: u128| m >> 2 | m >> 3 | m >> 4;
         found |= dots & near(dots & near(dots)) | dots & dots >> 5;
     }
-    let colons = wide(b':');
-    if colons != 0 {
+    if now.colon != 0 {
+        let colons = wide(now.colon, next.colon);
         found |= colons & colons >> 1 | pairs(colons);
         // `1:2:3:4:5:6:7:8`
         if colons.count_ones() >= 7 {
@@ -133,9 +153,8 @@ fn masks(part: &[u8]) -> u64 {
             found |= (0..6).fold(colons, |m, _| colons & near(m));
         }
     }
-    let dashes = wide(b'-');
-    if dashes != 0 {
-        found |= pairs(dashes);
+    if now.dash != 0 {
+        found |= pairs(wide(now.dash, next.dash));
     }
     found as u64
 }
@@ -145,20 +164,14 @@ fn pairs(m: u128) -> u128 {
     m & m >> 3 & m >> 6 & m >> 9 & m >> 12
 }
 
-/// A bit for each of 64 bytes that is `sign`.
-fn positions(block: &[u8], sign: u8) -> u64 {
+/// A bit for each of eight bytes that is `sign`.
+#[inline(always)]
+fn positions(word: u64, sign: u8) -> u64 {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let all = u64::from(sign) * 0x0101_0101_0101_0101;
-    block
-        .chunks_exact(8)
-        .enumerate()
-        .fold(0, |mask, (n, bytes)| {
-            let word = bytes.iter().rev().fold(0u64, |w, b| w << 8 | u64::from(*b)) ^ all;
-            // The high bit of each byte that is zero.
-            let zero = !(((word & LOW) + LOW) | word | LOW);
-            let bits = (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-            mask | bits << (8 * n)
-        })
+    let word = word ^ u64::from(sign) * 0x0101_0101_0101_0101;
+    // The high bit of each byte that is zero.
+    let zero = !(((word & LOW) + LOW) | word | LOW);
+    (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 #[cfg(test)]
