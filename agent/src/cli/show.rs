@@ -39,7 +39,7 @@ struct View {
     /// List where values were removed, and by which rule
     #[arg(long)]
     redactions: bool,
-    /// List the stand-ins with their real values; works only on the host that made the bundle
+    /// List stand-ins and real values, on the host that made it
     #[arg(long)]
     map: bool,
 }

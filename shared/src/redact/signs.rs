@@ -168,7 +168,7 @@ fn pairs(m: u128) -> u128 {
 #[inline(always)]
 fn positions(word: u64, sign: u8) -> u64 {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let word = word ^ u64::from(sign) * 0x0101_0101_0101_0101;
+    let word = word ^ (u64::from(sign) * 0x0101_0101_0101_0101);
     // The high bit of each byte that is zero.
     let zero = !(((word & LOW) + LOW) | word | LOW);
     (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
