@@ -20,7 +20,7 @@ const REQUEST: Duration = Duration::from_secs(60);
 pub(super) struct Arguments {
     /// File with one signature.
     file: PathBuf,
-    /// Address of the collector, such as https://support.example.
+    /// Address of the collector, such as `https://support.example`.
     #[arg(long)]
     server: String,
     /// File with an API token of an engineer.
