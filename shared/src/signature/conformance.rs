@@ -1,6 +1,7 @@
 //! The rule format from text to hits: what is measured of the reference engine, and our choices where
 //! it is wrong. `machine::tests` has the same semantics in finer steps.
 
+mod measured;
 mod refusals;
 
 use super::engine::Engine;

@@ -1,15 +1,15 @@
 //! The compiled catalogue: every condition once, one prefilter over all of them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use thiserror::Error;
 
 use super::condition;
-use super::literal::Literal;
+use super::literal::rarity::Rarity;
 use super::model::{Matcher, Rule, Signature};
 use super::parse::Catalogue;
-use super::prefilter::Prefilter;
+use super::plan::{Plan, Sampler};
 use super::run::{Run, RunOptions};
 use super::source::SourceMap;
 use super::term::Term;
@@ -41,12 +41,18 @@ pub(super) struct Use {
 
 /// A signature ready to run.
 pub(super) struct Compiled {
-    pub signature: Arc<Signature>,
-    pub rule: Option<Rule>,
+    pub signature: Signature,
     /// Index of its rule's source among the engine's.
     pub source: u32,
     pub requires: Option<cel::Program>,
     pub suppress: Vec<cel::Program>,
+}
+
+impl Compiled {
+    /// Its matching part.
+    pub fn rule(&self) -> Option<&Rule> {
+        self.signature.rule.as_ref()
+    }
 }
 
 /// The compiled catalogue; shared between threads.
@@ -55,11 +61,11 @@ pub struct Engine {
     pub(super) terms: Vec<Term>,
     /// For each term, the rules that use it.
     pub(super) uses: Vec<Vec<Use>>,
-    /// For each literal of the prefilter, the terms that it is required by.
-    pub(super) literal_terms: Vec<Vec<u32>>,
     /// Terms that no literal is required for.
     pub(super) always: Vec<u32>,
-    pub(super) prefilter: Prefilter,
+    /// The plan in force; a better one takes its place as scanning goes on.
+    plan: RwLock<Arc<Plan>>,
+    sampler: Mutex<Sampler>,
     /// Names of the sources that rules read.
     pub(super) source_names: Vec<String>,
     pub(super) sources: SourceMap,
@@ -75,15 +81,16 @@ impl Engine {
         for signature in catalogue.signatures.iter().filter(|s| s.is_active()) {
             builder.add(signature)?;
         }
-        let prefilter = Prefilter::build(&builder.literals).map_err(EngineError::Prefilter)?;
+        let plan =
+            Plan::build(&builder.terms, Rarity::built_in()).map_err(EngineError::Prefilter)?;
         Ok(Self {
+            plan: RwLock::new(Arc::new(plan)),
+            sampler: Mutex::new(Sampler::new(builder.terms.len())),
             compiled: builder.compiled,
             terms: builder.terms,
             uses: builder.uses,
-            literal_terms: builder.literal_terms,
             always: builder.always,
             source_names: builder.source_names,
-            prefilter,
             sources: sources.clone(),
         })
     }
@@ -91,6 +98,28 @@ impl Engine {
     /// Starts a run over the files of one bundle or host.
     pub fn run(&self, options: RunOptions) -> Run<'_> {
         Run::new(self, options)
+    }
+
+    /// The plan to scan the next slab with.
+    pub(super) fn plan(&self) -> Arc<Plan> {
+        let plan = self.plan.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&plan)
+    }
+
+    /// Learns from a slab, with so many candidates in it, what is common in these logs. Whatever is
+    /// learnt, what is found is the same.
+    pub(super) fn learn(&self, slab: &[u8], candidates: usize) {
+        // Whoever is busy with the sampler has enough to learn from.
+        let Ok(mut sampler) = self.sampler.try_lock() else {
+            return;
+        };
+        let Some(sample) = sampler.take(slab, candidates) else {
+            return;
+        };
+        drop(sampler);
+        if let Ok(better) = Plan::build(&self.terms, &Rarity::of(&sample)) {
+            *self.plan.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(better);
+        }
     }
 
     /// How many signatures are in force.
@@ -110,9 +139,6 @@ struct Builder {
     terms: Vec<Term>,
     uses: Vec<Vec<Use>>,
     by_matcher: HashMap<Matcher, u32>,
-    literals: Vec<Literal>,
-    by_literal: HashMap<Literal, usize>,
-    literal_terms: Vec<Vec<u32>>,
     always: Vec<u32>,
     source_names: Vec<String>,
 }
@@ -172,10 +198,8 @@ impl Builder {
             }
         }
         let source = self.source(signature.rule.as_ref());
-        let signature = Arc::new(signature.clone());
         self.compiled.push(Compiled {
-            rule: signature.rule.clone(),
-            signature,
+            signature: signature.clone(),
             source,
             requires,
             suppress,
@@ -190,28 +214,12 @@ impl Builder {
         }
         let compiled = Term::compile(matcher)?;
         let term = self.terms.len() as u32;
-        match &compiled.required {
-            Some(set) => {
-                for literal in set {
-                    self.literal(literal, term);
-                }
-            }
-            None => self.always.push(term),
+        if compiled.branches.is_empty() {
+            self.always.push(term);
         }
         self.by_matcher.insert(matcher.clone(), term);
         self.terms.push(compiled);
         self.uses.push(vec![used]);
         Ok(())
-    }
-
-    fn literal(&mut self, literal: &Literal, term: u32) {
-        let index = *self.by_literal.entry(literal.clone()).or_insert_with(|| {
-            self.literals.push(literal.clone());
-            self.literal_terms.push(Vec::new());
-            self.literals.len() - 1
-        });
-        if self.literal_terms[index].last() != Some(&term) {
-            self.literal_terms[index].push(term);
-        }
     }
 }

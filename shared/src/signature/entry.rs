@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::time::{Clock, Layout, Stamp};
 
@@ -89,9 +89,12 @@ impl<'a> Slab<'a> {
             return Cow::Borrowed(trim_end(text));
         }
         let mut joined = Vec::with_capacity(text.len());
-        for line in text.split(|b| *b == b'\n') {
-            joined.extend_from_slice(trim_end(line));
+        let mut at = 0;
+        for end in memchr_iter(b'\n', text) {
+            joined.extend_from_slice(trim_end(&text[at..end]));
+            at = end + 1;
         }
+        joined.extend_from_slice(trim_end(&text[at..]));
         Cow::Owned(joined)
     }
 }

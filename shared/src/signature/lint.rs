@@ -47,7 +47,10 @@ pub fn lint(signature: &Signature) -> Vec<String> {
 
 fn matcher(matcher: &Matcher) -> Option<String> {
     let (shown, required) = match matcher {
-        Matcher::Literal(text) => (format!("{text:?}"), Some(literal::of_literal(text))),
+        Matcher::Literal(text) => (
+            format!("{text:?}"),
+            Some(literal::of_literal(text.as_bytes())),
+        ),
         Matcher::Regex(expression) => (
             format!("/{expression}/"),
             literal::of_expression(expression).into_iter().next(),

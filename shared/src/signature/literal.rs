@@ -11,6 +11,7 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::pattern;
 use super::prefilter::GRAM_BYTES;
+use rarity::Rarity;
 
 /// Alternatives of one requirement; more are not worth looking for.
 const MAX_ALTERNATIVES: usize = 64;
@@ -18,6 +19,9 @@ const MAX_ALTERNATIVES: usize = 64;
 const MAX_PRODUCT: usize = 16;
 /// Bytes beyond which a literal is cut: a longer one finds nothing better.
 pub(super) const MAX_BYTES: usize = 48;
+
+/// A short literal must be this much rarer than a long one to be looked for in its place.
+const MUCH_RARER: usize = 16;
 
 /// A text that must occur.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -52,8 +56,31 @@ impl Literal {
 /// Literals of which every match contains at least one.
 pub(super) type Required = Vec<Literal>;
 
+/// What the prefilter may look for, for each way in which an expression can match: of the requirements
+/// of each branch one is enough. Without branches, or with an empty one, every entry must be looked at.
+pub(super) fn branches(hir: &Hir) -> Vec<Vec<Required>> {
+    match hir.kind() {
+        HirKind::Capture(capture) => branches(&capture.sub),
+        HirKind::Alternation(parts) if parts.len() <= MAX_ALTERNATIVES => {
+            let branches: Vec<Vec<Required>> = parts.iter().map(of_hir).collect();
+            if branches.iter().any(Vec::is_empty) {
+                return Vec::new();
+            }
+            branches
+        }
+        _ => {
+            let all = of_hir(hir);
+            if all.is_empty() {
+                Vec::new()
+            } else {
+                vec![all]
+            }
+        }
+    }
+}
+
 /// All requirements of a parsed expression, best first; each one alone is a valid prefilter.
-pub(super) fn of_hir(hir: &Hir) -> Vec<Required> {
+fn of_hir(hir: &Hir) -> Vec<Required> {
     let mut all = walk(hir).required;
     all.retain(|set| !set.is_empty() && set.iter().all(|l| !l.text.is_empty()));
     all.iter_mut().flatten().for_each(Literal::cut);
@@ -68,22 +95,57 @@ pub(super) fn of_expression(expression: &str) -> Vec<Required> {
         .unwrap_or_default()
 }
 
+/// The requirement that costs least in logs like those counted. Where even that one is common, a rare one
+/// that is too short for the filter is better, as long as there are few of these: `with_short`.
+pub(super) fn cheapest<'a>(
+    options: &'a [Required],
+    rarity: &Rarity,
+    with_short: bool,
+) -> Option<&'a Required> {
+    let least = options.iter().map(too_short).min()?;
+    let best = options.iter().filter(|set| too_short(set) == least);
+    let best = best.min_by_key(|set| cost_in(set, rarity))?;
+    let common = || occurrences(best, rarity);
+    if !with_short || least > 0 || !rarity.is_common(common()) {
+        return Some(best);
+    }
+    let short = options
+        .iter()
+        .filter(|set| (2..GRAM_BYTES).contains(&shortest(set)) && set.len() == 1)
+        .map(|set| (occurrences(set, rarity), set))
+        .min_by_key(|(count, _)| *count);
+    let better = short.filter(|(count, _)| count * MUCH_RARER <= common());
+    Some(better.map_or(best, |(_, set)| set))
+}
+
+fn occurrences(set: &Required, rarity: &Rarity) -> usize {
+    set.iter().map(|l| rarity.occurrences(&l.text)).sum()
+}
+
 /// The requirement of a plain literal.
-pub(super) fn of_literal(text: &str) -> Required {
-    vec![Literal::new(text.as_bytes())]
+pub(super) fn of_literal(text: &[u8]) -> Required {
+    vec![Literal::new(text)]
+}
+
+fn cost(set: &Required) -> (usize, u32, Reverse<usize>, usize) {
+    cost_in(set, Rarity::built_in())
 }
 
 /// What a requirement costs: too short for the filter, and the shorter the worse, since one byte is
 /// on every line; common in logs; short; many.
-fn cost(set: &Required) -> (usize, u32, Reverse<usize>, usize) {
-    let shortest = set.iter().map(|l| l.text.len()).min().unwrap_or(0);
-    let common = set.iter().map(|l| rarity::rarest(&l.text)).sum();
-    (
-        GRAM_BYTES.saturating_sub(shortest),
-        common,
-        Reverse(shortest.min(24)),
-        set.len(),
-    )
+fn cost_in(set: &Required, rarity: &Rarity) -> (usize, u32, Reverse<usize>, usize) {
+    let shortest = shortest(set);
+    let common = set.iter().map(|l| rarity.rarest(&l.text)).sum();
+    (too_short(set), common, Reverse(shortest.min(24)), set.len())
+}
+
+fn shortest(set: &Required) -> usize {
+    set.iter().map(|l| l.text.len()).min().unwrap_or(0)
+}
+
+/// By how much a requirement is too short for the filter.
+fn too_short(set: &Required) -> usize {
+    GRAM_BYTES.saturating_sub(shortest(set))
 }
 
 /// What is known about a part of an expression.
@@ -286,5 +348,49 @@ mod tests {
         check("a|.*", &[]);
         check("(timeouts: )+5", &["timeouts: "]);
         check("[Ee]rror code", &["error code*"]);
+    }
+
+    #[test]
+    fn each_alternative_has_requirements_of_its_own() {
+        let of = |expression: &str| {
+            let branches = branches(&pattern::parse(expression).unwrap());
+            branches.iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        assert_eq!(of("S3.*connection.*failed|InvalidBucketName"), [3, 1]);
+        assert_eq!(of("(alpha.*beta|gamma)"), [2, 1]);
+        assert_eq!(of("alpha|.*"), [0_usize; 0]);
+        assert_eq!(of(".*"), [0_usize; 0]);
+        let hir = pattern::parse("connection.*frobnicate").unwrap();
+        let options = &branches(&hir)[0];
+        let rarity = Rarity::of(b"cannot frobnicate\nfrobnicate twice\n");
+        let text = |set: &Required| String::from_utf8(set[0].text.clone()).unwrap();
+        assert_eq!(
+            text(cheapest(options, &rarity, true).unwrap()),
+            "connection"
+        );
+        let rarity = Rarity::of(b"connection lost\nconnection reset\n");
+        assert_eq!(
+            text(cheapest(options, &rarity, true).unwrap()),
+            "frobnicate"
+        );
+    }
+
+    #[test]
+    fn a_rare_short_literal_is_better_than_a_common_long_one() {
+        let hir = pattern::parse("S3.*connection.*lost").unwrap();
+        let options = &branches(&hir)[0];
+        let chosen = |sample: &str, with_short: bool| {
+            let rarity = Rarity::of(sample.as_bytes());
+            let set = cheapest(options, &rarity, with_short).unwrap();
+            String::from_utf8(set[0].text.clone()).unwrap()
+        };
+        let common = "a connection was lost\n".repeat(20);
+        assert_eq!(chosen(&common, true), "S3");
+        assert_eq!(chosen(&common, false), "connection");
+        assert_eq!(chosen("a connection was lost\n", true), "connection");
+        assert_eq!(
+            chosen(&"a connection to S3\n".repeat(20), true),
+            "connection"
+        );
     }
 }

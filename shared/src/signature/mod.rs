@@ -17,6 +17,8 @@
 //! **Invariant:** `shared` has the one engine; agent and collector give the same findings for the
 //! same bytes, however the bytes are cut into chunks.
 
+#[cfg(test)]
+mod catalogue;
 mod check;
 mod condition;
 #[cfg(test)]
@@ -38,6 +40,7 @@ pub mod machine;
 pub mod model;
 mod parse;
 mod pattern;
+mod plan;
 mod prefilter;
 #[cfg(test)]
 mod redacted;

@@ -9,11 +9,15 @@ mod gram;
 mod short;
 
 use super::literal::Literal;
+use super::literal::rarity::Rarity;
 use gram::Gram;
+pub(super) use gram::{hash_bytes, word};
 use short::Short;
 
 /// Literals that the gram filter can find: its window.
 pub(super) const GRAM_BYTES: usize = 8;
+/// Bytes of a gram.
+pub(super) const GRAM: usize = 5;
 
 /// An occurrence of a required literal: its first byte and its number.
 pub(super) type Candidate = (u32, u32);
@@ -25,8 +29,11 @@ pub(super) struct Prefilter {
 }
 
 impl Prefilter {
-    /// Builds for literals whose index is what `scan` reports.
-    pub(super) fn build(literals: &[Literal]) -> Result<Self, aho_corasick::BuildError> {
+    /// Builds for literals whose index is what `scan` reports, and logs like those counted.
+    pub(super) fn build(
+        literals: &[Literal],
+        rarity: &Rarity,
+    ) -> Result<Self, aho_corasick::BuildError> {
         let numbered = || {
             literals
                 .iter()
@@ -34,7 +41,10 @@ impl Prefilter {
                 .map(|(number, literal)| (number as u32, literal))
         };
         Ok(Self {
-            gram: Gram::build(numbered().filter(|(_, l)| l.text.len() >= GRAM_BYTES)),
+            gram: Gram::build(
+                numbered().filter(|(_, l)| l.text.len() >= GRAM_BYTES),
+                rarity,
+            ),
             short: Short::build(numbered().filter(|(_, l)| l.text.len() < GRAM_BYTES))?,
         })
     }
@@ -89,7 +99,7 @@ mod tests {
             literal("EMFILE", false),
             literal("oom", true),
         ];
-        let prefilter = Prefilter::build(&literals).unwrap();
+        let prefilter = Prefilter::build(&literals, Rarity::built_in()).unwrap();
         let lines = [
             "Out of memory",
             "CONNECTION Refused x",

@@ -56,7 +56,9 @@ impl<'e> Run<'e> {
     /// Takes the result of a file's scan; the order of files does not change the report's content.
     pub fn done(&mut self, file: FileResult) {
         for (index, compiled) in self.engine.compiled.iter().enumerate() {
-            let Some(rule) = &compiled.rule else { continue };
+            let Some(rule) = compiled.rule() else {
+                continue;
+            };
             let covered = file.reads(compiled.source);
             if !covered || file.bytes == 0 {
                 continue;
@@ -110,7 +112,7 @@ impl<'e> Run<'e> {
         merged: Merged,
         facts: Option<&Value>,
     ) -> Result<Option<Finding>, String> {
-        let matched = match &compiled.rule {
+        let matched = match compiled.rule() {
             Some(rule) => {
                 if let Some(reason) = &rule.unsupported {
                     return Err(reason.clone());
@@ -171,7 +173,7 @@ impl Engine {
             .compiled
             .iter()
             .enumerate()
-            .filter_map(|(i, c)| c.rule.as_ref().map(|r| (i, c, r)));
+            .filter_map(|(i, c)| c.rule().map(|r| (i, c, r)));
         rules
             .map(|(index, compiled, rule)| {
                 let hits = file

@@ -130,16 +130,14 @@ impl<'e> FileScan<'e> {
             engine.sources.covers(source, &looked, path)
         };
         let sources: Vec<Cover> = engine.source_names.iter().map(covers).collect();
-        let runs = |c: &Compiled| c.rule.as_ref().is_some_and(|r| r.unsupported.is_none());
+        let runs = |c: &Compiled| c.rule().is_some_and(|r| r.unsupported.is_none());
         let active: Vec<bool> = engine
             .compiled
             .iter()
             .map(|c| runs(c) && sources[c.source as usize] != Cover::No)
             .collect();
-        let clock = Clock {
-            now_s: options.bundle_time.0.div_euclid(1000),
-            offset_s: options.zone_offset_s,
-        };
+        let now_s = options.bundle_time.0.div_euclid(1000);
+        let clock = Clock::new(now_s, options.zone_offset_s);
         Self {
             engine,
             path: path.into(),
@@ -226,7 +224,7 @@ impl<'e> FileScan<'e> {
             let mut hits: Vec<Hit> = Vec::new();
             if let Some(mut machine) = state.machine.take() {
                 machine.finish(&mut hits);
-                if let Some(rule) = &self.engine.compiled[index as usize].rule {
+                if let Some(rule) = self.engine.compiled[index as usize].rule() {
                     state.hits.fire(&self.path, rule, &mut hits);
                 }
             }
@@ -253,12 +251,19 @@ impl<'e> FileScan<'e> {
             chunk = &chunk[near..];
             self.release(0);
         }
-        if self.held.is_empty() && chunk.len() >= SLAB_BYTES {
-            let cut = self.boundary(chunk, 0);
-            self.slab(&chunk[..cut]);
-            if cut > 0 {
-                self.carried = None;
+        while self.held.is_empty() && chunk.len() >= SLAB_BYTES {
+            // Slabs that stay in the processor's cache; the last takes what is left.
+            let end = if chunk.len() < 2 * SLAB_BYTES {
+                chunk.len()
+            } else {
+                SLAB_BYTES
+            };
+            let cut = self.boundary(&chunk[..end], 0);
+            if cut == 0 {
+                break;
             }
+            self.slab(&chunk[..cut]);
+            self.carried = None;
             chunk = &chunk[cut..];
         }
         self.held.extend_from_slice(chunk);

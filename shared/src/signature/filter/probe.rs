@@ -140,7 +140,7 @@ fn all_in(grams: &[u64], segment: &Segment, read: &mut ReadAt<'_>) -> io::Result
 
 fn required(matcher: &Matcher) -> Vec<Required> {
     match matcher {
-        Matcher::Literal(text) => vec![literal::of_literal(text)],
+        Matcher::Literal(text) => vec![literal::of_literal(text.as_bytes())],
         Matcher::Regex(expression) => literal::of_expression(expression),
         Matcher::Jq(_) => Vec::new(),
     }

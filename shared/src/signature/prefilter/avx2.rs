@@ -11,7 +11,7 @@ use std::arch::x86_64::{
 };
 
 use super::Candidate;
-use super::gram::{FOLD, Gram, MIX_HIGH, MIX_LOW, REACH, STEP};
+use super::gram::{FOLD, Gram, MIX_HIGH, MIX_LOW, Probes, REACH, STEP};
 
 /// Scans as far as whole steps go and returns where it stopped. The caller has made sure of AVX2.
 pub(super) fn scan(gram: &Gram, text: &[u8], candidates: &mut Vec<Candidate>) -> usize {
@@ -26,6 +26,7 @@ fn scan_avx2(gram: &Gram, text: &[u8], candidates: &mut Vec<Candidate>) -> usize
     let mix_low = _mm256_set1_epi32(MIX_LOW as i32);
     let mix_high = _mm256_set1_epi32(MIX_HIGH as i32);
     let low_bits = _mm256_set1_epi32(31);
+    let mut probes = Probes::default();
     let shift: __m128i = _mm_cvtsi32_si128(gram.bloom_shift as i32);
     let mut at = 0;
     while at + REACH <= text.len() {
@@ -61,10 +62,14 @@ fn scan_avx2(gram: &Gram, text: &[u8], candidates: &mut Vec<Candidate>) -> usize
             while mask != 0 {
                 let probe = mask.trailing_zeros() as usize;
                 mask &= mask - 1;
-                gram.look(text, at + probe * 4, hashes[probe], candidates);
+                probes.push((at + probe * 4) as u32, hashes[probe]);
+            }
+            if probes.is_full() {
+                gram.look_at(text, &mut probes, candidates);
             }
         }
         at += STEP;
     }
+    gram.look_at(text, &mut probes, candidates);
     at
 }

@@ -2,8 +2,9 @@
 //! text the five bytes there are hashed into a small Bloom filter. Whatever the alignment, one of the
 //! window's four grams falls on a probe.
 
-use super::super::literal::{Literal, rarity};
-use super::{Candidate, GRAM_BYTES};
+use super::super::literal::Literal;
+use super::super::literal::rarity::Rarity;
+use super::{Candidate, GRAM, GRAM_BYTES};
 
 /// Sets bit 5 of every byte, which folds ASCII letters (and merges a few others: harmless).
 pub(super) const FOLD: u32 = 0x2020_2020;
@@ -35,6 +36,42 @@ struct Wanted {
     window: u32,
 }
 
+/// Probes that the Bloom filter let through: where, and the hash.
+pub(super) struct Probes {
+    held: [(u32, u32); Self::ROOM],
+    length: usize,
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self {
+            held: [(0, 0); Self::ROOM],
+            length: 0,
+        }
+    }
+}
+
+impl Probes {
+    const ROOM: usize = 256;
+
+    #[inline(always)]
+    pub(super) fn push(&mut self, at: u32, hash: u32) {
+        self.held[self.length] = (at, hash);
+        self.length += 1;
+    }
+
+    /// Whether the probes of one more step may not fit.
+    #[inline(always)]
+    pub(super) fn is_full(&self) -> bool {
+        self.length > Self::ROOM - REACH / 4
+    }
+
+    fn take(&mut self) -> &[(u32, u32)] {
+        let length = std::mem::take(&mut self.length);
+        &self.held[..length]
+    }
+}
+
 pub(super) struct Gram {
     /// A power of two words; each gram sets two bits of one word.
     pub(super) bloom: Box<[u32]>,
@@ -53,13 +90,14 @@ pub(super) fn hash(low: u32, high: u32) -> u32 {
     (low | FOLD).wrapping_mul(MIX_LOW) ^ ((high | FOLD) & 0xff).wrapping_mul(MIX_HIGH)
 }
 
+/// The hash of the first five bytes.
 #[inline(always)]
-fn hash_bytes(bytes: u64) -> u32 {
+pub(in crate::signature) fn hash_bytes(bytes: u64) -> u32 {
     hash(bytes as u32, (bytes >> 32) as u32)
 }
 
 /// Up to eight bytes as a number, padded with zeros.
-fn word(bytes: &[u8]) -> u64 {
+pub(in crate::signature) fn word(bytes: &[u8]) -> u64 {
     let mut padded = [0; 8];
     let length = bytes.len().min(8);
     padded[..length].copy_from_slice(&bytes[..length]);
@@ -69,11 +107,14 @@ fn word(bytes: &[u8]) -> u64 {
 const FOLD_WORD: u64 = 0x2020_2020_2020_2020;
 
 impl Gram {
-    pub(super) fn build<'a>(literals: impl Iterator<Item = (u32, &'a Literal)>) -> Self {
+    pub(super) fn build<'a>(
+        literals: impl Iterator<Item = (u32, &'a Literal)>,
+        rarity: &Rarity,
+    ) -> Self {
         let mut wanted = Vec::new();
         let mut grams: Vec<(u32, Slot)> = Vec::new();
         for (number, literal) in literals {
-            let window = rarest_window(&literal.text);
+            let window = rarest_window(&literal.text, rarity);
             let bytes = &literal.text[window..window + GRAM_BYTES];
             for phase in 0..PHASES {
                 let slot = Slot {
@@ -134,27 +175,35 @@ impl Gram {
     /// The same without vector instructions.
     pub(super) fn scan_scalar(&self, text: &[u8], candidates: &mut Vec<Candidate>) {
         let mut at = 0;
+        let mut probes = Probes::default();
         while let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk::<REACH>) {
             for probe in 0..STEP / 4 {
                 let hash = hash_bytes(word(&block[probe * 4..probe * 4 + 8]));
                 if self.may_have(hash) {
-                    self.look(text, at + probe * 4, hash, candidates);
+                    probes.push((at + probe * 4) as u32, hash);
                 }
+            }
+            if probes.is_full() {
+                self.look_at(text, &mut probes, candidates);
             }
             at += STEP;
         }
+        self.look_at(text, &mut probes, candidates);
         self.scan_rest(text, at, candidates);
     }
 
     /// Probes the end of the text, where a whole step does not fit.
     fn scan_rest(&self, text: &[u8], mut at: usize, candidates: &mut Vec<Candidate>) {
-        while at + 5 <= text.len() {
+        let mut probes = Probes::default();
+        while at + GRAM <= text.len() {
             let hash = hash_bytes(word(&text[at..]));
             if self.may_have(hash) {
-                self.look(text, at, hash, candidates);
+                probes.push(at as u32, hash);
             }
             at += 4;
         }
+        // What is left is less than one step.
+        self.look_at(text, &mut probes, candidates);
     }
 
     #[inline(always)]
@@ -163,23 +212,39 @@ impl Gram {
         self.bloom[(hash >> self.bloom_shift) as usize] & wanted == wanted
     }
 
-    /// Compares the windows that have this gram, then their literals.
-    pub(super) fn look(&self, text: &[u8], at: usize, hash: u32, candidates: &mut Vec<Candidate>) {
-        let bucket = (hash >> self.bucket_shift) as usize;
-        let slots = self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize;
-        for slot in &self.slots[slots] {
-            let Some(start) = at.checked_sub(slot.phase as usize) else {
-                continue;
-            };
-            let Some(bytes) = text
-                .get(start..)
-                .and_then(<[u8]>::first_chunk::<GRAM_BYTES>)
-            else {
-                continue;
-            };
-            if u64::from_le_bytes(*bytes) | FOLD_WORD == slot.window {
-                self.compare(text, start, slot.literal, candidates);
+    /// Looks at gathered probes: first up where their windows are, then the windows. Each step's loads do
+    /// not wait for one another.
+    pub(super) fn look_at(
+        &self,
+        text: &[u8],
+        probes: &mut Probes,
+        candidates: &mut Vec<Candidate>,
+    ) {
+        let mut slots = [(0, 0); Probes::ROOM];
+        let probes = probes.take();
+        for ((_, hash), slots) in probes.iter().zip(&mut slots) {
+            let bucket = (hash >> self.bucket_shift) as usize;
+            *slots = (self.buckets[bucket], self.buckets[bucket + 1]);
+        }
+        for ((at, _), (from, to)) in probes.iter().zip(slots) {
+            for slot in &self.slots[from as usize..to as usize] {
+                self.look(text, *at as usize, slot, candidates);
             }
+        }
+    }
+
+    /// Compares a window, and then its literal, with the text round a probe.
+    #[inline(always)]
+    fn look(&self, text: &[u8], at: usize, slot: &Slot, candidates: &mut Vec<Candidate>) {
+        let start = at.wrapping_sub(slot.phase as usize);
+        let Some(bytes) = text
+            .get(start..)
+            .and_then(<[u8]>::first_chunk::<GRAM_BYTES>)
+        else {
+            return;
+        };
+        if u64::from_le_bytes(*bytes) | FOLD_WORD == slot.window {
+            self.compare(text, start, slot.literal, candidates);
         }
     }
 
@@ -209,9 +274,9 @@ fn bits(hash: u32) -> u32 {
 }
 
 /// Where the window lies whose grams are least common in logs.
-fn rarest_window(text: &[u8]) -> usize {
+fn rarest_window(text: &[u8], rarity: &Rarity) -> usize {
     (0..=text.len() - GRAM_BYTES)
-        .min_by_key(|at| rarity::commonness(&text[*at..*at + GRAM_BYTES]))
+        .min_by_key(|at| rarity.commonness(&text[*at..*at + GRAM_BYTES]))
         .unwrap_or(0)
 }
 
@@ -227,7 +292,10 @@ mod tests {
             any_case: t.len().is_multiple_of(2),
         };
         let literals: Vec<Literal> = texts.iter().map(literal).collect();
-        let gram = Gram::build(literals.iter().enumerate().map(|(n, l)| (n as u32, l)));
+        let gram = Gram::build(
+            literals.iter().enumerate().map(|(n, l)| (n as u32, l)),
+            Rarity::built_in(),
+        );
         let mut text = String::new();
         for n in 0..4000_u32 {
             let shout = if n % 3 == 0 {

@@ -5,6 +5,7 @@ use super::super::finding::{Evidence, MAX_TEXT, excerpt};
 use super::super::machine::{Event, Hit, Machine};
 use super::super::model::{Matcher, Rule};
 use super::super::source::{Cover, unit};
+use super::slab::Current;
 use super::{FileScan, MAX_EVIDENCE, RuleHits};
 
 /// An entry with its place in the file.
@@ -19,22 +20,24 @@ pub(super) struct Touched {
     pub rule: u32,
     pub positive: u64,
     pub negative: u64,
-    /// A condition that it meets.
+    /// The first of the rule's conditions that it meets.
     pub term: u32,
 }
 
 impl FileScan<'_> {
-    /// Gives an entry, whose matched text is `text`, to a rule.
-    pub(super) fn feed(
+    /// Gives an entry to a rule.
+    pub(super) fn feed<'t>(
         &mut self,
-        slab: &Slab<'_>,
+        slab: &Slab<'t>,
         placed: &Placed,
-        text: &[u8],
+        current: &mut Current<'t>,
         touched: &Touched,
     ) {
         let engine = self.engine;
         let compiled = &engine.compiled[touched.rule as usize];
-        let Some(rule) = &compiled.rule else { return };
+        let Some(rule) = compiled.rule() else {
+            return;
+        };
         if let Cover::Units(source) = self.sources[compiled.source as usize]
             && !unit_of(slab, &placed.entry).is_some_and(|u| engine.sources.is_unit(source, u))
         {
@@ -56,7 +59,8 @@ impl FileScan<'_> {
         let excerpt = if enough || touched.positive == 0 {
             String::new()
         } else {
-            let at = engine.terms[touched.term as usize].find(text).unwrap_or(0);
+            let term = &engine.terms[touched.term as usize];
+            let at = term.find(current.text(slab)).unwrap_or(0);
             shown(slab, &placed.entry, at)
         };
         let event = Event {

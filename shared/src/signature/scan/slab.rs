@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr_iter};
 
 use super::super::entry::{Entry, Slab};
+use super::super::plan::Plan;
 use super::super::time::{Envelope, Layout, docker};
 use super::FileScan;
 use super::evidence::{Placed, Touched};
 
 /// The entry that is looked at, and what it meets.
-struct Current<'t> {
+pub(super) struct Current<'t> {
     entry: Entry,
     /// What rules match, once it was needed.
     text: Option<Cow<'t, [u8]>>,
@@ -26,7 +27,7 @@ impl<'t> Current<'t> {
         }
     }
 
-    fn text(&mut self, slab: &Slab<'t>) -> &[u8] {
+    pub(super) fn text(&mut self, slab: &Slab<'t>) -> &[u8] {
         self.text
             .get_or_insert_with(|| slab.matched_text(&self.entry))
     }
@@ -38,27 +39,30 @@ impl FileScan<'_> {
         if text.is_empty() {
             return;
         }
+        // Bytes whose lines are counted already, and their lines.
+        let mut counted = (0, 0);
         if self.any {
+            let plan = self.engine.plan();
             let slab = self.slab_of(text);
             let every = self.engine.always.iter().any(|term| self.is_used(*term));
             match slab.layout.envelope {
-                Envelope::Docker => self.scan_docker(text, every),
-                _ if every => self.scan_every(&slab),
-                _ => self.scan_candidates(&slab),
+                Envelope::Docker => self.scan_docker(&plan, text, every),
+                _ if every => self.scan_every(&plan, &slab),
+                _ => counted = self.scan_candidates(&plan, &slab),
             }
+            self.engine.learn(text, self.candidates.len());
         }
-        self.lines += newlines(text);
+        self.lines += counted.1 + newlines(&text[counted.0..]);
         self.open_line = !text.ends_with(b"\n");
         self.offset += text.len() as u64;
     }
 
     /// The usual way: only entries in which the prefilter saw something are looked at.
-    fn scan_candidates(&mut self, slab: &Slab<'_>) {
-        let engine = self.engine;
+    fn scan_candidates(&mut self, plan: &Plan, slab: &Slab<'_>) -> (usize, u64) {
         let mut current: Option<Current<'_>> = None;
         let mut counted = (0, 0);
         let mut candidates = std::mem::take(&mut self.candidates);
-        engine.prefilter.scan(slab.text, &mut candidates);
+        plan.prefilter.scan(slab.text, &mut candidates);
         for &(at, literal) in &candidates {
             let at = at as usize;
             if current
@@ -72,7 +76,7 @@ impl FileScan<'_> {
                 self.entries += 1;
             }
             if let Some(current) = &mut current {
-                for &term in &engine.literal_terms[literal as usize] {
+                for &term in plan.terms_of(literal) {
                     self.decide(slab, current, term, Some(at));
                 }
             }
@@ -81,6 +85,7 @@ impl FileScan<'_> {
         if let Some(last) = current {
             self.close_counting(slab, last, &mut counted);
         }
+        counted
     }
 
     /// Closes an entry, counting the lines since the last one closed: `counted` is (byte, lines).
@@ -105,7 +110,7 @@ impl FileScan<'_> {
     }
 
     /// The slow way, for conditions without a literal: every entry is looked at.
-    fn scan_every(&mut self, slab: &Slab<'_>) {
+    fn scan_every(&mut self, plan: &Plan, slab: &Slab<'_>) {
         let (first_line, first_offset) = (self.lines + 1, self.offset);
         let mut at = 0;
         let mut line = first_line;
@@ -120,20 +125,26 @@ impl FileScan<'_> {
             at = entry.end + 1;
             Some(placed)
         });
-        self.scan_each(slab, entries, true);
+        self.scan_each(plan, slab, entries, true);
     }
 
     /// Looks at entries one by one; with `every`, also at those the prefilter saw nothing in.
-    fn scan_each(&mut self, slab: &Slab<'_>, entries: impl Iterator<Item = Placed>, every: bool) {
+    fn scan_each(
+        &mut self,
+        plan: &Plan,
+        slab: &Slab<'_>,
+        entries: impl Iterator<Item = Placed>,
+        every: bool,
+    ) {
         let engine = self.engine;
         let mut candidates = std::mem::take(&mut self.candidates);
-        engine.prefilter.scan(slab.text, &mut candidates);
+        plan.prefilter.scan(slab.text, &mut candidates);
         let mut hot = candidates.iter().copied().peekable();
         for placed in entries {
             self.entries += 1;
             let mut current = Current::new(placed.entry);
             while let Some((at, literal)) = hot.next_if(|h| h.0 as usize <= placed.entry.end) {
-                for &term in &engine.literal_terms[literal as usize] {
+                for &term in plan.terms_of(literal) {
                     self.decide(slab, &mut current, term, Some(at as usize));
                 }
             }
@@ -148,7 +159,7 @@ impl FileScan<'_> {
     }
 
     /// Docker's log is JSON round the text: rules see the text.
-    fn scan_docker(&mut self, text: &[u8], every: bool) {
+    fn scan_docker(&mut self, plan: &Plan, text: &[u8], every: bool) {
         let layout = self.layout.unwrap_or_else(Layout::undated);
         let mut unwrapped: Vec<u8> = Vec::with_capacity(text.len());
         let mut entries: Vec<Placed> = Vec::new();
@@ -187,7 +198,7 @@ impl FileScan<'_> {
             clock: self.clock,
             carried: None,
         };
-        self.scan_each(&slab, entries.into_iter(), every);
+        self.scan_each(plan, &slab, entries.into_iter(), every);
     }
 
     fn is_used(&self, term: u32) -> bool {
@@ -230,7 +241,10 @@ impl FileScan<'_> {
                 let (positive, negative) = if used.negative { (0, bit) } else { (bit, 0) };
                 match touched.iter_mut().find(|t| t.rule == used.rule) {
                     Some(t) => {
-                        if t.positive == 0 {
+                        if positive > 0
+                            && (t.positive == 0
+                                || positive < t.positive & t.positive.wrapping_neg())
+                        {
                             t.term = term;
                         }
                         t.positive |= positive;
@@ -245,9 +259,8 @@ impl FileScan<'_> {
                 }
             }
         }
-        let text = current.text(slab);
         for touched in touched {
-            self.feed(slab, placed, text, &touched);
+            self.feed(slab, placed, &mut current, &touched);
         }
     }
 }

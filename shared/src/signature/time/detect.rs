@@ -1,6 +1,6 @@
 //! Which form of time stamp a file uses. One per file, decided on its first lines.
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 use serde::Deserialize;
 use std::borrow::Cow;
 
@@ -63,17 +63,16 @@ impl Format {
         let Place::After(marker) = self.place else {
             return read(self.pattern, line, clock);
         };
-        // A blank or bracket is everywhere; only near the start does it lead to the line's own stamp.
-        let reach = if marker.len() == 1 {
-            MAX_SHORT_MARKER_BYTES
-        } else {
-            MAX_MARKER_BYTES
-        };
-        let line = &line[..line.len().min(reach)];
-        memmem::find_iter(line, marker).find_map(|at| {
-            let start = at + marker.len();
+        let stamp = |start: usize, line: &[u8]| {
             read(self.pattern, &line[start..], clock).map(|(ns, end)| (ns, start + end))
-        })
+        };
+        if let [byte] = marker.as_bytes() {
+            // A blank or bracket is everywhere; only near the start does it lead to the line's own stamp.
+            let line = &line[..line.len().min(MAX_SHORT_MARKER_BYTES)];
+            return memchr_iter(*byte, line).find_map(|at| stamp(at + 1, line));
+        }
+        let line = &line[..line.len().min(MAX_MARKER_BYTES)];
+        memmem::find_iter(line, marker).find_map(|at| stamp(at + marker.len(), line))
     }
 }
 
@@ -204,10 +203,7 @@ mod tests {
 
     #[test]
     fn envelopes_tell_where_the_text_begins() {
-        let clock = Clock {
-            now_s: 0,
-            offset_s: 0,
-        };
+        let clock = Clock::new(0, 0);
         let check = |line: &str, envelope: Envelope, text: Option<usize>| {
             let layout = Layout::detect(line.as_bytes(), clock, &[]);
             assert_eq!(layout.envelope, envelope, "{line}");

@@ -157,7 +157,7 @@ mod tests {
             .parse::<jiff::Timestamp>()
             .unwrap()
             .as_second();
-        let clock = Clock { now_s, offset_s: 0 };
+        let clock = Clock::new(now_s, 0);
         for format in FORMATS {
             let expected: jiff::Timestamp = format.example_time.parse().unwrap();
             let (ns, _) = format
@@ -175,10 +175,7 @@ mod tests {
 
     #[test]
     fn stamps_that_cannot_be_are_not_read() {
-        let clock = Clock {
-            now_s: 0,
-            offset_s: 0,
-        };
+        let clock = Clock::new(0, 0);
         for bad in [
             "2026-13-02 15:04:05 x",
             "2026-02-30 15:04:05 x",

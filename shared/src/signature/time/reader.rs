@@ -8,15 +8,25 @@
 //! `%t` a blank, tab or bar; `%N` skips a number, `%w` skips a word, `%_` skips blanks, `%L` is one capital letter.
 //! Any other character stands for itself.
 
-use super::civil::{SECOND, days, guess_year, month_days};
+use super::civil::{Latest, SECOND, days, month_days};
 
 /// What a stamp cannot say by itself.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::signature) struct Clock {
-    /// The time of the bundle, in UTC seconds: decides the year of stamps without one.
-    pub now_s: i64,
+    /// Decides the year of stamps without one.
+    latest: Latest,
     /// Seconds east of UTC of stamps without an offset.
-    pub offset_s: i64,
+    offset_s: i64,
+}
+
+impl Clock {
+    /// For a bundle of this time, in UTC seconds, and stamps without an offset in this zone.
+    pub(in crate::signature) fn new(now_s: i64, offset_s: i64) -> Self {
+        Self {
+            latest: Latest::of(now_s),
+            offset_s,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -73,7 +83,7 @@ impl Fields {
         }
         let year = match self.year {
             Some(year) => year,
-            None => guess_year(clock.now_s, self.month, self.day, seconds),
+            None => clock.latest.year(self.month, self.day, seconds),
         };
         if !(1..=12).contains(&self.month)
             || self.day < 1
