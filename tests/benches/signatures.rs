@@ -1,6 +1,6 @@
 //! Signature scan: MB per CPU-second with evidence (signature, file, line), and its ratio to reading
-//! the same bytes and, when they are on the machine, to `rg -f`, `grep -F -f` and YARA-X with the same
-//! patterns.
+//! the same bytes and, when they are on the machine, to `rg -f`, `grep -F -f`, YARA-X and vectorscan with
+//! the same patterns; then unpacking and scanning together.
 //!
 //! `signatures PATTERNS… -- LOG…`: each pattern file has one expression a line and is one set. Such
 //! sets and logs come from the generators in the shared folder's `perf/`. Without arguments: the
@@ -12,16 +12,21 @@
     reason = "a benchmark is a program that prints, and stops when it cannot run"
 )]
 
-use std::fs;
+use std::fs::{self, File};
 use std::hint::black_box;
+use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use sitrep_shared::signature::{Catalogue, Engine, RunOptions, SourceMap};
+use sitrep_shared::archive::{self, Entry, Visitor};
+use sitrep_shared::bundle::limits::{Limits, Reject};
+use sitrep_shared::signature::{Catalogue, Engine, FileScan, RunOptions, SourceMap};
 use sitrep_shared::time::UtcMs;
 
 /// Bytes handed to a scan at once, as the agent and the collector do.
 const CHUNK_BYTES: usize = 1024 * 1024;
+/// Bytes of each file that are compressed, to unpack and scan them.
+const PACKED_BYTES: usize = 16 * 1024 * 1024;
 /// Runs of each; the median counts.
 const ROUNDS: usize = 3;
 
@@ -49,8 +54,9 @@ fn main() {
     });
     let megabytes = bytes as f64 / 1e6;
     println!(
-        "{megabytes:.0} MB in {} files; counting lines {:.0} MB/CPU-s",
+        "{megabytes:.0} MB in {} files; reading them {:.0}, counting lines {:.0} MB/CPU-s",
         files.len(),
+        megabytes / median(|| reading(&logs)).0,
         megabytes / read.0
     );
     if patterns.is_empty() {
@@ -60,6 +66,7 @@ fn main() {
         let text = fs::read_to_string(set).unwrap();
         let ours = scan(set, catalogue(&text), &files, read.0);
         peers(Path::new(set), &logs, megabytes, ours);
+        vectorscan(Path::new(set), &logs, megabytes, ours);
     }
 }
 
@@ -94,6 +101,7 @@ fn scan(name: &str, catalogue: Catalogue, files: &[(String, Vec<u8>)], read_s: f
         ignore_source: true,
         ..RunOptions::default()
     };
+    packed(&engine, options, files);
     let (seconds, hits) = median(|| {
         let mut hits = 0;
         for (path, bytes) in files {
@@ -114,6 +122,65 @@ fn scan(name: &str, catalogue: Catalogue, files: &[(String, Vec<u8>)], read_s: f
         read_s / seconds,
     );
     rate
+}
+
+/// Reads the files, and nothing more.
+fn reading(logs: &[String]) -> u64 {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut bytes = 0;
+    for log in logs {
+        let mut file = File::open(log).unwrap();
+        while let Some(length) = Some(file.read(&mut chunk).unwrap()).filter(|n| *n > 0) {
+            bytes += length as u64;
+        }
+    }
+    bytes
+}
+
+/// Scans what an archive holds.
+struct Scanned<'s, 'e>(&'s mut FileScan<'e>);
+
+impl Visitor for Scanned<'_, '_> {
+    fn entry(&mut self, _: &Entry<'_>, data: &mut dyn BufRead) -> Result<(), Reject> {
+        loop {
+            let chunk = data.fill_buf()?;
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            self.0.push(chunk);
+            let taken = chunk.len();
+            data.consume(taken);
+        }
+    }
+}
+
+/// Unpacks and scans, as the collector reads files of others: some of the bytes, compressed before.
+fn packed(engine: &Engine, options: RunOptions, files: &[(String, Vec<u8>)]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = 0;
+    let mut pack = |(index, (_, text)): (usize, &(String, Vec<u8>))| {
+        let path = folder.path().join(format!("{index}.gz"));
+        let part = &text[..text.len().min(PACKED_BYTES)];
+        bytes += part.len();
+        let level = flate2::Compression::default();
+        let mut gz = flate2::write::GzEncoder::new(File::create(&path).unwrap(), level);
+        gz.write_all(part).unwrap();
+        gz.finish().unwrap();
+        path
+    };
+    let packed: Vec<PathBuf> = files.iter().enumerate().map(&mut pack).collect();
+    let (seconds, _) = median(|| {
+        let mut lines = 0;
+        for path in &packed {
+            let mut scan = engine.run(options).file("x.log");
+            let mut file = File::open(path).unwrap();
+            archive::inspect(&mut file, &Limits::default(), &mut Scanned(&mut scan));
+            lines += scan.finish().lines;
+        }
+        lines
+    });
+    let rate = bytes as f64 / 1e6 / seconds;
+    println!("unpack and scan: {rate:.0} MB (unpacked) per CPU-s, on one core");
 }
 
 /// The same patterns with tools that only name the line, or only the rule.
@@ -152,6 +219,34 @@ fn peers(set: &Path, logs: &[String], megabytes: f64, ours: f64) {
     }
 }
 
+/// Vectorscan with the same patterns, as a program of the shared folder that is compiled here: whole
+/// process, so that reading and compiling the patterns count, as for the others.
+fn vectorscan(set: &Path, logs: &[String], megabytes: f64, ours: f64) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("vectorscan").display().to_string();
+    let source = sitrep_tests::shared_data()
+        .unwrap()
+        .join("perf/bench/vectorscan.c");
+    let compile = ["-O2", "-o", &program, &source.display().to_string(), "-lhs"];
+    let none = Path::new("");
+    let built = child("cc", &compile, none, &[]).is_some();
+    match child(
+        &program,
+        &[],
+        set,
+        &[vec!["1".to_owned()], logs.to_vec()].concat(),
+    ) {
+        Some(seconds) if built => {
+            let rate = megabytes / seconds;
+            println!(
+                "  vectorscan: {rate:.1} MB/CPU-s; ours is {:.2} times that",
+                ours / rate
+            );
+        }
+        _ => println!("  vectorscan: does not build or run on this machine"),
+    }
+}
+
 /// YARA-X by its Python package, when it is installed; building the rules is counted, as for the others.
 const YARA_X: &str = "
 import sys, yara_x
@@ -172,7 +267,7 @@ fn child(program: &str, options: &[&str], patterns: &Path, logs: &[String]) -> O
     let output = Command::new("/bin/sh")
         .args(["-c", &limited, program])
         .args(options)
-        .arg(patterns)
+        .args(Some(patterns).filter(|p| !p.as_os_str().is_empty()))
         .args(logs)
         .env("LC_ALL", "C")
         .stderr(Stdio::null())

@@ -388,9 +388,7 @@ mod tests {
         assert_eq!(chosen(&common, true), "S3");
         assert_eq!(chosen(&common, false), "connection");
         assert_eq!(chosen("a connection was lost\n", true), "connection");
-        assert_eq!(
-            chosen(&"a connection to S3\n".repeat(20), true),
-            "connection"
-        );
+        let both = "a connection to S3 was lost\n".repeat(20);
+        assert_eq!(chosen(&both, true), "connection");
     }
 }

@@ -12,11 +12,13 @@
 //! - A negative on an earlier line with the time of the only positive does not suppress it, whatever
 //!   lines without a match lie around.
 //! - Offsets in stamps are read; stamps without one are in the zone the caller gives, or UTC.
+//! - Literals are looked for within lines: one that only the joining of an entry's lines makes is none.
 //! - Each file is matched by itself; a hit never joins lines of two files.
 //!
 //! **Invariant:** `shared` has the one engine; agent and collector give the same findings for the
 //! same bytes, however the bytes are cut into chunks.
 
+mod backtest;
 #[cfg(test)]
 mod catalogue;
 mod check;
@@ -56,6 +58,7 @@ mod term;
 mod time;
 mod version;
 
+pub use backtest::{Backtest, Place, Tally};
 pub use condition::Truth;
 pub use engine::{Engine, EngineError};
 pub use explain::explain;

@@ -88,6 +88,13 @@ impl Term {
         })
     }
 
+    /// Whether the lines of a folded entry have every literal of a way to meet the condition, so that it
+    /// does not matter which of them the prefilter looks for.
+    pub(super) fn is_within(&self, lines: &[u8]) -> bool {
+        let has = |set: &Required| set.iter().any(|literal| literal.find(lines).is_some());
+        self.branches.is_empty() || self.branches.iter().any(|branch| branch.iter().all(has))
+    }
+
     /// Whether the text meets the condition.
     pub(super) fn is_met(&self, text: &[u8]) -> bool {
         match &self.check {

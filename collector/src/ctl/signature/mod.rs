@@ -1,4 +1,4 @@
-//! `sitrepctl signature`: lint, test, run and explain signatures by hand.
+//! `sitrepctl signature`: lint, test, run, explain, backtest, replay and import signatures by hand.
 //!
 //! Exit codes: 0 done, with or without hits; 1 a test failed; 2 a rule was refused or a file cannot
 //! be read.
@@ -6,8 +6,10 @@
 mod backtest;
 mod explain;
 mod files;
+mod import;
 mod lint;
 mod logs;
+mod replay;
 mod run;
 mod schema;
 mod test;
@@ -41,6 +43,10 @@ enum Command {
     Explain(explain::Arguments),
     /// Try a signature file on the bundles that a collector stores, over its API.
     Backtest(backtest::Arguments),
+    /// Say what rules would find in bundles that are there as files.
+    Replay(replay::Arguments),
+    /// Make a pack of a folder or archive of rules: with its licence, version and what the checks say.
+    Import(import::Arguments),
     /// Print the JSON Schema of signature files.
     Schema,
 }
@@ -83,6 +89,8 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Writ
         Command::Run(arguments) => run::run(arguments, out),
         Command::Explain(arguments) => explain::run(arguments, out),
         Command::Backtest(arguments) => backtest::run(arguments, out),
+        Command::Replay(arguments) => replay::run(arguments, out),
+        Command::Import(arguments) => import::run(arguments, out),
         Command::Schema => schema::run(out),
     };
     match result {

@@ -104,3 +104,76 @@ fn test_says_which_test_failed() {
     );
     assert_eq!(exit, code(1));
 }
+
+#[test]
+fn import_makes_a_pack_of_what_is_valid_and_says_what_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let good = "section: version\nversion: 1.2.3\n---\nsection: rules\nrules:\n  - cre: {id: CRE-7}\n    rule: \
+                {set: {event: {source: cre.log.x}, match: ['5.. error']}}\n";
+    write("Rules.d/one/good.yaml", good);
+    write(
+        "Rules.d/bad.yaml",
+        "rules:\n  - cre: {id: CRE-8}\n    rule: {set: {match: [A]}}\n",
+    );
+    write("Rules.d/same.yaml", good);
+    write("Rules.d/tags.yaml", "tags: [a]\n");
+    write(
+        "Rules.d/LICENSE",
+        "MIT License\n\nPermission is hereby granted\n",
+    );
+    write("Rules.d/tool.py", "print(1)\n");
+    let (out, err, exit) = ctl(folder.path(), "import @/Rules.d --to @/packs");
+    assert_eq!((err.as_str(), exit), ("", code(0)), "{out}");
+    assert!(out.contains("refused: bad.yaml:3: "), "{out}");
+    assert!(out.contains("CRE-7 is in the pack already"), "{out}");
+    let last = out.lines().last().unwrap();
+    assert!(
+        last.starts_with("@/packs/rules: rules 1.2.3, licence MIT, 1 signatures, 2 refused"),
+        "{out}"
+    );
+    let pack = folder.path().join("packs/rules");
+    assert!(pack.join("LICENSE").is_file() && !pack.join("tool.py").exists());
+    let text = fs::read_to_string(pack.join("pack.json")).unwrap();
+    assert!(
+        text.contains("\"licence\": \"MIT\"") && text.contains("CRE-7"),
+        "{text}"
+    );
+    // The pack is rules like any others, and importing again replaces it.
+    write("a.log", "a 5xx error\n");
+    let (out, _, _) = ctl(
+        folder.path(),
+        "run --rules @/packs/rules --logs @/a.log --ignore-source",
+    );
+    assert!(out.contains(r#""rule":"CRE-7""#), "{out}");
+    let (_, err, exit) = ctl(folder.path(), "import @/Rules.d --to @/packs --version 2");
+    assert_eq!((err.as_str(), exit), ("", code(0)));
+    // What is no pack is left alone.
+    write("other/rules/x", "");
+    let (_, err, exit) = ctl(folder.path(), "import @/Rules.d --to @/other --name rules");
+    assert!(err.contains("is no pack") && exit == code(2), "{err}");
+}
+
+#[test]
+fn replay_counts_bundles() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rule.yaml"), RULES).unwrap();
+    fs::create_dir(folder.path().join("bundles")).unwrap();
+    for (name, log) in [("one.log", "AAA\n"), ("two.log", "nothing\n")] {
+        fs::write(folder.path().join("bundles").join(name), log).unwrap();
+    }
+    let line = "replay --rules @/rule.yaml --bundles @/bundles --ignore-source";
+    let (out, err, exit) = ctl(folder.path(), line);
+    assert_eq!((err.as_str(), exit), ("", code(0)));
+    assert!(
+        out.starts_with("CRE-1: fires in 1 of 2 bundles, 1 hits; not evaluated in 0\n"),
+        "{out}"
+    );
+    assert!(out.contains("CRE-2: fires in 0 of 2 bundles"), "{out}");
+    let (out, _, _) = ctl(folder.path(), &format!("{line} --json"));
+    assert_eq!(out.lines().count(), 2);
+}

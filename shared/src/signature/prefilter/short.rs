@@ -89,7 +89,8 @@ impl Literal {
         }
     }
 
-    fn find(&self, text: &[u8]) -> Option<usize> {
+    /// Where it occurs first.
+    pub(in crate::signature) fn find(&self, text: &[u8]) -> Option<usize> {
         if self.any_case {
             return text
                 .windows(self.text.len())

@@ -223,7 +223,11 @@ impl FileScan<'_> {
         let seen = condition.is_its_literal && at.is_some_and(|at| at >= envelope);
         // A literal in the envelope decides nothing: it may occur in the text as well.
         self.decided[term as usize] = self.entries;
-        if seen || condition.is_met(current.text(slab)) {
+        let Entry {
+            start, end, folded, ..
+        } = current.entry;
+        let within = || !folded || condition.is_within(&slab.text[start..end]);
+        if seen || (within() && condition.is_met(current.text(slab))) {
             current.met.push(term);
         }
     }

@@ -5,6 +5,7 @@
 //! are bounded whatever the logs hold.
 
 mod draft;
+mod errors;
 mod mask;
 
 use std::collections::{HashMap, HashSet};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::{MAX_TEXT, Report, excerpt};
 pub use draft::{DraftError, draft};
+use errors::{QUIET, WORDS, is_log};
 use mask::{HOLE, mask};
 
 /// Groups kept of a bundle.
@@ -32,56 +34,6 @@ const MAX_LINES: u64 = 50_000;
 const SAMPLE: u64 = 32;
 /// Of ten words, this many must be the same for a line to belong to a group.
 const ALIKE_OF_TEN: usize = 7;
-
-/// What makes a line an error line.
-const WORDS: &[&str] = &[
-    "error",
-    "Error",
-    "ERROR",
-    "fatal",
-    "Fatal",
-    "FATAL",
-    "panic",
-    "Panic",
-    "PANIC",
-    "fail",
-    "Fail",
-    "FAIL",
-    "CRITICAL",
-    "critical",
-    "Critical",
-    "xception",
-    "Traceback",
-    "segfault",
-    "refused",
-    "denied",
-    "timed out",
-    "SEVERE",
-    "EMERG",
-];
-/// What makes it none after all.
-const QUIET: &[&str] = &[
-    "0 errors",
-    "no error",
-    "No error",
-    "errors: 0",
-    "error=nil",
-    "error: nil",
-    "err=nil",
-    "error=<nil>",
-    "error=null",
-    " INFO",
-    "level=info",
-    "\"level\":\"info\"",
-    "[info]",
-    " DEBUG",
-    "level=debug",
-    "[debug]",
-    " TRACE",
-    "0 failed",
-    "failed: 0",
-    "failed=0",
-];
 
 /// Error lines that look alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -316,17 +268,6 @@ fn same(words: &[String], masked: &[std::borrow::Cow<'_, str>]) -> usize {
         .zip(masked)
         .filter(|(word, new)| word.as_str() == new.as_ref())
         .count()
-}
-
-/// Whether a file's lines are events, by its path.
-fn is_log(path: &str) -> bool {
-    let state = ["sos/etc/", "sos/proc/", "sos/sys/", "sos/usr/", "sos/lib/"];
-    if path.starts_with("sos/sos_commands/") {
-        return ["/logs/", "journal", "dmesg"]
-            .iter()
-            .any(|part| path.contains(part));
-    }
-    !state.iter().any(|start| path.starts_with(start))
 }
 
 #[cfg(test)]
