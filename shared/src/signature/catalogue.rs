@@ -49,7 +49,7 @@ fn says(signature: &Signature, facts: &Value) -> Option<bool> {
     };
     let engine = Engine::new(&catalogue, &SourceMap::embedded().unwrap()).unwrap();
     let report = engine.run(RunOptions::default()).finish(Some(facts));
-    (report.evaluated == 1).then(|| report.findings.len() == 1)
+    (report.evaluated == 1).then_some(report.findings.len() == 1)
 }
 
 #[test]
