@@ -1,5 +1,6 @@
 //! The worker's side of a run: reads one item after the other and says how each ended.
 
+use super::cache::Passage;
 use super::cancel::Cancel;
 use super::host::Host;
 use super::miss::Miss;
@@ -55,7 +56,13 @@ impl Worker {
         let (limit, refusal) = self.allowance(params, cancel, item);
         let start = self.start_of(item);
         let start_ms = start.start_ms;
-        let limits = (limit, item.timeout_ms);
+        let mut timeout_ms = item.timeout_ms;
+        if item.tier != Tier::Must {
+            // What begins within the run's time does not end long after it.
+            let left = params.max_time_ms.saturating_sub(self.shared.now_ms());
+            timeout_ms = timeout_ms.min(left.max(1_000));
+        }
+        let limits = (limit, timeout_ms);
         let mut out = Out::new(
             self.tx.clone(),
             Arc::clone(&self.shared),
@@ -110,6 +117,9 @@ impl Worker {
         }
         if item.tier == Tier::Must {
             return (item.limit_bytes, None);
+        }
+        if let Some(reason) = self.shared.pressure.get() {
+            return (0, Some(Miss::skipped(reason.clone())));
         }
         if self.shared.now_ms() >= params.max_time_ms {
             let seconds = params.max_time_ms / 1000;
@@ -227,12 +237,14 @@ fn ended(item: &PlannedItem, out: &Out, result: Result<Done, Miss>) -> ItemEnd {
             item.timeout_ms.div_ceil(1000)
         ))),
         (Some(Stop::Cancelled), _) => Some(Miss::skipped("cancelled")),
-        (_, Some(miss)) => Some(miss),
-        (_, None) if end.truncated.is_some() => Some(Miss::partial(format!(
+        (_, Some(miss)) if miss.outcome != Outcome::Collected || end.truncated.is_none() => {
+            Some(miss)
+        }
+        (_, _) if end.truncated.is_some() => Some(Miss::partial(format!(
             "cut at {} bytes",
             end.truncated.as_ref().map_or(0, |t| t.limit_bytes)
         ))),
-        (_, None) => None,
+        (_, _) => None,
     };
     if let Some(miss) = note {
         end.outcome = miss.outcome;
@@ -275,6 +287,7 @@ fn file(host: &Host, path: &str, tail: bool, out: &mut Out) -> Result<Done, Miss
         });
         skip_line = true;
     }
+    let mut passage = Passage::begin(&file, 0, meta.size);
     let mut buffer = vec![
         0;
         if meta.size > 0 {
@@ -304,10 +317,8 @@ fn file(host: &Host, path: &str, tail: bool, out: &mut Out) -> Result<Done, Miss
             break;
         }
     }
-    // What was read once for a bundle does not push the host's own data out of memory.
-    if meta.size > 1 << 20 {
-        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
-    }
+    passage.end(&file);
+    done.note = meta.changed(&file);
     if done.original_bytes.is_some_and(|s| s < out.len()) {
         done.original_bytes = Some(out.len());
     }

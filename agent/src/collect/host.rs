@@ -3,10 +3,11 @@
 //! A root other than `/` is a dead disk, a container's root or a fixture: then no command is run and
 //! nothing is asked of the running kernel.
 
+use super::folder::Folder;
 use super::miss::Miss;
 use super::mounts::{self, Mount};
 use super::open::{self, Meta};
-use super::{deny, glob, sys};
+use super::{deny, glob, rights, sys};
 use rustix::fs::{Dir, OFlags};
 use std::fs::File;
 use std::io::Read as _;
@@ -25,6 +26,8 @@ struct Inner {
     live: bool,
     uid: u32,
     mounts: Vec<Mount>,
+    /// Whether any of them can hang; most hosts have none, and look-ups are spared.
+    can_hang: bool,
 }
 
 /// A host, live or fixture. Clones share it.
@@ -66,12 +69,14 @@ impl Host {
             live,
             uid: rustix::process::geteuid().as_raw(),
             mounts: Vec::new(),
+            can_hang: false,
         };
         // The mount table is read before anything else, so that no later read touches a dead server.
         if let Ok((file, _)) = open::open_file(inner.fd.as_fd(), "/proc/self/mountinfo") {
             let mut text = Vec::new();
             if file.take(4 << 20).read_to_end(&mut text).is_ok() {
                 inner.mounts = mounts::parse(&String::from_utf8_lossy(&text));
+                inner.can_hang = live && inner.mounts.iter().any(Mount::can_hang);
             }
         }
         Ok(Self(Arc::new(inner)))
@@ -120,13 +125,14 @@ impl Host {
 
     /// Refuses what lies on a file system that can hang.
     fn check_mount(&self, path: &str) -> Result<(), Miss> {
+        if !self.0.can_hang {
+            return Ok(());
+        }
         match mounts::of_path(&self.0.mounts, path) {
-            Some(m) if self.0.live && m.can_hang() && m.target != "/" => {
-                Err(Miss::skipped(format!(
-                    "lies on {} mounted at {}, which may hang",
-                    m.fstype, m.target
-                )))
-            }
+            Some(m) if m.can_hang() && m.target != "/" => Err(Miss::skipped(format!(
+                "lies on {} mounted at {}, which may hang",
+                m.fstype, m.target
+            ))),
             _ => Ok(()),
         }
     }
@@ -146,6 +152,10 @@ impl Host {
             Ok(meta) if users && self.0.live && self.is_root() && meta.uid != 0 => {
                 sys::with_file_rights_of(meta.uid, meta.gid, open)
             }
+            // The kernel shows addresses and stacks only to those who had this right when they opened it.
+            _ if matches!(path, "/proc/iomem" | "/proc/ioports") || path.ends_with("/stack") => {
+                rights::as_administrator(open)
+            }
             _ => open(),
         }
     }
@@ -156,6 +166,19 @@ impl Host {
     /// A miss, as for [`Host::open`].
     pub fn read(&self, path: &str, cap: u64) -> Result<Vec<u8>, Miss> {
         let (file, _) = self.open(path)?;
+        let mut out = Vec::new();
+        file.take(cap).read_to_end(&mut out)?;
+        Ok(out)
+    }
+
+    /// Reads a file from `offset` on, up to `cap` bytes.
+    ///
+    /// # Errors
+    /// A miss, as for [`Host::open`].
+    pub fn read_from(&self, path: &str, offset: u64, cap: u64) -> Result<Vec<u8>, Miss> {
+        use std::io::{Seek as _, SeekFrom};
+        let (mut file, _) = self.open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
         let mut out = Vec::new();
         file.take(cap).read_to_end(&mut out)?;
         Ok(out)
@@ -249,6 +272,15 @@ impl Host {
             .filter(|n| n != "." && n != "..")
             .take(MAX_NAMES)
             .collect()
+    }
+
+    /// A folder that stays the same while it is read.
+    ///
+    /// # Errors
+    /// A miss, as for [`Host::open`].
+    pub fn folder(&self, path: &str) -> Result<Folder, Miss> {
+        self.check_mount(path)?;
+        Folder::open(self.0.fd.as_fd(), path)
     }
 
     /// Numeric names in `/proc`, in order.

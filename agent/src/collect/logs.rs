@@ -1,6 +1,7 @@
 //! Reads a group of rotated logs, newest file first, keeping the newest lines that fit the group's budget
 //! and the time window. Packed files are stored unpacked (see `unpack`), so that they can be redacted.
 
+use super::cache::Passage;
 use super::cancel::Cancel;
 use super::execute::Done;
 use super::host::Host;
@@ -89,14 +90,23 @@ pub(crate) fn read(
     }
     let (file, meta) = host.open(path)?;
     let window = Window::of(params);
+    let same = file.try_clone();
     let result = match log.packing {
         Packing::Plain => plain(&file, meta.size, window, room, out),
-        Packing::Gzip => unpack::gzip(file, window, room, out),
+        Packing::Gzip => unpack::gzip(file, meta.size, window, room, out),
         Packing::Program(program) => unpack::program(program, file, window, cancel, out),
     };
-    let _ = rustix::fs::fadvise(host.open(path)?.0, 0, None, rustix::fs::Advice::DontNeed);
     *used += out.len();
-    result
+    let mut done = result?;
+    if out.is_empty() && done.truncated.is_some() {
+        return Err(Miss::skipped(format!(
+            "the {room} bytes that are left hold no whole line of it"
+        )));
+    }
+    if done.note.is_none() {
+        done.note = same.ok().and_then(|file| meta.changed(&file));
+    }
+    Ok(done)
 }
 
 /// A plain file: the window is found by bisection, then the newest bytes that fit are copied.
@@ -151,6 +161,7 @@ fn copy(
     out: &mut Out,
 ) -> Result<(), Miss> {
     let mut buffer = vec![0; STEP];
+    let mut passage = Passage::begin(file, from, to);
     while from < to {
         let want = usize::try_from(to - from).unwrap_or(STEP).min(STEP);
         let n = file.read_at(&mut buffer[..want], from)?;
@@ -158,6 +169,7 @@ fn copy(
             return Err(Miss::partial("became shorter while it was read"));
         }
         from += n as u64;
+        passage.passed(file, from);
         let mut bytes = &buffer[..n];
         if skip_line {
             let Some(at) = memchr::memchr(b'\n', bytes) else {
@@ -170,6 +182,7 @@ fn copy(
             break;
         }
     }
+    passage.end(file);
     Ok(())
 }
 

@@ -5,6 +5,8 @@
 //! Nothing that was asked for goes unreported, and nothing here can fail as a whole: a missing file, a
 //! missing right, a hung mount or a panic in a source are outcomes.
 
+pub mod allowed;
+mod cache;
 pub mod cancel;
 pub mod certificate;
 pub mod cgroup;
@@ -12,16 +14,20 @@ pub mod command;
 pub mod cost;
 pub mod deny;
 pub mod execute;
+pub mod folder;
 pub mod glob;
 pub mod host;
 pub mod logs;
 pub mod logtime;
 pub mod miss;
 pub mod mounts;
+pub mod netlink;
 pub mod open;
 pub mod out;
 pub mod planner;
+mod pressure;
 pub mod programs;
+pub mod rights;
 pub mod runner;
 pub mod sink;
 pub mod source;

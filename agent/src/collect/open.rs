@@ -73,6 +73,24 @@ impl Meta {
         self.kind == FileType::Symlink
     }
 
+    /// What to note when the file is not any more what it was when it was opened. Not for files of the
+    /// kernel, which have no size and another time at every look.
+    pub(crate) fn changed(&self, file: &File) -> Option<Miss> {
+        let now = Self::of(&rustix::fs::fstat(file).ok()?);
+        if self.size == 0 || (now.size, now.mtime) == (self.size, self.mtime) {
+            return None;
+        }
+        let how = match now.size.cmp(&self.size) {
+            std::cmp::Ordering::Greater => "grew",
+            std::cmp::Ordering::Less => "became shorter",
+            std::cmp::Ordering::Equal => "was rewritten",
+        };
+        Some(Miss {
+            outcome: super::source::Outcome::Collected,
+            reason: format!("{how} while it was read"),
+        })
+    }
+
     #[allow(clippy::useless_conversion, clippy::unnecessary_cast)] // widths differ between architectures
     pub(crate) fn of(stat: &rustix::fs::Stat) -> Self {
         Self {

@@ -3,9 +3,9 @@
 use super::cancel::Cancel;
 use super::sink::{ItemEnd, ItemStart};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Size of a chunk: large enough that handing over costs nothing, small enough for a 24 MB process.
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub used_bytes: AtomicU64,
     /// Commands started.
     pub commands: AtomicU64,
+    /// Why no more is collected, once that is so.
+    pub pressure: OnceLock<String>,
 }
 
 impl Shared {

@@ -13,15 +13,15 @@ use super::out::{Msg, Shared};
 use super::sink::{ItemEnd, ItemStart, Progress, Sink};
 use super::source::{Ctx, Outcome, Params, PlannedItem, Source};
 use super::summary::{RunSummary, SourceSummary};
-use super::sys;
+use super::{pressure, rights, sys};
 use crate::plan::{Plan, Step};
 use sitrep_shared::facts;
 use std::any::Any;
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Messages between the threads; each holds at most one chunk.
@@ -42,8 +42,9 @@ pub fn run(host: &Host, plan: &Plan, sink: &mut dyn Sink, cancel: &Cancel) -> Ru
         deadline_ms: AtomicU64::new(0),
         used_bytes: AtomicU64::new(0),
         commands: AtomicU64::new(0),
+        pressure: OnceLock::new(),
     });
-    let mut run = Run::new(plan, sink, cancel, Arc::clone(&shared));
+    let mut run = Run::new(host, plan, sink, cancel, Arc::clone(&shared));
     while !run.pending.is_empty() {
         let (tx, rx) = sync_channel(QUEUE);
         let steps = run.pending.clone();
@@ -70,6 +71,7 @@ pub fn run(host: &Host, plan: &Plan, sink: &mut dyn Sink, cancel: &Cancel) -> Ru
 /// The worker thread: every step, each inside its own catch.
 fn work(host: &Host, params: &Params, cancel: &Cancel, steps: VecDeque<Step>, mut worker: Worker) {
     sys::be_harmless();
+    rights::lay_down();
     for step in steps {
         if worker.tx.send(Msg::StepStart).is_err() {
             return;
@@ -148,6 +150,7 @@ fn quiet_panics() {
 }
 
 struct Run<'a> {
+    host: Host,
     sink: &'a mut dyn Sink,
     cancel: Cancel,
     shared: Arc<Shared>,
@@ -159,13 +162,21 @@ struct Run<'a> {
     collected: BTreeSet<String>,
     planned: u64,
     last_event_ms: u64,
+    last_look_ms: u64,
     wanted: Option<(String, Vec<u8>)>,
 }
 
 impl<'a> Run<'a> {
-    fn new(plan: &Plan, sink: &'a mut dyn Sink, cancel: &Cancel, shared: Arc<Shared>) -> Self {
+    fn new(
+        host: &Host,
+        plan: &Plan,
+        sink: &'a mut dyn Sink,
+        cancel: &Cancel,
+        shared: Arc<Shared>,
+    ) -> Self {
         let now_ms = plan.params.now_ms;
         Self {
+            host: host.clone(),
             sink,
             cancel: cancel.clone(),
             shared,
@@ -177,6 +188,7 @@ impl<'a> Run<'a> {
             collected: BTreeSet::new(),
             planned: plan.items().count() as u64,
             last_event_ms: 0,
+            last_look_ms: 0,
             wanted: None,
         }
     }
@@ -184,6 +196,7 @@ impl<'a> Run<'a> {
     /// Takes messages until the worker is done or lost.
     fn drain(&mut self, rx: &Receiver<Msg>) {
         loop {
+            self.look_round();
             match rx.recv_timeout(TICK) {
                 Ok(msg) => self.take(msg),
                 Err(RecvTimeoutError::Disconnected) => {
@@ -200,6 +213,18 @@ impl<'a> Run<'a> {
                     }
                 }
             }
+        }
+    }
+
+    /// Once a second: whether the run has to give way.
+    fn look_round(&mut self) {
+        let now = self.shared.now_ms();
+        if now < self.last_look_ms + 1000 || self.shared.pressure.get().is_some() {
+            return;
+        }
+        self.last_look_ms = now;
+        if let Some(reason) = pressure::reason(&self.host) {
+            let _ = self.shared.pressure.set(reason);
         }
     }
 

@@ -157,6 +157,16 @@ impl Params {
     pub fn opted_in(&self, what: &str) -> bool {
         self.opt_in.iter().any(|o| o == what)
     }
+
+    /// What the profile names for `what`, as `what:NAME`. Names become arguments and paths, so only plain ones.
+    pub fn targets(&self, what: &str) -> Vec<String> {
+        let named = |o: &String| o.strip_prefix(what)?.strip_prefix(':').map(str::to_owned);
+        let plain = |name: &String| {
+            let sound = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
+            name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(sound)
+        };
+        self.opt_in.iter().filter_map(named).filter(plain).collect()
+    }
 }
 
 /// A thing to gather from.

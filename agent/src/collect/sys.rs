@@ -1,7 +1,9 @@
 //! The few system calls that no safe crate offers. Each is one call with plain integers; nothing else of
 //! the agent is unsafe.
-#![allow(unsafe_code)] // ioprio_set, adjtimex, setfsuid and pre_exec have no safe binding in rustix
+#![allow(unsafe_code)] // ioprio_set, adjtimex, cachestat, setfsuid and pre_exec have no safe binding in rustix
 
+use super::miss::Miss;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
@@ -14,6 +16,18 @@ pub fn be_harmless() {
     const IOPRIO_IDLE: libc::c_int = 3 << 13;
     // SAFETY: three integers; who 0 is the calling thread.
     let _ = unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE) };
+}
+
+/// Gives large buffers back to the system as soon as they are freed. Otherwise the C library learns from the
+/// first one to keep them, and a run holds what it needed once.
+pub fn keep_memory_low() {
+    #[cfg(target_env = "gnu")]
+    {
+        /// Above the chunks that are handed from thread to thread, below the blocks of a bundle.
+        const LARGE: libc::c_int = 512 << 10;
+        // SAFETY: two integers; it sets a parameter of malloc.
+        let _ = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
+    }
 }
 
 /// State of the kernel's clock discipline.
@@ -53,6 +67,25 @@ pub fn clock_state() -> Option<ClockState> {
     })
 }
 
+/// Pages of a part of a file that are in the page cache, where the kernel (6.5) can say.
+pub fn cached_pages(file: &std::fs::File, from: u64, length: u64) -> Option<u64> {
+    const SYS_CACHESTAT: libc::c_long = 451;
+    let range = [from, length];
+    // Cached, dirty, under writeback, evicted, recently evicted.
+    let mut counts = [0_u64; 5];
+    // SAFETY: both pointers are to live arrays of the sizes that the call is defined with.
+    let result = unsafe {
+        libc::syscall(
+            SYS_CACHESTAT,
+            file.as_raw_fd(),
+            range.as_ptr(),
+            counts.as_mut_ptr(),
+            0,
+        )
+    };
+    (result == 0).then_some(counts[0])
+}
+
 /// Runs `body` with the file rights of another user (files of users are never opened with root's rights).
 /// Only the calling thread is affected.
 pub fn with_file_rights_of<T>(uid: u32, gid: u32, body: impl FnOnce() -> T) -> T {
@@ -68,6 +101,29 @@ pub fn with_file_rights_of<T>(uid: u32, gid: u32, body: impl FnOnce() -> T) -> T
         libc::setfsgid(old_gid.cast_unsigned());
     }
     result
+}
+
+/// Runs `body` inside the network namespace at `path`, on a thread of its own that ends with it.
+///
+/// # Errors
+/// A miss: no such namespace, or no right to enter it.
+pub fn in_network_namespace<T: Send + 'static>(
+    path: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Miss> {
+    use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+    let place = std::fs::File::open(path)?;
+    let inside = move || -> Result<T, Miss> {
+        super::rights::as_administrator(|| {
+            move_into_link_name_space(place.as_fd(), Some(LinkNameSpaceType::Network))
+        })
+        .map_err(std::io::Error::from)?;
+        Ok(body())
+    };
+    let thread = std::thread::Builder::new().spawn(inside)?;
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(Miss::failed("its reader panicked")))
 }
 
 /// Ends the command with us and limits what it can use.

@@ -3,6 +3,7 @@
 //! gzip is read here; for xz, zstd and bzip2 the host's own program is used, which gets the opened file, not
 //! its name.
 
+use super::cache::Passing;
 use super::cancel::Cancel;
 use super::command;
 use super::execute::Done;
@@ -44,7 +45,13 @@ impl Packing {
 }
 
 /// Unpacks gzip: the newest bytes that fit, or the lines of the window.
-pub(super) fn gzip(mut file: File, window: Window, room: u64, out: &mut Out) -> Result<Done, Miss> {
+pub(super) fn gzip(
+    mut file: File,
+    size: u64,
+    window: Window,
+    room: u64,
+    out: &mut Out,
+) -> Result<Done, Miss> {
     let mut done = Done::default();
     let mut skip = 0;
     if let Some(whole) = unzipped_size(&mut file).filter(|w| *w > room && window.is_open()) {
@@ -55,7 +62,7 @@ pub(super) fn gzip(mut file: File, window: Window, room: u64, out: &mut Out) -> 
             limit_bytes: room,
         });
     }
-    let mut reader = flate2::read::MultiGzDecoder::new(file);
+    let mut reader = flate2::read::MultiGzDecoder::new(Passing::new(file, size));
     let mut filter = Filter::new(window, skip);
     let mut buffer = vec![0; STEP];
     let mut taken = 0_u64;

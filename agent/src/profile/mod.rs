@@ -1,7 +1,7 @@
 //! Profiles: which sources, with which limits. Data in `agent/profiles/`, or a file of the person's own.
 //!
 //! A profile of a file may add files, commands and probes; it cannot lift the deny list, and a command must
-//! be an installed program of root.
+//! be on the local allow-list and an installed program of root.
 
 use crate::collect::source::{Params, PlannedItem, Source, Tier};
 use serde::Deserialize;

@@ -22,7 +22,7 @@ fn about(n: &mut Native<'_>) -> Result<(), Miss> {
     writeln!(n.out, "root of the host: {}", n.host.root().display())?;
     writeln!(n.out, "deny list version: {}", deny::VERSION)?;
     if n.host.is_live() {
-        let status = n.host.text("/proc/self/status").unwrap_or_default();
+        let status = n.host.text("/proc/thread-self/status").unwrap_or_default();
         for line in status.lines().filter(|l| {
             l.starts_with("Cap") || l.starts_with("NoNewPrivs") || l.starts_with("Seccomp")
         }) {

@@ -1,7 +1,8 @@
 //! What a profile adds: files, logs and commands of an application. The deny list and the rules of safe
-//! reading hold here as everywhere.
+//! reading hold here as everywhere, and a command must be on the local allow-list.
 
 use super::declare;
+use crate::collect::allowed;
 use crate::collect::logs::LogItem;
 use crate::collect::unpack::Packing;
 use crate::collect::{self, Miss, Params, PlannedItem, Planner, Source, Tier};
@@ -18,14 +19,19 @@ const LIMIT: u64 = 5 << 20;
 
 fn plan(p: &mut Planner<'_>) {
     let additions = p.params.custom.clone();
+    // A log may take what the run may: the profile asked for just this one.
+    let seconds = p.params.max_time_ms.div_ceil(1000).max(1);
     for (index, add) in additions.iter().enumerate() {
         let limit = add.limit.unwrap_or(LIMIT);
         if let Some(argv) = &add.command {
             let line = argv.join(" ");
-            p.argv("custom", &line, argv.clone())
-                .row(130)
-                .limit(limit)
-                .seconds(add.seconds.unwrap_or(10));
+            match allowed::refusal(p.host, argv) {
+                None => p.argv("custom", &line, argv.clone()),
+                Some(reason) => p.nothing("custom", &line, Miss::refused(reason)),
+            }
+            .row(130)
+            .limit(limit)
+            .seconds(add.seconds.unwrap_or(10));
         }
         let Some(pattern) = &add.file else { continue };
         if !add.log {
@@ -56,7 +62,7 @@ fn plan(p: &mut Planner<'_>) {
                 .row(130)
                 .tier(Tier::Logs)
                 .limit(limit)
-                .seconds(60)
+                .seconds(seconds)
                 .estimate(size.min(limit));
         }
     }

@@ -1,6 +1,7 @@
 //! The registry of sources: one file each, one line here.
 
 mod agent;
+mod blockdevs;
 mod blocks;
 mod configs;
 mod containers;
@@ -8,11 +9,15 @@ mod crashes;
 mod custom;
 mod hardware;
 mod host;
+mod iproute;
 mod journald;
 mod kernel;
+mod kernellog;
 mod listing;
 mod logfiles;
+mod logins;
 mod memory;
+mod mounted;
 mod network;
 mod openfiles;
 mod packages;
@@ -24,6 +29,7 @@ mod sockets;
 mod storage;
 mod systemd;
 mod tlsprobe;
+mod unitfiles;
 
 use crate::collect::Source;
 

@@ -1,6 +1,6 @@
 //! The network: interfaces, addresses, routes, sockets, firewall, resolver.
 
-use super::{declare, probes, sockets};
+use super::{declare, iproute, probes, sockets};
 use crate::collect::{self, Miss, Params, PlannedItem, Planner, Source, source::Native};
 use std::io::Write as _;
 
@@ -16,33 +16,10 @@ const K: u64 = 1 << 10;
 const M: u64 = 1 << 20;
 /// Interfaces of which details are asked.
 const MAX_NICS: usize = 16;
-/// Network namespaces that are looked into.
-const MAX_NAMESPACES: usize = 20;
 const FOLDER: &str = "networking";
 
 fn plan(p: &mut Planner<'_>) {
-    p.command(FOLDER, "ip -d address")
-        .row(83)
-        .must()
-        .limit(512 * K)
-        .link("ip_addr");
-    p.command(FOLDER, "ip -s -d link")
-        .row(83)
-        .must()
-        .limit(512 * K);
-    p.command(FOLDER, "ip -o addr").row(83).limit(512 * K);
-    p.command(FOLDER, "ip route show table all")
-        .row(84)
-        .must()
-        .link("ip_route");
-    for line in [
-        "ip -4 rule list",
-        "ip -6 rule list",
-        "ip -s -s neigh show",
-        "ip netns",
-    ] {
-        p.command(FOLDER, line).row(84);
-    }
+    iproute::plan(p);
     p.native(FOLDER, "netstat -W -neopa", sockets::netstat)
         .row(85)
         .must()
@@ -103,7 +80,6 @@ fn plan_counters(p: &mut Planner<'_>) {
     p.file("/proc/net/stat/nf_conntrack", 64 * K).row(93);
     p.file("/proc/net/netfilter/nfnetlink_queue", 64 * K)
         .row(93);
-    p.command(FOLDER, "tc -s qdisc show").row(94).limit(512 * K);
 }
 
 fn plan_devices(p: &mut Planner<'_>) {
@@ -164,28 +140,6 @@ fn plan_devices(p: &mut Planner<'_>) {
     p.command_if(FOLDER, "wg show all latest-handshakes", wireguard)
         .row(99)
         .root();
-    let names = p.host.names("/run/netns");
-    if names.is_empty() {
-        p.nothing(
-            "networking/namespaces",
-            "network namespaces",
-            Miss::absent("no named network namespace"),
-        )
-        .row(95);
-    }
-    for name in names
-        .iter()
-        .filter(|n| {
-            n.chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        })
-        .take(MAX_NAMESPACES)
-    {
-        for what in ["ip -d address show", "ip route show table all"] {
-            let line = format!("ip netns exec {name} {what}");
-            p.command("networking/namespaces", &line).row(95).root();
-        }
-    }
 }
 
 fn plan_firewall(p: &mut Planner<'_>, loaded: &dyn Fn(&str) -> bool) {

@@ -89,20 +89,7 @@ fn plan(p: &mut Planner<'_>) {
     p.command_if("yum", "needs-restarting -r", dnf)
         .row(113)
         .seconds(20);
-    if p.params.opted_in("verify") && rpm {
-        p.command("rpm", "rpm -Va --nofiledigest")
-            .row(114)
-            .seconds(60)
-            .limit(256 * K)
-            .root();
-    } else {
-        p.nothing(
-            "dpkg",
-            "verify",
-            Miss::skipped("opt-in (verify), for packages that the request names"),
-        )
-        .row(114);
-    }
+    plan_verify(p, rpm);
     let snap = (!p.host.exists("/run/snapd.socket")).then_some("snapd does not run");
     p.command_if("snap", "snap list --all", snap).row(115);
     let flatpak = (!p.host.exists("/var/lib/flatpak/app")).then_some("no Flatpak application");
@@ -112,6 +99,34 @@ fn plan(p: &mut Planner<'_>) {
         .limit(512 * K);
     p.files(&["/etc/ld.so.conf", "/etc/ld.so.conf.d/*"], 64 * K)
         .row(116);
+}
+
+/// Compares the files of packages with what was installed; reads every file of them, so only those that the
+/// profile names (`verify:NAME`), or all of an RPM host with `verify`.
+fn plan_verify(p: &mut Planner<'_>, rpm: bool) {
+    let targets = p.params.targets("verify");
+    for name in &targets {
+        let line = if rpm {
+            format!("rpm -V {name}")
+        } else {
+            format!("dpkg --verify {name}")
+        };
+        p.command(if rpm { "rpm" } else { "dpkg" }, &line)
+            .row(114)
+            .seconds(60)
+            .limit(256 * K)
+            .root();
+    }
+    if p.params.opted_in("verify") && rpm {
+        p.command("rpm", "rpm -Va --nofiledigest")
+            .row(114)
+            .seconds(60)
+            .limit(256 * K)
+            .root();
+    } else if targets.is_empty() {
+        let miss = Miss::skipped("opt-in (verify:PACKAGE), for packages that the request names");
+        p.nothing("dpkg", "verify", miss).row(114);
+    }
 }
 
 /// One package of the status file.

@@ -57,12 +57,20 @@ fn plan(p: &mut Planner<'_>) {
         .seconds(20)
         .root()
         .link("lsof");
-    p.nothing(
-        "process",
-        "environment names",
-        Miss::skipped("opt-in: only for a target that the request names"),
-    )
-    .row(39);
+    let targets = p.params.targets("target");
+    if targets.is_empty() {
+        let miss =
+            Miss::skipped("opt-in (target:PROGRAM): only for a target that the request names");
+        p.nothing("process", "environment names", miss).row(39);
+    } else {
+        let table = Arc::clone(&table);
+        p.native("process", "environment names", move |n| {
+            environment(n, &table, &targets)
+        })
+        .row(39)
+        .limit(64 * K)
+        .root();
+    }
     p.files(
         &["/etc/security/limits.conf", "/etc/security/limits.d/*"],
         64 * K,
@@ -320,6 +328,26 @@ fn top(n: &mut Native<'_>, table: &Table) -> Result<(), Miss> {
         }
     }
     Ok(())
+}
+
+/// Names of the variables in the environment of the programs that the profile names; never a value.
+fn environment(n: &mut Native<'_>, table: &Table, targets: &[String]) -> Result<(), Miss> {
+    let all = table.get(n)?;
+    let mut hidden = 0;
+    for p in all.processes.iter().filter(|p| targets.contains(&p.name)) {
+        let folder = n.host.folder(&format!("/proc/{}", p.pid));
+        match folder.and_then(|f| f.environment_names(64 << 10)) {
+            Ok(names) => writeln!(n.out, "{} {} {}", p.pid, p.name, names.join(" "))?,
+            Err(_) => hidden += 1,
+        }
+    }
+    match hidden {
+        0 if n.out.is_empty() => Err(Miss::absent("none of the named programs runs")),
+        0 => Ok(()),
+        hidden => Err(Miss::denied(format!(
+            "environment of {hidden} processes of other users"
+        ))),
+    }
 }
 
 /// Processes in uninterruptible sleep with their kernel stack, and zombies with their parent.

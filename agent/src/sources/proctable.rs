@@ -112,11 +112,11 @@ fn users(host: &Host) -> HashMap<u32, String> {
 }
 
 fn process(host: &Host, pid: u32) -> Option<Process> {
-    let stat = host.read(&format!("/proc/{pid}/stat"), 4096).ok()?;
+    // One folder for all: when the number is used again meanwhile, the reads fail instead of mixing two.
+    let folder = host.folder(&format!("/proc/{pid}")).ok()?;
+    let stat = folder.read("stat", 4096).ok()?;
     let mut process = parse_stat(&String::from_utf8_lossy(&stat))?;
-    let status = host
-        .read(&format!("/proc/{pid}/status"), 8192)
-        .unwrap_or_default();
+    let status = folder.read("status", 8192).unwrap_or_default();
     let status = String::from_utf8_lossy(&status);
     for line in status.lines() {
         let Some((key, rest)) = line.split_once(':') else {
@@ -138,9 +138,7 @@ fn process(host: &Host, pid: u32) -> Option<Process> {
             _ => {}
         }
     }
-    let line = host
-        .read(&format!("/proc/{pid}/cmdline"), MAX_COMMAND)
-        .unwrap_or_default();
+    let line = folder.read("cmdline", MAX_COMMAND).unwrap_or_default();
     process.command = command(&line, &process.name);
     Some(process)
 }
@@ -210,16 +208,15 @@ pub(super) fn threads(n: &Native<'_>, of: &Process) -> Vec<Process> {
     if of.threads <= 1 {
         return vec![of.clone()];
     }
-    let dir = format!("/proc/{}/task", of.pid);
-    let names = n.host.names(&dir);
-    let mut found: Vec<Process> = names
-        .iter()
-        .take(MAX_THREADS)
-        .filter_map(|tid| {
-            let stat = n.host.read(&format!("{dir}/{tid}/stat"), 4096).ok()?;
+    let mut found: Vec<Process> = Vec::new();
+    if let Ok(tasks) = n.host.folder(&format!("/proc/{}/task", of.pid)) {
+        let mut names = tasks.names(MAX_THREADS);
+        names.sort_unstable_by_key(|tid| tid.parse::<u32>().unwrap_or(0));
+        found.extend(names.iter().filter_map(|tid| {
+            let stat = tasks.read(&format!("{tid}/stat"), 4096).ok()?;
             parse_stat(&String::from_utf8_lossy(&stat))
-        })
-        .collect();
+        }));
+    }
     if found.is_empty() {
         found.push(of.clone());
     }

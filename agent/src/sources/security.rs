@@ -1,6 +1,6 @@
 //! Security modules, accounts, logins, certificates: what may be refused, and what has expired.
 
-use super::declare;
+use super::{declare, logins};
 use crate::collect::certificate;
 use crate::collect::{self, Miss, Params, PlannedItem, Planner, Source, source::Native};
 use std::collections::BTreeSet;
@@ -102,26 +102,7 @@ fn plan(p: &mut Planner<'_>) {
         p.nothing("sudo", "sudoers", Miss::skipped("opt-in (sudoers)"))
             .row(107);
     }
-    let wtmp = p
-        .host
-        .stat("/var/log/wtmp")
-        .is_none_or(|m| m.size == 0)
-        .then_some("no login is recorded");
-    p.command_if("login", "last -F -n 200", wtmp)
-        .row(107)
-        .limit(256 * K)
-        .link("last");
-    if p.params.opted_in("lastb") {
-        let btmp = p
-            .host
-            .stat("/var/log/btmp")
-            .is_none_or(|m| m.size == 0)
-            .then_some("no failed login is recorded");
-        p.command_if("login", "lastb -F -n 50", btmp)
-            .row(107)
-            .limit(64 * K)
-            .root();
-    }
+    plan_logins(p);
     p.native("certificates", "certificates", certificates)
         .row(108)
         .must()
@@ -129,6 +110,36 @@ fn plan(p: &mut Planner<'_>) {
         .seconds(10);
     p.native("security", "modes of sensitive files", modes)
         .row(109);
+}
+
+fn plan_logins(p: &mut Planner<'_>) {
+    let recorded = |path: &str| p.host.stat(path).is_some_and(|m| m.size > 0);
+    let (wtmp, btmp) = (recorded("/var/log/wtmp"), recorded("/var/log/btmp"));
+    if wtmp {
+        p.native("login", "last -F -n 200", |n| {
+            logins::last(n, "/var/log/wtmp", 200)
+        })
+        .row(107)
+        .limit(256 * K)
+        .link("last");
+    } else {
+        let miss = Miss::absent("no login is recorded");
+        p.nothing("login", "last -F -n 200", miss).row(107);
+    }
+    if !p.params.opted_in("lastb") {
+        let miss = Miss::skipped("opt-in (lastb); profile full has it");
+        p.nothing("login", "lastb -F -n 50", miss).row(107);
+    } else if btmp {
+        p.native("login", "lastb -F -n 50", |n| {
+            logins::last(n, "/var/log/btmp", 50)
+        })
+        .row(107)
+        .limit(64 * K)
+        .root();
+    } else {
+        let miss = Miss::absent("no failed login is recorded");
+        p.nothing("login", "lastb -F -n 50", miss).row(107);
+    }
 }
 
 fn sestatus(n: &mut Native<'_>) -> Result<(), Miss> {

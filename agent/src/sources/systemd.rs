@@ -1,6 +1,6 @@
 //! Services: systemd's units, control groups, other service managers, timers and cron.
 
-use super::{declare, listing};
+use super::{declare, listing, unitfiles};
 use crate::collect::{self, Miss, Params, PlannedItem, Planner, Source, source::Native};
 use std::io::Write as _;
 
@@ -31,9 +31,10 @@ fn plan(p: &mut Planner<'_>) {
         p.command_if("systemd", line, none).row(43).must();
     }
     command(p, 43, "systemctl list-units --all", M, 10);
-    p.command("systemd", "systemctl list-unit-files")
+    p.native("systemd", "systemctl list-unit-files", unitfiles::list)
         .row(44)
-        .must();
+        .must()
+        .limit(M);
     command(p, 45, "systemctl show service --all", 5 * M, 15);
     command(p, 46, "systemctl status --all", 2 * M, 20);
     let files = [
