@@ -73,6 +73,31 @@ pub(super) fn dpkg_log(t: &Text<'_>, facts: &mut Facts) {
     }
 }
 
+/// `2026-11-24T14:41:00+0000 SUBDEBUG Upgrade: name-version-release.arch`.
+pub(super) fn dnf_log(t: &Text<'_>, facts: &mut Facts) {
+    let packages = facts.packages.get_or_insert_with(Packages::default);
+    for line in t.text.lines().rev() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [at, _, "Installed:" | "Upgrade:" | "Erase:", full, ..] = words[..] else {
+            continue;
+        };
+        let full = full.rsplit_once('.').map_or(full, |(rest, _)| rest);
+        let mut parts = full.rsplitn(3, '-');
+        if let (Some(release), Some(version), Some(name)) =
+            (parts.next(), parts.next(), parts.next())
+        {
+            packages.recent.push(RecentPackage {
+                name: name.to_owned(),
+                version: format!("{version}-{release}"),
+                at: at.to_owned(),
+            });
+        }
+        if packages.recent.len() >= RECENT {
+            break;
+        }
+    }
+}
+
 /// Our own listing: `path<TAB>subject<TAB>expires (UTC ms)` and more columns.
 pub(super) fn certificates(t: &Text<'_>, facts: &mut Facts) {
     for line in t.text.lines() {

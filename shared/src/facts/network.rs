@@ -1,7 +1,12 @@
 //! Facts about the network.
 
 use super::read::Text;
-use super::{Facts, Interface, Network, Resolver};
+use super::{Facts, Interface, Listener, Network, Resolver, Sockets};
+
+/// Listeners that are named.
+const MAX_LISTENERS: usize = 500;
+/// Bytes of a page, in which the kernel counts socket memory.
+const PAGE: u64 = 4096;
 
 fn network(facts: &mut Facts) -> &mut Network {
     facts.network.get_or_insert_with(Network::default)
@@ -74,22 +79,75 @@ pub(super) fn counters(t: &Text<'_>, facts: &mut Facts) {
             continue;
         }
         let found = interface(network, name.trim());
-        (found.rx_errors, found.rx_dropped, found.tx_errors) =
-            (numbers[2], numbers[3], numbers[10]);
+        (found.rx_bytes, found.tx_bytes) = (numbers[0], numbers[8]);
+        (found.rx_errors, found.rx_dropped) = (numbers[2], numbers[3]);
+        (found.tx_errors, found.tx_dropped) = (numbers[10], numbers[11]);
     }
 }
 
 pub(super) fn routes(t: &Text<'_>, facts: &mut Facts) {
-    network(facts).routes_default = Some(t.text.lines().any(|l| l.starts_with("default ")));
+    let network = network(facts);
+    let defaults = || t.text.lines().filter(|l| l.starts_with("default "));
+    network.routes_default = Some(defaults().next().is_some());
+    network.gateways = defaults()
+        .filter_map(|l| after(&l.split_whitespace().collect::<Vec<_>>(), "via"))
+        .map(str::to_owned)
+        .collect();
+    network.gateways.dedup();
 }
 
+/// `netstat -W -neopa`: TCP by state, and who listens.
 pub(super) fn sockets(t: &Text<'_>, facts: &mut Facts) {
+    let mut listening = Vec::new();
     let network = network(facts);
     network.tcp.clear();
-    for line in t.text.lines().filter(|l| l.starts_with("tcp")) {
-        if let Some(state) = line.split_whitespace().nth(5) {
-            *network.tcp.entry(state.to_lowercase()).or_default() += 1;
+    for line in t.text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [proto, _, _, local, remote, state, ..] = words[..] else {
+            continue;
+        };
+        // A datagram socket has no state, so that its owner stands one column earlier.
+        let (waits, owner) = match &proto[..proto.len().min(3)] {
+            "tcp" => {
+                *network.tcp.entry(state.to_lowercase()).or_default() += 1;
+                (state == "LISTEN", words.get(8))
+            }
+            "udp" => (remote.ends_with(":*"), words.get(7)),
+            _ => continue,
+        };
+        let Some((address, port)) = local.rsplit_once(':').filter(|_| waits) else {
+            continue;
+        };
+        if listening.len() < MAX_LISTENERS {
+            let program = owner.and_then(|o| o.split_once('/')).map_or("", |(_, p)| p);
+            listening.push(Listener {
+                proto: proto.to_owned(),
+                address: address.to_owned(),
+                port: port.parse().unwrap_or(0),
+                program: program.to_owned(),
+            });
         }
+    }
+    let sockets = facts.sockets.get_or_insert_with(Sockets::default);
+    sockets.listening = listening;
+    t.path.clone_into(&mut sockets.item);
+}
+
+/// /proc/net/sockstat: `TCP: inuse 5 orphan 0 tw 2 alloc 8 mem 1`.
+pub(super) fn sockstat(t: &Text<'_>, facts: &mut Facts) {
+    let value = |line: &str, key: &str| {
+        let line = t.text.lines().find_map(|l| l.strip_prefix(line))?;
+        after(&line.split_whitespace().collect::<Vec<_>>(), key)?
+            .parse::<u64>()
+            .ok()
+    };
+    let sockets = facts.sockets.get_or_insert_with(Sockets::default);
+    sockets.used = value("sockets:", "used");
+    sockets.tcp_orphans = value("TCP:", "orphan");
+    sockets.tcp_time_wait = value("TCP:", "tw");
+    sockets.tcp_memory_bytes = value("TCP:", "mem").map(|pages| pages * PAGE);
+    if sockets.item.is_empty() {
+        t.path.clone_into(&mut sockets.item);
     }
 }
 

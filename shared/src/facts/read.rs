@@ -17,83 +17,140 @@ pub(super) struct Text<'a> {
 
 type Parser = fn(&Text<'_>, &mut Facts);
 
-/// Path below the sos tree (a `*` at the end is a prefix) and its parser.
-const PARSERS: &[(&str, Parser)] = &[
-    ("etc/os-release", system::os),
-    ("usr/lib/os-release", system::os),
-    ("etc/redhat-release", system::redhat),
-    ("sos_commands/kernel/uname_-a", system::uname),
-    ("proc/version", system::version),
-    ("proc/sys/kernel/tainted", system::tainted),
-    ("sos_commands/host/hostname", system::hostname),
-    ("etc/hostname", system::hostname),
-    ("sos_commands/host/virtualization", system::virtualization),
-    ("proc/uptime", system::uptime),
-    ("proc/loadavg", system::load),
-    ("proc/cpuinfo", system::cpuinfo),
-    ("proc/meminfo", system::meminfo),
-    ("proc/pressure/cpu", system::pressure),
-    ("proc/pressure/memory", system::pressure),
-    ("proc/pressure/io", system::pressure),
-    ("sys/class/dmi/id/sys_vendor", system::dmi),
-    ("sys/class/dmi/id/product_name", system::dmi),
-    ("sys/class/dmi/id/bios_version", system::dmi),
-    ("sos_commands/date/clock", system::clock),
-    ("sos_commands/systemd/timedatectl", system::timedatectl),
-    ("proc/sys/fs/file-nr", system::limits),
-    ("proc/sys/kernel/pid_max", system::limits),
-    ("proc/sys/net/netfilter/nf_conntrack_count", system::limits),
-    ("proc/sys/net/netfilter/nf_conntrack_max", system::limits),
-    ("sos_commands/kernel/sysctl_-a", system::sysctl),
-    ("proc/mounts", storage::mounts),
-    ("proc/self/mounts", storage::mounts),
-    ("sos_commands/filesys/df_-aliT_-x_autofs", storage::inodes),
-    ("sos_commands/filesys/df_-al_-x_autofs", storage::df),
-    ("sos_commands/filesys/df_-al", storage::df),
-    ("sos_commands/networking/ip_-d_address", network::addresses),
-    ("sos_commands/networking/ip_address", network::addresses),
-    ("proc/net/dev", network::counters),
+/// Path below the sos tree (a `*` at the end is a prefix), the group of facts that it adds to, and its parser.
+const PARSERS: &[(&str, &str, Parser)] = &[
+    ("etc/os-release", "os", system::os),
+    ("usr/lib/os-release", "os", system::os),
+    ("etc/redhat-release", "os", system::redhat),
+    ("sos_commands/kernel/uname_-a", "kernel", system::uname),
+    ("proc/version", "kernel", system::version),
+    ("proc/sys/kernel/tainted", "kernel", system::tainted),
+    ("proc/cmdline", "kernel", system::cmdline),
+    ("sos_commands/host/hostname", "host", system::hostname),
+    ("etc/hostname", "host", system::hostname),
+    (
+        "sos_commands/host/virtualization",
+        "host",
+        system::virtualization,
+    ),
+    ("proc/uptime", "host", system::uptime),
+    ("proc/loadavg", "cpu", system::load),
+    ("proc/cpuinfo", "cpu", system::cpuinfo),
+    ("proc/meminfo", "memory", system::meminfo),
+    ("proc/pressure/cpu", "pressure", system::pressure),
+    ("proc/pressure/memory", "pressure", system::pressure),
+    ("proc/pressure/io", "pressure", system::pressure),
+    ("sys/class/dmi/id/sys_vendor", "hardware", system::dmi),
+    ("sys/class/dmi/id/product_name", "hardware", system::dmi),
+    ("sys/class/dmi/id/bios_version", "hardware", system::dmi),
+    ("sos_commands/date/clock", "clock", system::clock),
+    (
+        "sos_commands/systemd/timedatectl",
+        "clock",
+        system::timedatectl,
+    ),
+    ("proc/sys/fs/file-nr", "limits", system::limits),
+    ("proc/sys/kernel/pid_max", "limits", system::limits),
+    ("proc/sys/kernel/threads-max", "limits", system::limits),
+    (
+        "proc/sys/net/netfilter/nf_conntrack_count",
+        "limits",
+        system::limits,
+    ),
+    (
+        "proc/sys/net/netfilter/nf_conntrack_max",
+        "limits",
+        system::limits,
+    ),
+    ("sos_commands/kernel/sysctl_-a", "sysctl", system::sysctl),
+    ("proc/mounts", "mounts", storage::mounts),
+    ("proc/self/mounts", "mounts", storage::mounts),
+    (
+        "sos_commands/filesys/df_-aliT_-x_autofs",
+        "disks",
+        storage::inodes,
+    ),
+    (
+        "sos_commands/filesys/df_-al_-x_autofs",
+        "disks",
+        storage::df,
+    ),
+    ("sos_commands/filesys/df_-al", "disks", storage::df),
+    (
+        "sos_commands/block/lsblk_-O_-P",
+        "devices",
+        storage::devices,
+    ),
+    (
+        "sos_commands/networking/ip_-d_address",
+        "network",
+        network::addresses,
+    ),
+    (
+        "sos_commands/networking/ip_address",
+        "network",
+        network::addresses,
+    ),
+    ("proc/net/dev", "network", network::counters),
     (
         "sos_commands/networking/ip_route_show_table_all",
+        "network",
         network::routes,
     ),
     (
         "sos_commands/networking/netstat_-W_-neopa",
+        "sockets",
         network::sockets,
     ),
-    ("etc/resolv.conf", network::resolver),
-    ("sos_commands/process/ps_auxwww", process::ps),
-    ("sos_commands/systemd/systemctl_list-units", process::units),
+    ("proc/net/sockstat", "sockets", network::sockstat),
+    ("etc/resolv.conf", "resolver", network::resolver),
+    ("sos_commands/process/ps_auxwww", "processes", process::ps),
+    (
+        "sos_commands/systemd/systemctl_list-units",
+        "units",
+        process::units,
+    ),
     (
         "sos_commands/systemd/systemctl_list-units_--all",
+        "units",
         process::units,
     ),
     (
         "sos_commands/systemd/systemctl_list-units_--failed",
+        "units",
         process::failed_units,
     ),
-    ("sos_commands/dpkg/dpkg_-l", inventory::dpkg),
-    ("installed-debs", inventory::dpkg),
-    ("installed-rpms", inventory::rpm),
-    ("sos_commands/rpm/*", inventory::rpm),
-    ("var/log/dpkg.log", inventory::dpkg_log),
+    ("sos_commands/dpkg/dpkg_-l", "packages", inventory::dpkg),
+    ("installed-debs", "packages", inventory::dpkg),
+    ("installed-rpms", "packages", inventory::rpm),
+    ("sos_commands/rpm/*", "packages", inventory::rpm),
+    ("var/log/dpkg.log", "packages", inventory::dpkg_log),
+    ("var/log/dnf.rpm.log", "packages", inventory::dnf_log),
     (
         "sos_commands/certificates/certificates",
+        "certificates",
         inventory::certificates,
     ),
-    ("sos_commands/docker/docker_ps_-a", inventory::containers),
-    ("sos_commands/podman/podman_ps_-a", inventory::containers),
+    (
+        "sos_commands/docker/docker_ps_-a",
+        "containers",
+        inventory::containers,
+    ),
+    (
+        "sos_commands/podman/podman_ps_-a",
+        "containers",
+        inventory::containers,
+    ),
 ];
 
 fn parser(path: &str) -> Option<(&'static str, Parser)> {
     let below = below_tree(path);
-    PARSERS
-        .iter()
-        .find(|(p, _)| {
-            p.strip_suffix('*')
-                .map_or(*p == below, |prefix| below.starts_with(prefix))
-        })
-        .copied()
+    let found = PARSERS.iter().find(|(known, _, _)| {
+        known
+            .strip_suffix('*')
+            .map_or(*known == below, |prefix| below.starts_with(prefix))
+    });
+    found.map(|(_, group, parse)| (*group, *parse))
 }
 
 /// The path below the root of the sos tree, for ours (`sos/…`, with or without the top directory) and for
@@ -138,7 +195,7 @@ impl Reader {
 
     /// Reads one text; texts that hold no facts are ignored.
     pub fn add(&mut self, path: &str, bytes: &[u8]) {
-        let Some((_, parse)) = parser(path) else {
+        let Some((group, parse)) = parser(path) else {
             return;
         };
         let bytes = &bytes[..bytes.len().min(MAX_TEXT)];
@@ -151,6 +208,10 @@ impl Reader {
             },
             &mut self.facts,
         );
+        let items = self.facts.items.entry(group.to_owned()).or_default();
+        if !items.iter().any(|known| known == path) {
+            items.push(path.to_owned());
+        }
     }
 
     /// The facts.

@@ -1,7 +1,7 @@
 //! Facts about file systems, from the outputs of df and the mount table.
 
 use super::read::Text;
-use super::{Disk, Facts};
+use super::{Device, Disk, Facts, Mount};
 
 /// Types without storage of their own; a full one is not a full disk.
 const PSEUDO: &[&str] = &[
@@ -32,6 +32,9 @@ const PSEUDO: &[&str] = &[
     "rpc_pipefs",
 ];
 
+/// Mounts and devices that are listed; hosts of containers have thousands.
+const MAX_ROWS: usize = 500;
+
 fn disk<'a>(facts: &'a mut Facts, mount: &str) -> &'a mut Disk {
     let at = facts
         .disks
@@ -48,12 +51,22 @@ fn disk<'a>(facts: &'a mut Facts, mount: &str) -> &'a mut Disk {
 }
 
 pub(super) fn mounts(t: &Text<'_>, facts: &mut Facts) {
+    facts.mounts.clear();
     for line in t.text.lines() {
         let words: Vec<&str> = line.split(' ').collect();
         let [device, mount, fstype, options, ..] = words.as_slice() else {
             continue;
         };
         let mount = mount.replace("\\040", " ");
+        if facts.mounts.len() < MAX_ROWS {
+            facts.mounts.push(Mount {
+                target: mount.clone(),
+                device: (*device).to_owned(),
+                fstype: (*fstype).to_owned(),
+                options: options.split(',').map(str::to_owned).collect(),
+                item: t.path.to_owned(),
+            });
+        }
         let disk = disk(facts, &mount);
         (*device).clone_into(&mut disk.device);
         (*fstype).clone_into(&mut disk.fstype);
@@ -111,6 +124,57 @@ pub(super) fn inodes(t: &Text<'_>, facts: &mut Facts) {
             disk(facts, &mount).inodes_used_pct = share;
         }
     }
+}
+
+/// `lsblk -O -P`: a line of `KEY="value"` per device. The kernel's names of columns changed once.
+pub(super) fn devices(t: &Text<'_>, facts: &mut Facts) {
+    for line in t.text.lines().take(MAX_ROWS) {
+        let value = |keys: &[&str]| {
+            let found = keys.iter().find_map(|key| {
+                let at = line
+                    .find(&format!(" {key}=\""))
+                    .map(|at| at + 1)
+                    .or_else(|| line.starts_with(&format!("{key}=\"")).then_some(0))?;
+                line[at + key.len() + 2..].split('"').next()
+            });
+            found.unwrap_or("").trim().to_owned()
+        };
+        let name = value(&["NAME", "KNAME"]);
+        if name.is_empty() {
+            continue;
+        }
+        facts.devices.push(Device {
+            kind: value(&["TYPE"]),
+            size_bytes: size(&value(&["SIZE"])),
+            model: value(&["MODEL"]),
+            rotational: match value(&["ROTA"]).as_str() {
+                "1" => Some(true),
+                "0" => Some(false),
+                _ => None,
+            },
+            read_only: value(&["RO"]) == "1",
+            parent: value(&["PKNAME"]),
+            fstype: value(&["FSTYPE"]),
+            mount: value(&["MOUNTPOINT"]),
+            item: t.path.to_owned(),
+            name,
+        });
+    }
+}
+
+/// A size as lsblk writes it: `256G`, `1.5T`, or plain bytes.
+fn size(text: &str) -> u64 {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let power = match text[number.len()..].chars().next() {
+        Some('K') => 1,
+        Some('M') => 2,
+        Some('G') => 3,
+        Some('T') => 4,
+        Some('P') => 5,
+        _ => 0,
+    };
+    let bytes = number.parse::<f64>().unwrap_or(0.0) * 1024_f64.powi(power);
+    bytes as u64
 }
 
 /// Leaves out what has no size: such mounts tell nothing as disks.

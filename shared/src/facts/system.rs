@@ -84,6 +84,11 @@ pub(super) fn uname(t: &Text<'_>, facts: &mut Facts) {
     if let (Some(name), Some(release)) = (name, release) {
         let kernel = facts.kernel.get_or_insert_with(Kernel::default);
         (kernel.release, kernel.item) = (release.to_owned(), t.path.to_owned());
+        let words: Vec<&str> = t.text.split_whitespace().collect();
+        // The machine stands before the name of the system; sometimes twice more.
+        if let Some(at) = words.iter().position(|w| *w == "GNU/Linux") {
+            words[at - 1].clone_into(&mut kernel.machine);
+        }
         let host = facts.host.get_or_insert_with(HostFacts::default);
         if host.name.is_empty() {
             name.clone_into(&mut host.name);
@@ -101,6 +106,11 @@ pub(super) fn version(t: &Text<'_>, facts: &mut Facts) {
             .clone_into(&mut kernel.release);
         t.path.clone_into(&mut kernel.item);
     }
+}
+
+pub(super) fn cmdline(t: &Text<'_>, facts: &mut Facts) {
+    let kernel = facts.kernel.get_or_insert_with(Kernel::default);
+    t.text.trim().clone_into(&mut kernel.cmdline);
 }
 
 pub(super) fn tainted(t: &Text<'_>, facts: &mut Facts) {
@@ -172,6 +182,9 @@ pub(super) fn meminfo(t: &Text<'_>, facts: &mut Facts) {
         total_bytes: total,
         available_bytes: available,
         available_pct: share.map(|s| (s * 10.0).round() / 10.0),
+        committed_bytes: bytes("Committed_AS"),
+        dirty_bytes: bytes("Dirty"),
+        slab_bytes: bytes("Slab"),
         swap_total_bytes: bytes("SwapTotal"),
         swap_used_bytes: bytes("SwapTotal")
             .zip(bytes("SwapFree"))
@@ -255,6 +268,8 @@ pub(super) fn limits(t: &Text<'_>, facts: &mut Facts) {
         t.path.clone_into(&mut limits.item);
     } else if t.path.ends_with("pid_max") {
         limits.pid_max = first;
+    } else if t.path.ends_with("threads-max") {
+        limits.threads_max = first;
     } else if t.path.ends_with("count") {
         limits.conntrack_count = first;
     } else {
