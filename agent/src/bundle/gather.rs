@@ -37,6 +37,7 @@ pub struct Prepared {
 
 /// Makes the plan; reads names and sizes only.
 pub fn prepare(app: &App, request: &Request) -> Result<Prepared, Failure> {
+    collect::sys::keep_memory_low();
     let host = open_host(request)?;
     let profile = Profile::load(&request.profile).map_err(|error| {
         Failure::usage("cannot use this profile")
@@ -138,7 +139,7 @@ pub fn gather(
     redaction::keep(app, &top_dir, &redactor.map())?;
     account(&mut manifest, &summary);
     manifest.cost.notes = notes;
-    Sealing {
+    let sealed = Sealing {
         request,
         manifest,
         summary,
@@ -150,7 +151,12 @@ pub fn gather(
         plan: &plan,
         readme,
     }
-    .seal()
+    .seal()?;
+    // The bundle is read back in the room that the engine had.
+    drop(analysis);
+    let draft = Draft::open(sealed)?;
+    draft.guard(&redactor)?;
+    Ok(draft)
 }
 
 struct Sealing<'a> {
@@ -167,7 +173,7 @@ struct Sealing<'a> {
 }
 
 impl Sealing<'_> {
-    fn seal(mut self) -> Result<Draft, Failure> {
+    fn seal(mut self) -> Result<Parts, Failure> {
         let fault = |error| seal_failure("cannot seal the bundle", error);
         let facts = facts(self.redactor, &self.summary)?;
         let items = self.recorded.items.len();
@@ -201,7 +207,7 @@ impl Sealing<'_> {
             .items()
             .map(|item| (self.redactor.name(&item.id).into_owned(), item.why));
         let whys: BTreeMap<String, &'static str> = whys.collect();
-        let draft = Draft::open(Parts {
+        Ok(Parts {
             spool: self.spool,
             dir: self.dir,
             occasion: self.request.occasion,
@@ -211,9 +217,7 @@ impl Sealing<'_> {
             findings,
             redaction,
             facts,
-        })?;
-        draft.guard(self.redactor)?;
-        Ok(draft)
+        })
     }
 }
 

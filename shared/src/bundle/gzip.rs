@@ -79,7 +79,8 @@ impl Packer {
     pub(crate) fn member(&mut self, block: &[u8]) -> &[u8] {
         let bound = self.compressor.gzip_compress_bound(block.len());
         if self.out.len() < bound {
-            self.out.resize(bound, 0);
+            // Zeroed by the system, page by page as it is used.
+            self.out = vec![0; bound];
         }
         let size = self
             .compressor
