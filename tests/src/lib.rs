@@ -10,6 +10,7 @@ pub mod collector;
 pub mod corpus;
 pub mod crafted;
 pub mod fleet;
+pub mod ordinary;
 pub mod peers;
 pub mod process;
 pub mod proxy;

@@ -2,6 +2,7 @@
 //! /proc, no threads, no rights. The agent ends by itself, says what it could not do, and what it leaves
 //! is a whole bundle or nothing. Needs root, for the namespaces and mounts that make the conditions.
 
+use sitrep_tests::ordinary::{self, Ordinary};
 use sitrep_tests::{binaries, process};
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -186,40 +187,16 @@ fn a_server_that_has_died_under_a_mount() {
 #[test]
 fn no_root() {
     let host = Broken::new();
-    let place = host.path("home");
-    let mut command = process::command(Path::new("chown"));
-    command.arg("65534:65534").arg(&place);
-    assert!(
-        process::output(&mut command)
-            .expect("chown")
-            .status
-            .success()
-    );
-    let open = |path: &Path| {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("set");
+    let user = Ordinary::below(host.dir.path()).expect("a user");
+    let run = |before: &[&str], output: &str| {
+        let flags = MINIMAL.split(' ').chain(["-o", output]);
+        let flags: Vec<&str> = flags.collect();
+        said(&process::output(&mut user.agent(before, &flags)).expect("setpriv starts (as root)"))
     };
-    open(host.dir.path());
-    let agent = host.path("sitrep");
-    std::fs::copy(binaries::sitrep(), &agent).expect("copied");
-    open(&agent);
-    let user = |before: &[&str], output: &str| {
-        let mut command = process::command(Path::new("setpriv"));
-        command
-            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-            .args(before)
-            .arg(&agent)
-            .args(MINIMAL.split(' '))
-            .args(["-o", output])
-            .env("HOME", &place)
-            .env("XDG_STATE_HOME", place.join("state"))
-            .current_dir(&place);
-        said(&process::output(&mut command).expect("setpriv starts (as root)"))
-    };
-    let (code, text) = user(&[], "b.tar.gz");
+    let (code, text) = run(&[], "b.tar.gz");
     assert_eq!(code, 0, "{text}");
-    let manifest = host.manifest("home/b.tar.gz");
-    assert_eq!(manifest["agent"]["uid"], 65534);
+    let manifest = host.manifest("ordinary/b.tar.gz");
+    assert_eq!(manifest["agent"]["uid"], ordinary::UID);
     let restricted = std::fs::read_to_string("/proc/sys/kernel/dmesg_restrict");
     if restricted.is_ok_and(|text| text.trim() == "1") {
         assert_eq!(item(&manifest, "dmesg").0, "denied");
@@ -227,8 +204,8 @@ fn no_root() {
     }
     assert_eq!(item(&manifest, "ps auxwww").0, "collected");
     // The same user may start no thread and no process any more.
-    let (code, text) = user(&["prlimit", "--nproc=1"], "c.tar.gz");
+    let (code, text) = run(&["prlimit", "--nproc=1"], "c.tar.gz");
     assert_eq!(code, 0, "{text}");
-    let manifest = host.manifest("home/c.tar.gz");
+    let manifest = host.manifest("ordinary/c.tar.gz");
     assert_eq!(item(&manifest, "ps auxwww").0, "failed");
 }

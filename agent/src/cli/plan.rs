@@ -65,7 +65,8 @@ fn as_json(app: &mut App, prepared: &Prepared) {
         .map(|item| {
             json!({"id": item.id, "source": item.source, "kind": kind(item), "origin": item.origin,
                 "path": item.path, "why": item.why, "limit_bytes": item.limit_bytes,
-                "timeout_ms": item.timeout_ms, "estimate_bytes": item.estimate_bytes, "needs": item.needs})
+                "timeout_ms": item.timeout_ms, "estimate_bytes": item.estimate_bytes, "needs": item.needs,
+                "row": item.number})
         })
         .collect();
     let estimate = prepared.plan.estimate(&prepared.host);
