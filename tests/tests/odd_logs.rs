@@ -1,5 +1,5 @@
 //! Logs as they are found in the field: one that grows while it is read, encodings, binary data, a line of
-//! 256 MB, pipes, and folders with very many files. The real agent reads them below another root.
+//! 1 GB, pipes, and folders with very many files. The real agent reads them below another root.
 
 use sitrep_tests::agent::Agent;
 use std::io::Write as _;
@@ -100,12 +100,12 @@ fn a_log_that_grows_while_it_is_read() {
 }
 
 #[test]
-fn a_line_of_256_megabytes_hides_nothing() {
+fn a_line_of_a_gigabyte_hides_nothing() {
     let root = Root::new();
     let mut file = std::fs::File::create(root.log("app.log")).expect("made");
     file.write_all(line(1).as_bytes()).expect("written");
-    // A hole: 256 MB without a line end, which takes no room on the disk.
-    file.set_len(1 << 28).expect("set");
+    // A hole: 1 GB without a line end, which takes no room on the disk.
+    file.set_len(1 << 30).expect("set");
     use std::io::Seek as _;
     file.seek(std::io::SeekFrom::End(0)).expect("seek");
     file.write_all(format!("\n{}", line(3000)).as_bytes())
@@ -113,6 +113,70 @@ fn a_line_of_256_megabytes_hides_nothing() {
     let around = ["--around", "2026-11-20T14:50:00Z", "--window", "5m"];
     let (_, text) = root.collect(&around, "app.log");
     assert_eq!(text, line(3000));
+}
+
+#[test]
+fn a_line_of_256_megabytes_is_redacted_in_little_memory() {
+    let root = Root::new();
+    let quick = std::env::var_os("SITREP_TESTS_QUICK").is_some_and(|q| !q.is_empty());
+    let megabytes = if quick { 64 } else { 256 };
+    let file = std::fs::File::create(root.log("app.log")).expect("made");
+    let mut file = std::io::BufWriter::new(file);
+    let filler = "value 17 is fine, ".repeat(58_255);
+    file.write_all(b"2026-11-20T14:00:01Z app: ")
+        .expect("written");
+    for _ in 0..megabytes {
+        file.write_all(filler.as_bytes()).expect("written");
+    }
+    file.write_all(b"password=Zx9kq7Hn2vvT4 end\n")
+        .and_then(|()| file.flush())
+        .expect("written");
+    let profile = root.dir.path().join("p.toml");
+    let text = "name='p'\nversion='1'\ntitle='p'\n[limits]\nmax_bytes=3000000000\nmax_seconds=900\n\
+        [[add]]\nfile='/var/log/app.log'\nlog=true\nlimit=3000000000\n";
+    std::fs::write(&profile, text).expect("written");
+    let agent = Agent::new(&root.dir.path().join("customer")).expect("a home");
+    let bundle = root.dir.path().join("b.tar.gz").display().to_string();
+    let below = root.dir.path().join("root").display().to_string();
+    let profile = profile.display().to_string();
+    let ended = agent
+        .run(&[
+            "run",
+            "--root",
+            &below,
+            "--profile",
+            &profile,
+            "--no-send",
+            "--yes",
+            "--allow-partial",
+            "--max-size",
+            "3G",
+            "--max-time",
+            "15m",
+            "-o",
+            &bundle,
+        ])
+        .expect("the agent");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let read = |name: &str| {
+        let script = format!("tar -xzOf \"$1\" --wildcards '*/{name}' | tail -c 10000000");
+        let mut command = sitrep_tests::process::command(Path::new("sh"));
+        command.args(["-c", &script, "sh", &bundle]);
+        let output = sitrep_tests::process::output(&mut command).expect("tar");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let end = read("app.log");
+    let end = &end[end.len() - 200..];
+    assert!(
+        end.contains("password=") && end.ends_with(" end\n"),
+        "{end}"
+    );
+    assert!(!end.contains("Zx9kq7Hn2vvT4"), "{end}");
+    let manifest: serde_json::Value = serde_json::from_str(&read("manifest.json")).expect("JSON");
+    let memory = manifest["cost"]["peak_rss_bytes"]
+        .as_u64()
+        .expect("a number");
+    assert!(memory < 100 << 20, "{memory} bytes");
 }
 
 #[test]
