@@ -286,7 +286,8 @@ async fn open(config: Config, base_url: &str) -> Result<AppState, CliError> {
         reader: Reader::default(),
         reader_limits: config.resolved.reader_limits(),
     };
-    let bundles = Bundles::open(db.clone(), Arc::new(OwnTickets), options)?;
+    let mut bundles = Bundles::open(db.clone(), Arc::new(OwnTickets), options)?;
+    bundles.ingest.identity = config.encryption.identity.clone();
     Ok(AppState {
         config: Arc::new(config),
         db,

@@ -2,6 +2,7 @@
 //! protocol. Pure and synchronous: no environment, clock, network or printing; bytes come and go
 //! only through the `Read`, `Write` and `Seek` that a caller gives.
 
+pub mod age;
 pub mod archive;
 pub mod bundle;
 mod data;

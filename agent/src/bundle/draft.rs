@@ -8,6 +8,7 @@ use super::readme;
 use super::spool::{Spool, StateDir};
 use crate::error::Failure;
 use serde_json::Value;
+use sitrep_shared::age::Recipient;
 use sitrep_shared::bundle::layout;
 use sitrep_shared::bundle::limits::Limits;
 use sitrep_shared::bundle::manifest::{Item, Kind, Manifest, Outcome};
@@ -33,6 +34,9 @@ pub struct Occasion {
 /// A sealed bundle in the agent's own directory.
 pub struct Draft {
     spool: Spool,
+    /// The same, encrypted: what is agreed to and sent.
+    sealed: Option<Spool>,
+    recipient: Option<Recipient>,
     dir: StateDir,
     index: Index,
     occasion: Occasion,
@@ -53,6 +57,8 @@ pub struct Draft {
 pub struct Parts {
     /// The sealed file.
     pub spool: Spool,
+    /// Whom it is encrypted to.
+    pub recipient: Option<Recipient>,
     /// Where it is.
     pub dir: StateDir,
     /// What the README says beyond the manifest.
@@ -77,6 +83,7 @@ impl Draft {
         let index = index(&parts.spool)?;
         let Parts {
             spool,
+            recipient,
             dir,
             occasion,
             whys,
@@ -86,8 +93,10 @@ impl Draft {
             redaction,
             facts,
         } = parts;
-        Ok(Self {
+        let mut draft = Self {
             spool,
+            sealed: None,
+            recipient,
             dir,
             index,
             occasion,
@@ -97,7 +106,33 @@ impl Draft {
             findings,
             redaction,
             facts,
-        })
+        };
+        draft.encrypt()?;
+        Ok(draft)
+    }
+
+    /// Where a recipient is given: encrypts what was just sealed. Length and digest are then of that.
+    fn encrypt(&mut self) -> Result<(), Failure> {
+        let Some(recipient) = self.recipient else {
+            return Ok(());
+        };
+        let fresh = self.dir.spool().map_err(|error| error.failure())?;
+        let plain = self.spool.handle().map_err(|error| error.failure())?;
+        let out = fresh.handle().map_err(|error| error.failure())?;
+        let (sha256, bytes) = super::encrypt::encrypt(plain, out, &recipient)?;
+        (self.sha256, self.bytes, self.sealed) = (sha256, bytes, Some(fresh));
+        Ok(())
+    }
+
+    /// Whom it is encrypted to.
+    pub fn recipient(&self) -> Option<String> {
+        self.recipient.map(|recipient| recipient.to_string())
+    }
+
+    /// What its file is called.
+    pub fn file_name(&self) -> String {
+        let end = if self.recipient.is_some() { ".age" } else { "" };
+        format!("{}.tar.gz{end}", self.index.top_dir)
     }
 
     /// Searches it once more when redaction is strict.
@@ -223,15 +258,16 @@ impl Draft {
         self.spool = fresh;
         self.bytes = sealed.bytes;
         self.sha256 = sealed.sha256.to_string();
-        Ok(())
+        self.encrypt()
     }
 
     /// Moves the bundle to where the person wants it. When that fails it stays in the agent's own
     /// directory, and the failure says so.
     pub fn keep(mut self, target: &Path) -> Result<PathBuf, Failure> {
-        self.spool.keep(target).map_err(|error| {
-            let name = format!("{}.tar.gz", self.index.top_dir);
-            let left = self.spool.leave(&name);
+        let name = self.file_name();
+        let spool = self.sealed.as_mut().unwrap_or(&mut self.spool);
+        spool.keep(target).map_err(|error| {
+            let left = spool.leave(&name);
             let mut failure = error.failure();
             if failure.exit == crate::error::Exit::Internal {
                 "cannot put the bundle where it should go".clone_into(&mut failure.what);

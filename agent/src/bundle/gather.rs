@@ -209,6 +209,7 @@ impl Sealing<'_> {
         let whys: BTreeMap<String, &'static str> = whys.collect();
         Ok(Parts {
             spool: self.spool,
+            recipient: self.request.recipient,
             dir: self.dir,
             occasion: self.request.occasion,
             whys,

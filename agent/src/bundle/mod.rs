@@ -2,6 +2,7 @@
 
 mod derived;
 mod draft;
+mod encrypt;
 mod gather;
 mod guard;
 mod meta;

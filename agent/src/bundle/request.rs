@@ -5,6 +5,7 @@ use crate::cli::{App, Choice, Span};
 use crate::config::Origin;
 use crate::error::Failure;
 use crate::profile;
+use sitrep_shared::age::Recipient;
 use sitrep_shared::protocol::CodeInfo;
 use std::path::PathBuf;
 
@@ -29,6 +30,8 @@ pub struct Request {
     pub ticket: Option<String>,
     /// Line for support.
     pub note: Option<String>,
+    /// Whom the bundle is encrypted to.
+    pub recipient: Option<Recipient>,
     /// `interactive` or `policy`.
     pub basis: &'static str,
     /// What the README says beyond the manifest.
@@ -69,6 +72,7 @@ impl Request {
             secrets: Vec::new(),
             ticket: info.map(|info| info.ticket.key.clone()),
             note: None,
+            recipient: recipient(app, info)?,
             basis: "policy",
             occasion: Occasion {
                 title: info.map(|info| info.ticket.title.clone()),
@@ -77,6 +81,16 @@ impl Request {
             },
         })
     }
+}
+
+/// The key that the settings name, else the one that the collector asks for. One that is none ends the run:
+/// nothing is sent in plain that was to be encrypted.
+fn recipient(app: &App, info: Option<&CodeInfo>) -> Result<Option<Recipient>, Failure> {
+    let asked = info.and_then(|info| info.age_recipient.as_deref());
+    let text = app.config.text("age_recipient").or(asked);
+    text.map(Recipient::parse)
+        .transpose()
+        .map_err(|error| Failure::usage("cannot encrypt to this recipient").because(error))
 }
 
 /// A collector may name a built-in profile, never a file of this host.

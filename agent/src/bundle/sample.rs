@@ -68,6 +68,7 @@ pub fn draft(dir: &Path) -> Draft {
     let (_, sealed) = writer.seal(&mut manifest).expect("sealed");
     Draft::open(Parts {
         spool,
+        recipient: None,
         dir: state,
         occasion: Occasion::default(),
         whys: BTreeMap::from([(

@@ -124,7 +124,7 @@ impl Command for Run {
         let prepared = prepare(app, &request)?;
         summary::announce(app, &request, &prepared, decider == Decider::KeepFlag);
         let mut draft = gather(app, dir, request, prepared)?;
-        let shown = output(self.handling.output.as_deref(), draft.name());
+        let shown = output(self.handling.output.as_deref(), &draft.file_name());
         summary::found(app, draft.view(), Some(&shown.display().to_string()));
         let decision = match decider {
             Decider::SendFlag => Decision::Send,
@@ -274,6 +274,10 @@ impl Run {
             return Err(Failure::usage("--stream needs an upload code")
                 .hint("sitrep run CODE --stream, or --code-file FILE, or SITREP_CODE"));
         };
+        if request.recipient.is_some() {
+            return Err(Failure::usage("--stream does not encrypt")
+                .hint("leave out --stream: the bundle is encrypted before it is sent"));
+        }
         let prepared = prepare(app, &request)?;
         summary::announce(app, &request, &prepared, false);
         let streaming = Streaming {
@@ -315,7 +319,7 @@ impl Run {
             }
             Decision::Keep | Decision::Send => {}
         }
-        let path = output(self.handling.output.as_deref(), draft.name());
+        let path = output(self.handling.output.as_deref(), &draft.file_name());
         let (sha256, length) = (draft.sha256.clone(), draft.bytes);
         if let (Decision::Send, Some((_, info))) = (decision, &target) {
             super::send::too_large(length, info.max_bytes)?;
@@ -360,8 +364,7 @@ impl Run {
     }
 }
 
-fn output(wanted: Option<&Path>, name: &str) -> PathBuf {
-    let file = format!("{name}.tar.gz");
+fn output(wanted: Option<&Path>, file: &str) -> PathBuf {
     match wanted {
         None => Path::new(".").join(file),
         Some(path) if path.is_dir() => path.join(file),

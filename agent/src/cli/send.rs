@@ -35,7 +35,10 @@ impl Command for Send {
         self.code.apply(app)?;
         let given = self.code.destination(app)?;
         let (sha256, length) = digest(&self.file)?;
-        super::opened::open(&self.file)?;
+        // What is encrypted cannot be looked into here; whoever has the key will.
+        if !encrypted(&self.file) {
+            super::opened::open(&self.file)?;
+        }
         let dir = StateDir::locate(&app.ui.io, &app.config)
             .and_then(|path| StateDir::open(&path))
             .map_err(|error| error.failure())?;
@@ -170,6 +173,12 @@ fn already(app: &mut App, record: &Record) -> Result<Exit, Failure> {
         );
     }
     Ok(Exit::Ok)
+}
+
+fn encrypted(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+    read.is_ok() && sitrep_shared::age::is_encrypted(&start)
 }
 
 /// The sha256 and length of a file.

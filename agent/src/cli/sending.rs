@@ -192,6 +192,12 @@ pub fn report(app: &mut App, sent: &Sent, record: &Record) -> Result<Exit, Failu
         return Ok(Exit::Ok);
     };
     match status.verdict {
+        // It was to be stored only.
+        Some(Verdict::Quarantined) if status.reason.as_deref() == Some("encrypted") => {
+            let text = app.ui.say("stored_encrypted", &[]);
+            app.ui.status(&Line::of(text));
+            Ok(Exit::Ok)
+        }
         Some(verdict @ (Verdict::Rejected | Verdict::Quarantined)) => {
             let word = verdict_word(verdict);
             let reason = status.reason.as_deref().unwrap_or("no reason given");

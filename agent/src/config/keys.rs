@@ -103,6 +103,13 @@ pub const KEYS: &[Key] = &[
         "http://[USER:PASSWORD@]HOST:PORT, or none; else HTTPS_PROXY and NO_PROXY decide",
     ),
     key(
+        "age_recipient",
+        Kind::Text,
+        None,
+        None,
+        "age key (age1…) to encrypt bundles to; else the collector may ask for its own",
+    ),
+    key(
         "lang",
         Kind::Choice(&["en", "zh-CN"]),
         None,

@@ -72,6 +72,10 @@ fn question(ui: &mut Ui, draft: &Draft, host: Option<&str>) {
         ),
     };
     ui.always(&Line::new());
+    if let Some(recipient) = draft.recipient() {
+        let text = ui.say("encrypted_to", &[("recipient", &recipient)]);
+        ui.always(&Line::of(text));
+    }
     ui.always(&Line::new().tone(Tone::Strong, question));
     ui.ask(&Line::new().text("  ").text(choices));
 }

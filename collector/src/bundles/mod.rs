@@ -109,6 +109,7 @@ impl Bundles {
                 reader,
                 limits: reader_limits,
                 signatures: Arc::clone(&signatures),
+                identity: None,
                 tickets,
             },
             signatures,

@@ -71,6 +71,8 @@ pub const KEYS: &[Key] = &[
     key("tls.certificate", Kind::Path, "", "PEM chain for tls.mode = \"files\""),
     key("tls.key", Kind::Path, "", "PEM key for tls.mode = \"files\""),
     key("tls.names", Kind::List, "", "further names and addresses in the own certificate"),
+    key("encryption.recipient", Kind::Text, "", "age recipient (age1…) that agents encrypt bundles to"),
+    key("encryption.identity_file", Kind::Path, "", "file with the age key that reads them; without it they are only stored"),
     key("limits.upload_bytes", Kind::Bytes, "5 GiB", "largest upload"),
     key("limits.code_lifetime", Kind::Duration, "72h", "how long an upload code is valid"),
     key("reader.unpacked_bytes", Kind::Bytes, "64 GiB", "unpacked bytes of a bundle, whatever the ratio"),

@@ -63,6 +63,14 @@ pub enum ConfigError {
         /// The address.
         listen: SocketAddr,
     },
+    /// A key of age is none.
+    #[error("{key}: {source}")]
+    Key {
+        /// The setting.
+        key: &'static str,
+        /// What is wrong.
+        source: sitrep_shared::age::KeyError,
+    },
     /// Files are missing for `tls.mode = "files"`.
     #[error("tls.mode = \"files\" needs tls.certificate and tls.key")]
     TlsFiles,

@@ -2,6 +2,7 @@
 //!
 //! `keys` is the registry, `layers` reads and merges; this file gives the values their types.
 
+mod encryption;
 pub mod keys;
 pub mod layers;
 mod reader;
@@ -11,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use encryption::Encryption;
 pub use layers::{ConfigError, Resolved, Sources, load};
 
 /// A value that must not be printed.
@@ -78,6 +80,8 @@ pub struct Config {
     pub max_upload_bytes: u64,
     /// Lifetime of an upload code.
     pub code_lifetime: Duration,
+    /// Whom agents encrypt to, and what reads it.
+    pub encryption: Encryption,
     /// Connections served at once.
     pub max_connections: usize,
     /// Largest number of database connections.
@@ -113,6 +117,7 @@ impl Config {
             shutdown_grace: resolved.duration("shutdown_grace"),
             max_upload_bytes: resolved.bytes("limits.upload_bytes"),
             code_lifetime: resolved.duration("limits.code_lifetime"),
+            encryption: encryption::encryption(&resolved)?,
             max_connections: usize::try_from(resolved.number("limits.connections"))
                 .unwrap_or(usize::MAX),
             database_connections: u32::try_from(resolved.number("database_connections"))

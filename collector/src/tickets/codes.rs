@@ -241,6 +241,6 @@ pub async fn info(state: &AppState, grant: &CodeGrant) -> AppResult<CodeInfo> {
         max_bytes: grant.max_bytes,
         uploads_left: grant.uploads_left,
         collector_name: state.config.name.clone(),
-        age_recipient: None,
+        age_recipient: state.config.encryption.recipient.map(|key| key.to_string()),
     })
 }

@@ -203,6 +203,14 @@ fn launch(
         .env("SITREPD_TLS_MODE", if setting.tls { "own" } else { "off" })
         .stdout(Stdio::null())
         .stderr(log);
+    // Keys of age that a test has put there.
+    let key = data_dir.join("age.key");
+    if key.exists() {
+        command.env("SITREPD_ENCRYPTION_IDENTITY_FILE", key);
+    }
+    if let Ok(recipient) = std::fs::read_to_string(data_dir.join("age.pub")) {
+        command.env("SITREPD_ENCRYPTION_RECIPIENT", recipient.trim());
+    }
     let mut process = Running::start(&mut command)?;
     let mut address = None;
     let came_up = wait_for("the collector to be ready", Duration::from_secs(30), || {

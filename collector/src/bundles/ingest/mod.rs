@@ -3,6 +3,7 @@
 
 pub mod child;
 pub mod confine;
+mod encrypted;
 mod era;
 mod foreign;
 pub mod frame;
@@ -17,8 +18,10 @@ pub mod process;
 pub(crate) use foreign::as_collected;
 pub(crate) use outcome::finding as finding_row;
 
+use std::fs::File;
 use std::sync::Arc;
 
+use sitrep_shared::age::Identity;
 use sitrep_shared::bundle::limits::Limits;
 use uuid::Uuid;
 
@@ -29,6 +32,7 @@ use crate::db::findings;
 use crate::db::{Db, DbError};
 use crate::signatures::catalogue::CatalogueError;
 use crate::signatures::{Signatures, unknown};
+use encrypted::Content;
 use outcome::Rows;
 use process::{ChildError, Reader, Task};
 
@@ -50,6 +54,9 @@ pub enum IngestError {
     /// The signatures do not load.
     #[error("load the signatures")]
     Signatures(#[from] CatalogueError),
+    /// An encrypted bundle could not be read or its plain text not be written.
+    #[error("decrypt the bundle")]
+    Decrypt(#[source] std::io::Error),
     /// A blocking task did not end.
     #[error("run a write")]
     Task(#[from] tokio::task::JoinError),
@@ -70,6 +77,8 @@ pub struct Ingest {
     pub signatures: Arc<Signatures>,
     /// Told the verdict.
     pub tickets: Arc<dyn Tickets>,
+    /// Reads bundles that were encrypted to it.
+    pub identity: Option<Identity>,
 }
 
 impl Ingest {
@@ -82,12 +91,18 @@ impl Ingest {
         let Some(bundle) = self.waiting(bundle_id).await? else {
             return Ok(());
         };
-        let blob = {
-            let store = Arc::clone(&self.store);
-            tokio::task::spawn_blocking(move || store.blob(id)).await??
+        let (blob, bytes) = match self.plain(id).await? {
+            Ok(plain) => plain,
+            Err(closed) => {
+                let rows = Rows {
+                    bundle: closed,
+                    findings: Vec::new(),
+                };
+                return self.record(&bundle, rows).await;
+            }
         };
         let task = Task {
-            bytes: bundle.bytes.max(0).unsigned_abs(),
+            bytes: bytes.unwrap_or(bundle.bytes.max(0).unsigned_abs()),
             received_ms: bundle.received_ms,
             limits: self.limits.clone(),
             signatures: self.signatures.current().await?.file.clone(),
@@ -100,7 +115,10 @@ impl Ingest {
         let rows = outcome::rows(&answer, &verdict, &self.limits, super::now_ms());
         let store = Arc::clone(&self.store);
         tokio::task::spawn_blocking(move || {
-            store.keep(id, Derived::Blocks, &scratch)?;
+            // What was decrypted is the body already, unless the reader made blocks of it.
+            if bytes.is_none() || !scratch.is_empty() {
+                store.keep(id, Derived::Blocks, &scratch)?;
+            }
             store.write_derived(id, Derived::Index, answer.index.as_deref())?;
             store.write_derived(id, Derived::Manifest, answer.manifest.as_deref())?;
             store.write_derived(id, Derived::Facts, answer.facts.as_deref())?;
@@ -108,6 +126,27 @@ impl Ingest {
         })
         .await??;
         self.record(&bundle, rows).await
+    }
+
+    /// The file that the reader reads, and its length when it is not the stored one; or why there is none.
+    async fn plain(&self, id: Uuid) -> Result<Result<(File, Option<u64>), Outcome>, IngestError> {
+        let (store, identity) = (Arc::clone(&self.store), self.identity.clone());
+        let opened = tokio::task::spawn_blocking(move || {
+            let mut blob = store.blob(id)?;
+            let mut scratch = store.scratch()?;
+            let content =
+                encrypted::open(&mut blob, identity.as_ref(), &mut scratch, super::now_ms())
+                    .map_err(IngestError::Decrypt)?;
+            match content {
+                Content::Plain => Ok(Ok((blob, None))),
+                Content::Closed(outcome) => Ok(Err(outcome)),
+                Content::Decrypted(bytes) => {
+                    store.keep(id, Derived::Blocks, &scratch)?;
+                    Ok(Ok((store.derived(id, Derived::Blocks)?, Some(bytes))))
+                }
+            }
+        });
+        opened.await?
     }
 
     /// Sets a bundle aside for a person when every try to read it failed.
@@ -230,6 +269,7 @@ mod tests {
             store,
             reader: Reader::of_program(&program),
             limits: Limits::default(),
+            identity: None,
             tickets: Arc::clone(&ticket) as Arc<dyn Tickets>,
         };
         (folder, ingest, ticket, bundle)

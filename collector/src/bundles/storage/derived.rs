@@ -54,6 +54,13 @@ pub struct Scratch {
     bytes: u64,
 }
 
+impl Scratch {
+    /// Nothing was written to it.
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+}
+
 impl Write for Scratch {
     fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
         let written = self.file.write(data)?;
