@@ -1,5 +1,8 @@
 //! The command line of `sitrepd`.
 
+mod admin;
+mod run;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,7 +19,8 @@ use crate::config::{self, Config, ConfigError, Sources};
 use crate::db::{Db, DbError, migrate};
 use crate::error::AppError;
 use crate::metrics::Metrics;
-use crate::serve::{self, ServeError};
+use crate::operate::OperateError;
+use crate::serve::ServeError;
 use crate::state::{AppState, Clock};
 use crate::tasks::Tasks;
 use crate::tickets::bundles::OwnTickets;
@@ -54,11 +58,27 @@ struct SettingsArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the service
-    Serve,
+    Serve {
+        /// all, serve (requests only) or work (jobs only); the setting `role`
+        #[arg(long, value_name = "ROLE")]
+        role: Option<String>,
+    },
     /// Check settings, database, keys and certificate, and say what is wrong
     Check,
     /// Bring the database to this version's schema
     Migrate,
+    /// Write all rows and all bundles into an empty folder; the service may run meanwhile
+    Backup {
+        /// The folder
+        folder: PathBuf,
+    },
+    /// Bring a backup into an empty database and store
+    Restore {
+        /// The folder
+        folder: PathBuf,
+    },
+    /// Read every stored bundle again and compare its digest
+    Verify,
     /// Print a new one-time token for the first administrator
     SetupToken,
     /// Show every setting and where it comes from
@@ -96,6 +116,8 @@ enum CliError {
     Pepper(#[from] PepperError),
     #[error("cannot open the store of bundles")]
     Storage(#[from] StorageError),
+    #[error("cannot delete bundles that were kept long enough")]
+    Delete(#[from] crate::bundles::DeleteError),
     #[error("cannot bring interrupted uploads in order")]
     Recover(#[from] receive::ReceiveError),
     #[error("{0}")]
@@ -114,8 +136,12 @@ enum CliError {
     Child(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the audit log was changed at record {0}")]
     Audit(i64),
-    #[error("the database needs migrations: {0}")]
-    Pending(String),
+    #[error(transparent)]
+    Operate(#[from] OperateError),
+    #[error("{}", .0.join("\n"))]
+    Unfit(Vec<String>),
+    #[error("another sitrepd receives into {}: only one may with storage.kind = \"folder\"", .0.display())]
+    Claimed(PathBuf),
 }
 
 /// Parses the command line and runs it. 0 done, 1 failed, 2 wrong usage.
@@ -150,7 +176,12 @@ fn run(cli: Cli) -> Result<(), CliError> {
             }
         }
         command => {
-            let config = Config::from_resolved(config::load(&sources(&cli.settings))?)?;
+            let mut sources = sources(&cli.settings);
+            if let Command::Serve { role: Some(role) } = &command {
+                let flag = ("--role".to_owned(), "role".to_owned(), role.clone());
+                sources.flags.push(flag);
+            }
+            let config = Config::from_resolved(config::load(&sources)?)?;
             start_log();
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -182,8 +213,11 @@ fn inspect(file: &Path, limits: &ReaderLimits, json: bool) -> Result<(), CliErro
 
 async fn run_async(command: Command, config: Config) -> Result<(), CliError> {
     match command {
-        Command::Serve => serve_all(config).await,
-        Command::Check => check(config).await,
+        Command::Serve { .. } => run::serve_all(config).await,
+        Command::Check => admin::check(config).await,
+        Command::Backup { folder } => admin::backup(config, &folder).await,
+        Command::Restore { folder } => admin::restore(config, &folder).await,
+        Command::Verify => admin::verify(config).await,
         Command::Migrate => {
             let db = Db::open(&config.database(), config.database_connections).await?;
             for name in migrate::run(&db, Clock::System.now_ms()).await? {
@@ -264,6 +298,34 @@ fn print(text: &str) {
     let _ = writeln!(out, "{text}");
 }
 
+/// How bundles are kept and read, by the settings.
+fn options(config: &Config) -> Result<Options, CliError> {
+    let resolved = &config.resolved;
+    let limits = receive::Limits {
+        max_bytes: config.max_upload_bytes,
+        ticket_bytes: resolved.bytes("limits.ticket_bytes"),
+        all_bytes: resolved
+            .optional("limits.total_bytes")
+            .map_or(u64::MAX, |_| resolved.bytes("limits.total_bytes")),
+        address_open: resolved.number("limits.address_uploads"),
+        bodies: usize::try_from(resolved.number("limits.bodies")).unwrap_or(usize::MAX),
+        ..receive::Limits::default()
+    };
+    Ok(Options {
+        folder: config.data_dir.clone(),
+        objects: config.resolved.object_store()?,
+        limits,
+        reader: Reader::default(),
+        reader_limits: config.resolved.reader_limits(),
+    })
+}
+
+/// The file of the key of upload codes.
+fn pepper_file(config: &Config) -> PathBuf {
+    let own = || config.data_dir.join("pepper");
+    config.pepper_file.clone().unwrap_or_else(own)
+}
+
 /// Opens database, keys and store; brings the schema up to date.
 async fn open(config: Config, base_url: &str) -> Result<AppState, CliError> {
     let db = Db::open(&config.database(), config.database_connections).await?;
@@ -271,21 +333,8 @@ async fn open(config: Config, base_url: &str) -> Result<AppState, CliError> {
     for name in migrate::run(&db, clock.now_ms()).await? {
         tracing::info!(name, "applied a migration");
     }
-    let pepper_file = config
-        .pepper_file
-        .clone()
-        .unwrap_or_else(|| config.data_dir.join("pepper"));
-    let pepper = Pepper::load_or_create(&pepper_file)?;
-    let limits = receive::Limits {
-        max_bytes: config.max_upload_bytes,
-        ..receive::Limits::default()
-    };
-    let options = Options {
-        folder: config.data_dir.clone(),
-        limits,
-        reader: Reader::default(),
-        reader_limits: config.resolved.reader_limits(),
-    };
+    let pepper = Pepper::load_or_create(&pepper_file(&config))?;
+    let options = options(&config)?;
     let mut bundles = Bundles::open(db.clone(), Arc::new(OwnTickets), options)?;
     bundles.ingest.identity = config.encryption.identity.clone();
     Ok(AppState {
@@ -301,95 +350,9 @@ async fn open(config: Config, base_url: &str) -> Result<AppState, CliError> {
     })
 }
 
-async fn serve_all(config: Config) -> Result<(), CliError> {
-    let grace = config.shutdown_grace;
-    let mut state = open(config, "").await?;
-    let listener = serve::bind(&state).await?;
-    let address = listener.address;
-    state.base_url = state.config.base_url(address).into();
-    let recovered = state.bundles.receiver.recover().await?;
-    tracing::info!(?recovered, "brought interrupted uploads in order");
-    offer_setup(&state).await?;
-    crate::jobs::start(&state, 2);
-    start_sweep(&state);
-    let router = crate::http::router(state.clone());
-    state
-        .tasks
-        .spawn("accept", serve::accept(listener, state.clone(), router));
-    write(
-        &state.config.data_dir.join("address"),
-        &format!("{address}\n"),
-    )?;
-    tracing::info!(%address, url = %state.base_url, "ready");
-    serve::stop_signal().await;
-    tracing::info!("stopping: no new connections or jobs, finishing what runs");
-    if !state.tasks.finish(grace).await {
-        tracing::warn!("some tasks did not end in time");
-    }
-    state.db.close().await;
-    Ok(())
-}
-
-async fn offer_setup(state: &AppState) -> Result<(), CliError> {
-    let file = state.config.data_dir.join("setup-token");
-    match setup::issue(state).await? {
-        Some(token) => {
-            write(&file, &format!("{token}\n"))?;
-            let url = format!("{}/setup", state.base_url);
-            tracing::warn!(%url, %token, "no administrator yet: open the page and enter this one-time token");
-        }
-        None => drop(std::fs::remove_file(&file)),
-    }
-    Ok(())
-}
-
 fn write(path: &Path, text: &str) -> Result<(), CliError> {
-    serve::tls::write_private(path, text.as_bytes()).map_err(|source| CliError::Write {
+    crate::serve::tls::write_private(path, text.as_bytes()).map_err(|source| CliError::Write {
         path: path.to_owned(),
         source,
     })
-}
-
-/// Removes what is over: sessions, counters, remembered answers, unused codes.
-fn start_sweep(state: &AppState) {
-    let (state, draining) = (state.clone(), state.tasks.draining());
-    state.tasks.clone().spawn("sweep accounts", async move {
-        let mut beat = tokio::time::interval(std::time::Duration::from_secs(600));
-        loop {
-            tokio::select! {
-                () = draining.cancelled() => return,
-                _ = beat.tick() => {}
-            }
-            if let Err(error) = sweep(&state).await {
-                tracing::warn!(cause = %sitrep_shared::error::chain(&error), "the sweep failed");
-            }
-        }
-    });
-}
-
-async fn sweep(state: &AppState) -> Result<(), DbError> {
-    use crate::auth::sessions::{ABSOLUTE_MS, IDLE_MS};
-    const DAY_MS: i64 = 86_400_000;
-    let now = state.now_ms();
-    let mut tx = state.db.begin().await?;
-    crate::db::sessions::sweep(&mut tx, now - IDLE_MS, now - ABSOLUTE_MS).await?;
-    crate::db::attempts::sweep(&mut tx, now).await?;
-    crate::db::idempotency::sweep(&mut tx, now - DAY_MS).await?;
-    crate::db::codes::sweep(&mut tx, now - 30 * DAY_MS).await?;
-    tx.commit().await
-}
-
-async fn check(config: Config) -> Result<(), CliError> {
-    let db = Db::open(&config.database(), 2).await?;
-    db.ping().await?;
-    let pending = migrate::pending(&db).await?;
-    serve::tls::acceptor(&config).map_err(ServeError::from)?;
-    if !pending.is_empty() {
-        return Err(CliError::Pending(format!(
-            "{} (`sitrepd migrate`, or `serve` applies them)",
-            pending.join(", ")
-        )));
-    }
-    print("settings, database and certificate are in order");
-    Ok(())
 }

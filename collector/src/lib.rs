@@ -14,6 +14,7 @@ pub mod http;
 pub mod jobs;
 pub mod locale;
 pub mod metrics;
+pub mod operate;
 pub mod queue;
 pub mod serve;
 pub mod signatures;

@@ -18,6 +18,7 @@ use sitrep_collector::bundles::browse::read;
 use sitrep_collector::bundles::ingest::frame::{Answer, Decision};
 use sitrep_collector::bundles::ingest::inspect::inspect;
 use sitrep_collector::bundles::ingest::process::{Reader, Task};
+use sitrep_collector::bundles::storage::Source;
 use sitrep_shared::bundle::limits::Limits;
 use sitrep_shared::bundle::manifest::Manifest;
 
@@ -73,7 +74,7 @@ async fn a_bundle_is_accepted_and_can_be_browsed() {
     let entry = index.find("sos/var/log/syslog").unwrap();
     assert_eq!(entry.lines, 20_001);
     for from in [1, 1024, 15_000] {
-        let page = read::page(file(&data), &index, &entry, from, 2).unwrap();
+        let page = read::page(Source::file(file(&data)), &index, &entry, from, 2).unwrap();
         assert_eq!(
             page.lines[1].s,
             format!("Nov 21 14:02:00 h1 app[1]: entry {} of the log", from + 1)

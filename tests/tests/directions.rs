@@ -75,6 +75,11 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 /// What may be named in one folder only.
 const ONLY_IN: &[(&str, &str, &[&str])] = &[
     ("collector/src", "sqlx::query", &["collector/src/db"]),
+    (
+        "collector/src",
+        "object_store::",
+        &["collector/src/bundles/storage"],
+    ),
     ("collector/src", "tokio::spawn", &["collector/src/tasks.rs"]),
     (
         "agent/src",

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::db::bundles::{self, BundleRow};
 use crate::db::findings::{self, FindingRow};
 use crate::db::{Db, DbError};
-use crate::db::{retro, templates};
+use crate::db::{retention, retro, templates};
 use crate::signatures::Signatures;
 use browse::Browse;
 use ingest::Ingest;
@@ -70,8 +70,10 @@ pub enum DeleteError {
 /// How bundles are kept and read.
 #[derive(Debug)]
 pub struct Options {
-    /// The store's folder.
+    /// The store's folder, also for scratch beside an object store.
     pub folder: PathBuf,
+    /// The object store that bundles lie in, if any.
+    pub objects: Option<storage::Access>,
     /// Bounds of receiving.
     pub limits: receive::Limits,
     /// What reads them.
@@ -81,18 +83,22 @@ pub struct Options {
 }
 
 impl Bundles {
-    /// Opens the store in the folder.
+    /// Opens the store. To be called inside the runtime.
     ///
     /// # Errors
     /// When the folder cannot be used.
     pub fn open(db: Db, tickets: Arc<dyn Tickets>, options: Options) -> Result<Self, StorageError> {
         let Options {
             folder,
+            objects,
             limits,
             reader,
             reader_limits,
         } = options;
-        let store = Arc::new(Store::open(&folder)?);
+        let store = Arc::new(match &objects {
+            Some(access) => Store::open_objects(&folder, access)?,
+            None => Store::open(&folder)?,
+        });
         let wake = Arc::new(Notify::new());
         let signatures = Arc::new(Signatures::new(db.clone(), folder.join("signatures")));
         Ok(Self {
@@ -190,6 +196,19 @@ impl Bundles {
         Ok(tokio::task::spawn_blocking(move || store.sweep_scratch(keep)).await??)
     }
 
+    /// Deletes bundles of tickets that were closed before a time, some at once. Returns how many.
+    ///
+    /// # Errors
+    /// As [`Self::delete`].
+    pub(crate) async fn retire(&self, closed_before_ms: i64) -> Result<usize, DeleteError> {
+        let due = retention::due(&mut *self.db.read().await?, closed_before_ms).await?;
+        for id in due.iter().filter_map(|id| Uuid::parse_str(id).ok()) {
+            self.delete(id).await?;
+            tracing::info!(bundle.id = %id, "kept long enough");
+        }
+        Ok(due.len())
+    }
+
     /// Deletes a bundle for good: first marked, then its files, then what the rows say of its content. A deletion that
     /// was interrupted is ended by the sweep. False when there is no such bundle.
     ///
@@ -216,8 +235,10 @@ impl Bundles {
         findings::delete(&mut tx, &text).await?;
         templates::forget(&mut tx, &text).await?;
         retro::forget(&mut tx, &text).await?;
+        retention::forget_words(&mut tx, &text).await?;
         bundles::bury(&mut tx, &text).await?;
         tx.commit().await?;
+        self.db.forget_log().await?;
         Ok(true)
     }
 }

@@ -71,6 +71,11 @@ pub enum ConfigError {
         /// What is wrong.
         source: sitrep_shared::age::KeyError,
     },
+    /// The bucket or a half of the key is missing.
+    #[error(
+        "storage.kind = \"s3\" needs storage.bucket, and storage.access_key_id with its secret or neither"
+    )]
+    Storage,
     /// Files are missing for `tls.mode = "files"`.
     #[error("tls.mode = \"files\" needs tls.certificate and tls.key")]
     TlsFiles,

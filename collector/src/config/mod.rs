@@ -6,6 +6,7 @@ mod encryption;
 pub mod keys;
 pub mod layers;
 mod reader;
+mod storage;
 pub mod units;
 
 use std::net::{IpAddr, SocketAddr};
@@ -102,6 +103,10 @@ impl Config {
             _ => TlsMode::Own,
         };
         let listen = parse_listen(resolved.text("listen"))?;
+        resolved
+            .optional("metrics.listen")
+            .map(parse_listen)
+            .transpose()?;
         let config = Self {
             listen,
             public_url: resolved
@@ -167,7 +172,8 @@ impl Config {
     }
 }
 
-fn parse_listen(text: &str) -> Result<SocketAddr, ConfigError> {
+/// The address of `ADDRESS:PORT`.
+pub(crate) fn parse_listen(text: &str) -> Result<SocketAddr, ConfigError> {
     let normal = text.replace("localhost", "127.0.0.1");
     normal.parse().map_err(|_| ConfigError::Listen {
         text: text.to_owned(),

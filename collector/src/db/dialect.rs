@@ -32,6 +32,22 @@ impl Engine {
         }
     }
 
+    /// Begins a transaction that reads one moment. SQLite's does so from its first read on.
+    pub fn begin_snapshot(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN",
+            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+
+    /// Empties the log of old pages. PostgreSQL recycles its own.
+    pub fn forget_log(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => Some("PRAGMA wal_checkpoint(TRUNCATE)"),
+            Self::Postgres => None,
+        }
+    }
+
     /// Locks the migrations table against a second replica that starts now.
     pub fn lock_migrations(self) -> Option<&'static str> {
         match self {
@@ -45,6 +61,14 @@ impl Engine {
         match self {
             Self::Sqlite => None,
             Self::Postgres => Some("LOCK TABLE audit IN EXCLUSIVE MODE"),
+        }
+    }
+
+    /// Lets one transaction after the other count what is used, until its end. The number is ours alone.
+    pub fn lock_quotas(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("SELECT pg_advisory_xact_lock(7301)"),
         }
     }
 

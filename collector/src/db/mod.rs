@@ -8,12 +8,17 @@ pub mod audit;
 pub mod bundles;
 pub mod codes;
 pub mod dialect;
+pub mod dump;
 pub mod findings;
 pub mod idempotency;
 pub mod jobs;
+pub mod leftovers;
 pub mod migrate;
 pub mod overview;
 pub mod packs;
+pub mod pieces;
+pub mod quotas;
+pub mod retention;
 pub mod retro;
 pub mod sessions;
 pub mod settings;
@@ -98,6 +103,18 @@ impl DbError {
         };
         // SQLite reports PRIMARY KEY and UNIQUE under different extended codes; both are meant.
         cause.is_unique_violation() || matches!(cause.code().as_deref(), Some("1555" | "2067"))
+    }
+
+    /// Whether the database has no room on its disk: SQLITE_FULL, or PostgreSQL's disk_full.
+    pub fn is_full(&self) -> bool {
+        let Self::Operation {
+            source: sqlx::Error::Database(cause),
+            ..
+        } = self
+        else {
+            return false;
+        };
+        matches!(cause.code().as_deref(), Some("13" | "53100"))
     }
 
     /// Whether trying again later can help: the database is gone or too busy.
@@ -185,6 +202,35 @@ impl Db {
             inner: inner.named("begin a transaction")?,
             gate,
         })
+    }
+
+    /// A transaction that sees one moment, for reading only. It holds nobody up.
+    pub async fn snapshot(&self) -> Result<Tx, DbError> {
+        let inner = self.pool.begin_with(self.engine.begin_snapshot()).await;
+        Ok(Tx {
+            inner: inner.named("begin a snapshot")?,
+            gate: None,
+        })
+    }
+
+    /// The database's clock, UTC milliseconds.
+    pub async fn now_ms(&self) -> Result<i64, DbError> {
+        let mut connection = self.read().await?;
+        let text = sqlx::AssertSqlSafe(format!("SELECT {}", self.engine.now_ms()));
+        let now = sqlx::query_scalar(text).fetch_one(&mut *connection).await;
+        now.named("ask for the time")
+    }
+
+    /// Makes the engine forget what its log still holds of deleted rows, as far as nobody is reading it.
+    pub async fn forget_log(&self) -> Result<(), DbError> {
+        let Some(text) = self.engine.forget_log() else {
+            return Ok(());
+        };
+        let _gate = match &self.writer {
+            Some(mutex) => Some(Arc::clone(mutex).lock_owned().await),
+            None => None,
+        };
+        dialect::run(&mut *self.read().await?, text).await
     }
 
     /// Whether the database answers.

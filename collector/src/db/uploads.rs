@@ -1,8 +1,7 @@
 //! Rows of uploads. Every change is a compare-and-set on state, epoch and offset: a request that lost its turn changes
 //! nothing.
 
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, FromRow, Row};
+use sqlx::{AnyConnection, FromRow};
 
 use super::{DbError, Named};
 
@@ -47,6 +46,12 @@ pub struct UploadRow {
     pub touched_ms: i64,
     /// When it lapses unless completed.
     pub expires_ms: i64,
+    /// The SHA-256 state over the acknowledged bytes.
+    pub hash_state: Option<String>,
+    /// The multipart upload in an object store.
+    pub multipart_id: Option<String>,
+    /// The client's address.
+    pub address: String,
 }
 
 impl UploadRow {
@@ -57,9 +62,10 @@ impl UploadRow {
 }
 
 const COLUMNS: &str = "id, ticket_id, code_id, bundle_id, receipt, state, epoch, offset_bytes, length_bytes, \
-    reserved_bytes, filename, metadata, declared_sha256, consent, sha256, reason, created_ms, touched_ms, expires_ms";
+    reserved_bytes, filename, metadata, declared_sha256, consent, sha256, reason, created_ms, touched_ms, expires_ms, \
+    hash_state, multipart_id, address";
 
-fn select(tail: &str) -> sqlx::AssertSqlSafe<String> {
+pub(super) fn select(tail: &str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM uploads {tail}"))
 }
 
@@ -70,7 +76,7 @@ fn select(tail: &str) -> sqlx::AssertSqlSafe<String> {
 pub async fn insert(db: &mut AnyConnection, row: &UploadRow) -> Result<(), DbError> {
     let sql = format!(
         "INSERT INTO uploads ({COLUMNS}) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"
     );
     sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(&row.id)
@@ -92,6 +98,9 @@ pub async fn insert(db: &mut AnyConnection, row: &UploadRow) -> Result<(), DbErr
         .bind(row.created_ms)
         .bind(row.touched_ms)
         .bind(row.expires_ms)
+        .bind(&row.hash_state)
+        .bind(&row.multipart_id)
+        .bind(&row.address)
         .execute(db)
         .await
         .named("add an upload")
@@ -126,7 +135,20 @@ pub async fn take_turn(db: &mut AnyConnection, id: &str) -> Result<Option<Upload
         .named("take a turn on an upload")
 }
 
-/// Acknowledges bytes: from `from` to `to` under `epoch`. False when the turn was lost.
+/// Bytes that are durable now.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// Where the upload stood.
+    pub from: i64,
+    /// Where it stands.
+    pub to: i64,
+    /// The SHA-256 state there.
+    pub hash_state: Option<&'a str>,
+    /// Now.
+    pub now_ms: i64,
+}
+
+/// Acknowledges bytes under `epoch`. False when the turn was lost.
 ///
 /// # Errors
 /// When the database refuses: nothing is acknowledged then.
@@ -134,19 +156,18 @@ pub async fn advance(
     db: &mut AnyConnection,
     id: &str,
     epoch: i64,
-    from: i64,
-    to: i64,
-    now_ms: i64,
+    step: &Step<'_>,
 ) -> Result<bool, DbError> {
     sqlx::query(
-        "UPDATE uploads SET offset_bytes = $1, state = 'receiving', touched_ms = $2 \
-         WHERE id = $3 AND epoch = $4 AND offset_bytes = $5 AND state IN ('created', 'receiving')",
+        "UPDATE uploads SET offset_bytes = $1, state = 'receiving', touched_ms = $2, hash_state = $3 \
+         WHERE id = $4 AND epoch = $5 AND offset_bytes = $6 AND state IN ('created', 'receiving')",
     )
-    .bind(to)
-    .bind(now_ms)
+    .bind(step.to)
+    .bind(step.now_ms)
+    .bind(step.hash_state)
     .bind(id)
     .bind(epoch)
-    .bind(from)
+    .bind(step.from)
     .execute(db)
     .await
     .named("acknowledge bytes")
@@ -223,39 +244,6 @@ pub async fn end(
     .map(|done| done.rows_affected() == 1)
 }
 
-/// How much is promised to uploads that are still open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reserved {
-    /// Bytes promised and not yet received, over all codes.
-    pub bytes: u64,
-    /// Open uploads of the one code.
-    pub open_of_code: u64,
-}
-
-/// Sums what is promised.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn reserved(db: &mut AnyConnection, code_id: &str) -> Result<Reserved, DbError> {
-    let row: AnyRow = sqlx::query(
-        "SELECT CAST(COALESCE(SUM(reserved_bytes - offset_bytes), 0) AS BIGINT), \
-         CAST(COALESCE(SUM(CASE WHEN code_id = $1 THEN 1 ELSE 0 END), 0) AS BIGINT) \
-         FROM uploads WHERE state IN ('created', 'receiving')",
-    )
-    .bind(code_id)
-    .fetch_one(db)
-    .await
-    .named("sum reserved bytes")?;
-    let (bytes, open): (i64, i64) = (
-        row.try_get(0).named("sum reserved bytes")?,
-        row.try_get(1).named("sum reserved bytes")?,
-    );
-    Ok(Reserved {
-        bytes: bytes.max(0).unsigned_abs(),
-        open_of_code: open.max(0).unsigned_abs(),
-    })
-}
-
 /// Every open upload, oldest first: what a start must bring in order.
 ///
 /// # Errors
@@ -327,15 +315,16 @@ mod tests {
             insert(&mut tx, &upload("u1")).await.unwrap();
             assert_eq!(take_turn(&mut tx, "u1").await.unwrap().unwrap().epoch, 1);
             assert_eq!(take_turn(&mut tx, "u1").await.unwrap().unwrap().epoch, 2);
-            assert!(
-                !advance(&mut tx, "u1", 1, 0, 40, 20).await.unwrap(),
-                "turn lost"
-            );
-            assert!(
-                !advance(&mut tx, "u1", 2, 7, 40, 20).await.unwrap(),
-                "other offset"
-            );
-            assert!(advance(&mut tx, "u1", 2, 0, 40, 20).await.unwrap());
+            let step = |from| Step {
+                from,
+                to: 40,
+                hash_state: Some("ff"),
+                now_ms: 20,
+            };
+            let lost = advance(&mut tx, "u1", 1, &step(0)).await.unwrap();
+            let elsewhere = advance(&mut tx, "u1", 2, &step(7)).await.unwrap();
+            assert!(!lost && !elsewhere);
+            assert!(advance(&mut tx, "u1", 2, &step(0)).await.unwrap());
             assert!(
                 !set_length(&mut tx, "u1", 2, 39).await.unwrap(),
                 "more is there"
@@ -346,11 +335,6 @@ mod tests {
                 !set_length(&mut tx, "u1", 2, 90).await.unwrap(),
                 "set already"
             );
-            let expected = Reserved {
-                bytes: 40,
-                open_of_code: 1,
-            };
-            assert_eq!(reserved(&mut tx, "c").await.unwrap(), expected);
             let row = find(&mut tx, "u1").await.unwrap().unwrap();
             assert_eq!(
                 (row.state.as_str(), row.length_bytes),

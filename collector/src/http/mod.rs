@@ -61,3 +61,13 @@ pub fn registry() -> Routes {
 pub fn router(state: AppState) -> Router {
     layers::wrap(registry().into_router(&state), &state).with_state(state)
 }
+
+/// Metrics and health on a listener of their own, for whoever can reach it: no customer data, no credentials.
+pub fn monitoring(state: AppState) -> Router {
+    use axum::routing::get;
+    Router::new()
+        .route("/healthz", get(api::health::alive))
+        .route("/readyz", get(api::health::ready))
+        .route("/metrics", get(api::health::metrics))
+        .with_state(state)
+}

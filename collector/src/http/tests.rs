@@ -50,6 +50,7 @@ impl House {
         migrate::run(&db, clock.now_ms()).await.unwrap();
         let options = Options {
             folder: folder.path().to_path_buf(),
+            objects: None,
             limits: receive::Limits::default(),
             reader: Reader::default(),
             reader_limits: Default::default(),

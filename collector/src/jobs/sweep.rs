@@ -39,6 +39,8 @@ pub(super) struct Swept {
     pub(super) expired: usize,
     /// Deletions that were ended.
     pub(super) deleted: usize,
+    /// Uploads whose end was made up for.
+    pub(super) finished: usize,
     /// Scratch files of readers that died.
     pub(super) scratch: usize,
 }
@@ -60,6 +62,7 @@ pub(super) async fn sweep(bundles: &Bundles) -> Result<Swept, SweepError> {
         bundles.wake.notify_one();
     }
     swept.expired = bundles.receiver.expire().await?;
+    swept.finished = bundles.receiver.finish_rest().await?;
     swept.scratch = bundles.sweep_scratch(SCRATCH_AGE).await?;
     for bundle in deleting.iter().filter_map(|id| Uuid::parse_str(id).ok()) {
         bundles.delete(bundle).await?;
@@ -84,6 +87,7 @@ mod tests {
         let db = crate::db::testing::test_db(folder.path()).await;
         let options = Options {
             folder: folder.path().to_path_buf(),
+            objects: None,
             limits: Limits::default(),
             reader: Reader::default(),
             reader_limits: Default::default(),

@@ -66,6 +66,21 @@ pub async fn bind(state: &AppState) -> Result<Listener, ServeError> {
     })
 }
 
+/// Binds an address without TLS, for metrics and health.
+pub async fn bind_plain(wanted: SocketAddr) -> Result<Listener, ServeError> {
+    let failed = |source| ServeError::Bind {
+        address: wanted,
+        source,
+    };
+    let tcp = TcpListener::bind(wanted).await.map_err(failed)?;
+    let address = tcp.local_addr().map_err(failed)?;
+    Ok(Listener {
+        tcp,
+        acceptor: None,
+        address,
+    })
+}
+
 /// Accepts until the tasks are drained. Connections are tasks of their own.
 pub async fn accept(listener: Listener, state: AppState, router: Router) {
     let draining = state.tasks.draining();

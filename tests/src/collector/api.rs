@@ -2,7 +2,9 @@
 
 use super::Collector;
 use crate::process::wait_for;
+use crate::uploader::Sent;
 use serde_json::{Value, json};
+use sitrep_shared::hash::sha256;
 use std::time::Duration;
 
 /// A ticket, as far as the tests need it.
@@ -87,6 +89,70 @@ impl Collector {
     pub fn bundles(&self, ticket: &str) -> Result<Vec<Value>, String> {
         let list = self.get(&format!("/api/v1/tickets/{ticket}/bundles"))?;
         Ok(list["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Asks for bundles; a code that takes twenty.
+    ///
+    /// # Errors
+    /// With the collector's answer when it refuses.
+    pub fn create_wide_code(&self, ticket: &str) -> Result<String, String> {
+        let path = format!("/api/v1/tickets/{ticket}/codes");
+        text(&self.post(&path, &json!({"max_bundles": 20}))?, "code")
+    }
+
+    /// Waits until the ticket has exactly these uploads as bundles, all with a verdict, byte for byte: none lost, none
+    /// twice.
+    ///
+    /// # Errors
+    /// With what is missing or too much.
+    pub fn check_all_there(&self, ticket: &str, sent: &[Sent]) -> Result<(), String> {
+        let mut bundles = Vec::new();
+        let over = wait_for("all verdicts", Duration::from_secs(600), || {
+            bundles = self.all_bundles().unwrap_or_default();
+            bundles.retain(|bundle| bundle["ticket_id"] == *ticket);
+            let settled = |bundle: &&Value| {
+                matches!(
+                    bundle["state"].as_str(),
+                    Some("ready" | "rejected" | "quarantined")
+                )
+            };
+            bundles.iter().filter(settled).count() >= sent.len()
+        });
+        over.map_err(|error| format!("{error}: {} of {} uploads", bundles.len(), sent.len()))?;
+        if bundles.len() != sent.len() {
+            return Err(format!(
+                "{} bundles of {} uploads",
+                bundles.len(),
+                sent.len()
+            ));
+        }
+        let mut expected: Vec<&str> = sent.iter().map(|sent| sent.sha256.as_str()).collect();
+        for bundle in &bundles {
+            let id = text(bundle, "id")?;
+            let stored = sha256(&self.download(&id)?).to_string();
+            if bundle["state"] != "ready" || bundle["sha256"] != stored {
+                return Err(format!("{stored} was read, of {bundle}"));
+            }
+            let place = expected.iter().position(|sha256| *sha256 == stored);
+            expected.swap_remove(place.ok_or_else(|| format!("{stored} was not sent, or once"))?);
+        }
+        Ok(())
+    }
+
+    /// All bundles of the collector.
+    ///
+    /// # Errors
+    /// With the collector's answer when it refuses.
+    pub fn all_bundles(&self) -> Result<Vec<Value>, String> {
+        let (mut all, mut path) = (Vec::new(), "/api/v1/bundles".to_owned());
+        loop {
+            let page = self.get(&path)?;
+            all.extend(page["items"].as_array().cloned().unwrap_or_default());
+            match page["next_before"].as_str() {
+                Some(next) => path = format!("/api/v1/bundles?before={next}"),
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Waits until a bundle of the ticket has a verdict; its id.
@@ -278,6 +344,28 @@ impl Collector {
 
     pub(super) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url())
+    }
+
+    /// Some bytes of something, by a range request.
+    ///
+    /// # Errors
+    /// When the answer is not that range.
+    pub fn part(&self, path: &str, from: usize, bytes: usize) -> Result<Vec<u8>, String> {
+        let range = format!("bytes={from}-{}", from + bytes - 1);
+        let request = self.client.get(self.at(path)).bearer_auth(&self.token);
+        let answer = request.header("Range", range).send();
+        let answer = answer.map_err(|error| error.to_string())?;
+        if answer.status() != 206 {
+            return Err(format!("{path}: {}", answer.status()));
+        }
+        let body = answer.bytes().map_err(|error| error.to_string())?;
+        Ok(body.to_vec())
+    }
+
+    /// The administrator's token for the API.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     fn bytes(&self, path: &str) -> Result<Vec<u8>, String> {

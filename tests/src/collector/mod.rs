@@ -25,12 +25,14 @@ pub struct Collector {
 }
 
 /// What a collector in a test may have that others have not.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Setting {
     /// HTTPS with a certificate of its own instead of plain HTTP.
     pub tls: bool,
     /// Its clock, as `faketime` writes it: `+80h`.
     pub clock: Option<&'static str>,
+    /// More of its environment, such as settings.
+    pub env: Vec<(String, String)>,
 }
 
 const PASSWORD: &str = "a-password-for-this-demo-only";
@@ -52,18 +54,97 @@ impl Collector {
     pub fn start_with(data_dir: &Path, setting: Setting) -> Result<Self, String> {
         std::fs::create_dir_all(data_dir)
             .map_err(|error| format!("cannot make {}: {error}", data_dir.display()))?;
+        let mut collector = Self::run(data_dir, setting)?;
+        collector.token = collector.set_up()?;
+        Ok(collector)
+    }
+
+    fn run(data_dir: &Path, setting: Setting) -> Result<Self, String> {
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (process, address) = launch(data_dir, anywhere, setting)?;
-        let mut collector = Self {
+        let (process, address) = launch(data_dir, anywhere, &setting)?;
+        Ok(Self {
             process,
             data_dir: data_dir.to_path_buf(),
+            client: client(setting.tls.then(|| certificate(data_dir)).as_deref())?,
             setting,
             address,
             token: String::new(),
-            client: client(setting.tls.then(|| certificate(data_dir)).as_deref())?,
-        };
-        collector.token = collector.set_up()?;
-        Ok(collector)
+        })
+    }
+
+    /// Starts another replica on the same database and store, with a folder of its own.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn replica(&self, data_dir: &Path) -> Result<Self, String> {
+        std::fs::create_dir_all(data_dir).map_err(|error| error.to_string())?;
+        let mut setting = self.setting.clone();
+        let pepper = self.data_dir.join("pepper").display().to_string();
+        setting.env.push(("SITREPD_PEPPER_FILE".to_owned(), pepper));
+        let mut replica = Self::run(data_dir, setting)?;
+        replica.token.clone_from(&self.token);
+        Ok(replica)
+    }
+
+    /// Asks from now on with the token of another collector, whose accounts this one has got.
+    pub fn take_token_of(&mut self, other: &Self) {
+        self.token.clone_from(&other.token);
+    }
+
+    /// Changes its environment from the next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.setting.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends a signal to the service.
+    pub fn signal(&self, signal: i32) {
+        self.process.signal(signal);
+    }
+
+    /// Waits for its end; the exit code, or `None` by a signal.
+    ///
+    /// # Errors
+    /// When the limit passes first.
+    pub fn wait_for_end(&mut self, limit: Duration) -> Result<Option<i32>, String> {
+        self.process.wait(limit)
+    }
+
+    /// Starts it again after its end, on the same data and port.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start_again(&mut self) -> Result<(), String> {
+        let (process, address) = launch(&self.data_dir, self.address, &self.setting)?;
+        (self.process, self.address) = (process, address);
+        Ok(())
+    }
+
+    /// Runs a command of `sitrepd` with the settings of this service; exit code, output and errors.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn administer(&self, arguments: &[&str]) -> Result<(Option<i32>, String, String), String> {
+        let mut command = process::command(&binaries::sitrepd());
+        command
+            .args(arguments)
+            .env("SITREPD_DATA_DIR", &self.data_dir);
+        command.env("SITREPD_TLS_MODE", "off");
+        command.envs(self.setting.env.iter().cloned());
+        let told = process::output(&mut command)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((told.status.code(), text(&told.stdout), text(&told.stderr)))
     }
 
     /// The first administrator by the one-time setup token, and a token for the API.
@@ -120,10 +201,7 @@ impl Collector {
     /// When it does not come up again.
     pub fn crash_and_restart(&mut self) -> Result<(), String> {
         self.process.kill();
-        let (process, address) = launch(&self.data_dir, self.address, self.setting)?;
-        self.process = process;
-        self.address = address;
-        Ok(())
+        self.start_again()
     }
 
     /// Starts again with another clock, see [`Setting::clock`].
@@ -174,7 +252,7 @@ fn client(certificate: Option<&Path>) -> Result<reqwest::blocking::Client, Strin
 fn launch(
     data_dir: &Path,
     listen: SocketAddr,
-    setting: Setting,
+    setting: &Setting,
 ) -> Result<(Running, SocketAddr), String> {
     let ready = data_dir.join("address");
     drop(std::fs::remove_file(&ready));
@@ -201,6 +279,7 @@ fn launch(
         .env("SITREPD_DATA_DIR", data_dir)
         .env("SITREPD_LISTEN", listen.to_string())
         .env("SITREPD_TLS_MODE", if setting.tls { "own" } else { "off" })
+        .envs(setting.env.iter().cloned())
         .stdout(Stdio::null())
         .stderr(log);
     // Keys of age that a test has put there.
@@ -213,7 +292,7 @@ fn launch(
     }
     let mut process = Running::start(&mut command)?;
     let mut address = None;
-    let came_up = wait_for("the collector to be ready", Duration::from_secs(30), || {
+    let came_up = wait_for("the collector to be ready", Duration::from_secs(60), || {
         address = std::fs::read_to_string(&ready)
             .ok()
             .and_then(|text| text.trim().parse().ok());

@@ -176,7 +176,7 @@ impl Browse {
     ) -> Result<Box<dyn Read + Send>, BrowseError> {
         let store = Arc::clone(&self.store);
         tokio::task::spawn_blocking(move || {
-            let mut blob = store.blob(bundle)?;
+            let mut blob = store.blob_source(bundle)?;
             blob.seek(SeekFrom::Start(from))?;
             Ok(Box::new(blob.take(bytes)) as Box<dyn Read + Send>)
         })

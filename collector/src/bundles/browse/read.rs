@@ -1,13 +1,13 @@
 //! Reading one file, or one page of its lines, out of a stored bundle: from the block that holds the place, never the
 //! whole.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use flate2::bufread::MultiGzDecoder;
 use serde::Serialize;
 
 use super::index::{BrowseIndex, FileEntry};
+use crate::bundles::storage::Source;
 
 /// Longest text of a line that is given, in bytes.
 pub const LINE_MAX_BYTES: usize = 8 * 1024;
@@ -51,7 +51,7 @@ pub struct Page {
 /// # Errors
 /// When blob or index cannot be read.
 pub fn stream(
-    mut blob: File,
+    mut blob: Source,
     index: &BrowseIndex,
     offset: u64,
     length: u64,
@@ -79,7 +79,7 @@ pub fn stream(
 /// # Errors
 /// When blob or index cannot be read.
 pub fn file_range(
-    blob: File,
+    blob: Source,
     index: &BrowseIndex,
     entry: &FileEntry,
     from: u64,
@@ -99,7 +99,7 @@ pub fn file_range(
 /// # Errors
 /// When blob or index cannot be read.
 pub fn page(
-    blob: File,
+    blob: Source,
     index: &BrowseIndex,
     entry: &FileEntry,
     from: u64,
@@ -143,7 +143,7 @@ pub fn page(
 ///
 /// # Errors
 /// When blob or index cannot be read.
-pub fn line_at(blob: File, index: &BrowseIndex, entry: &FileEntry, byte: u64) -> io::Result<u64> {
+pub fn line_at(blob: Source, index: &BrowseIndex, entry: &FileEntry, byte: u64) -> io::Result<u64> {
     let (line, at) = index.mark_before_byte(entry, byte)?;
     let length = byte.saturating_sub(at).min(PAGE_READ_MAX_BYTES);
     let mut reader = file_range(blob, index, entry, at, length)?;
@@ -255,6 +255,7 @@ fn level(line: &[u8]) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write;
 
     use flate2::Compression;
@@ -304,7 +305,7 @@ mod tests {
             &[("a", b"first\nsecond"), ("sos/var/log/syslog", &text)],
             4096,
         );
-        let again = || blob.try_clone().unwrap();
+        let again = || Source::file(blob.try_clone().unwrap());
         assert_eq!(index.entry(0).unwrap().lines, 2);
         let entry = index.find("sos/var/log/syslog").unwrap();
         assert_eq!(
@@ -343,7 +344,7 @@ mod tests {
         let mut text = vec![b'x'; LINE_MAX_BYTES + 10];
         text.extend_from_slice(b"\n\xff\xfe ERROR bad\r\n\n");
         let (blob, index) = bundle(&[("a", &text)], 512);
-        let lines = page(blob, &index, &index.entry(0).unwrap(), 1, 10)
+        let lines = page(Source::file(blob), &index, &index.entry(0).unwrap(), 1, 10)
             .unwrap()
             .lines;
         assert_eq!(lines.len(), 3);
@@ -361,7 +362,7 @@ mod tests {
         let (blob, index) = bundle(&[("a", &text)], 1 << 20);
         let entry = index.entry(0).unwrap();
         assert_eq!(entry.lines, 70_000 * 1024);
-        let page = page(blob, &index, &entry, 69_999 * 1024 + 7, 1).unwrap();
+        let page = page(Source::file(blob), &index, &entry, 69_999 * 1024 + 7, 1).unwrap();
         assert_eq!(page.lines[0].o, 69_999 * 1024 + 6);
     }
 

@@ -189,11 +189,22 @@ impl Ingest {
         Ok(Some(bundle))
     }
 
+    /// The verdict came too late. When the bundle was deleted meanwhile, nothing of it may come back.
+    async fn take_back(&self, bundle: &str) -> Result<(), IngestError> {
+        let found = bundles::find(&mut *self.db.read().await?, bundle).await?;
+        if found.is_some() {
+            return Ok(());
+        }
+        let id = Uuid::parse_str(bundle).map_err(|_| IngestError::Id(bundle.to_owned()))?;
+        let store = Arc::clone(&self.store);
+        Ok(tokio::task::spawn_blocking(move || store.remove_bundle(id)).await??)
+    }
+
     async fn record(&self, bundle: &BundleRow, rows: Rows) -> Result<(), IngestError> {
         let mut tx = self.db.begin().await?;
         if !bundles::finish(&mut tx, &bundle.id, &rows.bundle).await? {
-            // Deleted meanwhile: nothing may come back.
-            return Ok(());
+            drop(tx);
+            return self.take_back(&bundle.id).await;
         }
         let now = super::now_ms();
         findings::replace(
@@ -243,8 +254,9 @@ mod tests {
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let (upload, id) = (Uuid::now_v7(), Uuid::now_v7());
-        store.create_part(upload).unwrap().write(b"x").unwrap();
-        store.seal(upload, id).unwrap();
+        let mut part = store.create_part(upload, id, Some(1)).unwrap();
+        part.write(b"x").unwrap();
+        store.seal(id, &mut part).unwrap();
         let bundle = id.to_string();
         let new = NewBundle {
             id: &bundle,

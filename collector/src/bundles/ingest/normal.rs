@@ -70,6 +70,7 @@ mod tests {
     use super::*;
     use crate::bundles::browse::index::BrowseIndex;
     use crate::bundles::browse::read;
+    use crate::bundles::storage::Source;
 
     #[test]
     fn every_line_of_every_file_is_found_again() {
@@ -105,7 +106,8 @@ mod tests {
             ("two", 5, "two line 5"),
         ] {
             let entry = index.find(path).unwrap();
-            let page = read::page(body.try_clone().unwrap(), &index, &entry, line, 1).unwrap();
+            let body = Source::file(body.try_clone().unwrap());
+            let page = read::page(body, &index, &entry, line, 1).unwrap();
             assert_eq!(page.lines[0].s, expected);
         }
         assert_eq!(index.find("a/empty").unwrap().lines, 0);

@@ -13,8 +13,9 @@ use super::body::{Batches, End};
 use super::headers::Checksum;
 use super::turns::Turn;
 use super::{ReceiveError, Receiver, from_db, now_ms, settled, to_db};
-use crate::bundles::storage::{Part, StorageError};
-use crate::db::uploads::{self, UploadRow};
+use crate::bundles::storage::{HashState, Part, StorageError};
+use crate::db::pieces;
+use crate::db::uploads::{self, Step, UploadRow};
 
 /// Long bodies are committed after this long as well, when there is something worth a sync.
 const GROUP_TIME: Duration = Duration::from_secs(1);
@@ -91,6 +92,18 @@ impl Hold {
         let synced = tokio::task::spawn_blocking(move || self.part.sync().map(|()| self));
         Ok(synced.await??)
     }
+
+    /// After the commit: what was replaced goes.
+    async fn committed(mut self) -> Result<Self, ReceiveError> {
+        if self.part.change() == (&[], &[]) {
+            return Ok(self);
+        }
+        let cleaned = tokio::task::spawn_blocking(move || {
+            self.part.committed();
+            self
+        });
+        Ok(cleaned.await?)
+    }
 }
 
 impl Receiver {
@@ -107,6 +120,7 @@ impl Receiver {
     where
         S: Stream<Item = Result<Bytes, E>> + Unpin,
     {
+        let _slot = self.slots.try_acquire().map_err(|_| ReceiveError::Busy)?;
         let row = self.find(code_id, request.upload).await?;
         if !row.is_open() {
             return repeated(settled(row)?, request.offset);
@@ -163,38 +177,37 @@ impl Receiver {
     async fn open(
         &self,
         row: &UploadRow,
-        mut turn: Turn,
+        turn: Turn,
         checksum: Option<Checksum>,
     ) -> Result<Option<Hold>, ReceiveError> {
-        let (upload, bundle) = (super::parse(&row.id)?, super::parse(&row.bundle_id)?);
-        let committed = from_db(row.offset_bytes);
-        let hash = turn
-            .kept
-            .hash
-            .take()
-            .filter(|(at, _)| *at == committed)
-            .map(|(_, hash)| hash);
-        let store = Arc::clone(&self.store);
-        let opened =
-            tokio::task::spawn_blocking(move || match store.open_part(upload, committed, hash) {
-                Err(error) if error.is_absent() && store.has_blob(bundle) => Ok(None),
-                other => other.map(Some),
-            });
+        let Some(part) = self.open_part(row).await? else {
+            return Ok(None);
+        };
+        Ok(Some(Hold {
+            part,
+            turn,
+            sum: checksum.map(Sum::new),
+        }))
+    }
+
+    /// Opens the part of an upload at its committed offset. `None`: it was sealed already. An upload whose
+    /// acknowledged bytes are missing ends here.
+    pub(super) async fn open_part(&self, row: &UploadRow) -> Result<Option<Part>, ReceiveError> {
+        let resume = self.resume(row).await?;
+        let (store, bundle) = (Arc::clone(&self.store), resume.bundle);
+        let opened = tokio::task::spawn_blocking(move || match store.open_part(resume) {
+            Err(error) if error.is_absent() && store.has_blob(bundle) => Ok(None),
+            other => other.map(Some),
+        });
         match opened.await? {
-            Ok(None) => Ok(None),
-            Ok(Some(part)) => Ok(Some(Hold {
-                part,
-                turn,
-                sum: checksum.map(Sum::new),
-            })),
-            Err(error) if error.is_absent() || matches!(error, StorageError::Short { .. }) => {
+            Err(error) if error.is_lost() => {
                 tracing::error!(upload.id = %row.id, error = %error, "acknowledged bytes are missing");
                 self.end_row(row, "failed", Some("state_lost")).await?;
                 Err(ReceiveError::Gone {
                     reason: "state_lost".to_owned(),
                 })
             }
-            Err(error) => Err(error.into()),
+            other => Ok(other?),
         }
     }
 
@@ -253,20 +266,20 @@ impl Receiver {
                 return Err(ReceiveError::Checksum);
             }
         }
-        if row.length_bytes == Some(to_db(hold.part.offset())) {
-            let Hold { part, turn, .. } = hold;
-            return self.complete(row, part, turn).await;
-        }
-        let (row, mut hold) = if hold.part.offset() > from_db(row.offset_bytes) {
+        let whole = row.length_bytes == Some(to_db(hold.part.offset()));
+        let more = hold.part.offset() > from_db(row.offset_bytes);
+        let (row, hold) = if more && (!whole || hold.part.commits_before_seal()) {
             self.commit(row, hold).await?
         } else {
             (row, hold)
         };
-        let at = hold.part.offset();
-        hold.turn.kept.hash = hold.part.hash().cloned().map(|hash| (at, hash));
+        if whole {
+            let Hold { part, turn, .. } = hold;
+            return self.complete(row, part, turn).await;
+        }
         match end {
             End::Done => Ok(row),
-            _ => Err(broken(end, at)),
+            _ => Err(broken(end, hold.part.offset())),
         }
     }
 
@@ -276,16 +289,31 @@ impl Receiver {
         mut row: UploadRow,
         hold: Hold,
     ) -> Result<(UploadRow, Hold), ReceiveError> {
-        let hold = hold.sync().await?;
+        let mut hold = hold.sync().await?;
         let (from, to) = (row.offset_bytes, to_db(hold.part.offset()));
+        let hash_state = hold.part.hash().map(HashState::text);
+        let step = Step {
+            from,
+            to,
+            hash_state: hash_state.as_deref(),
+            now_ms: now_ms(),
+        };
         let mut tx = self.db.begin().await?;
-        let advanced = uploads::advance(&mut tx, &row.id, row.epoch, from, to, now_ms()).await?;
-        tx.commit().await?;
-        if !advanced {
+        if !uploads::advance(&mut tx, &row.id, row.epoch, &step).await? {
             return Err(ReceiveError::Superseded);
         }
+        let (added, dropped) = hold.part.change();
+        for name in dropped {
+            pieces::remove_tail(&mut tx, &row.id, name).await?;
+        }
+        for piece in added {
+            pieces::add(&mut tx, &row.id, &super::resume::piece_row(piece)).await?;
+        }
+        tx.commit().await?;
+        hold = hold.committed().await?;
         tracing::debug!(upload.id = %row.id, offset = to, "acknowledged");
         row.offset_bytes = to;
+        row.hash_state = hash_state;
         "receiving".clone_into(&mut row.state);
         Ok((row, hold))
     }

@@ -50,6 +50,15 @@ pub enum ReceiveError {
     /// Too many unfinished uploads with one code: 429.
     #[error("too many unfinished uploads with this code")]
     TooMany,
+    /// The ticket, or the whole collector, holds as much as it may: 507.
+    #[error("the quota of this {of} is used up")]
+    Quota {
+        /// ticket or collector.
+        of: &'static str,
+    },
+    /// As many bodies are being received as this process takes: 503.
+    #[error("too many uploads at once")]
+    Busy,
     /// No room: 507.
     #[error("no room for the upload")]
     Full,
@@ -65,7 +74,7 @@ pub enum ReceiveError {
         /// The durable offset.
         committed: u64,
     },
-    /// The store failed: 507 when full, else 500.
+    /// The store failed: 507 when full, 503 when it does not answer, else 500.
     #[error("store the upload")]
     Storage(#[from] StorageError),
     /// The database failed: 503, nothing was acknowledged.

@@ -3,15 +3,14 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::turns::Turn;
-use super::{ReceiveError, Receiver, from_db, now_ms, settled, to_db};
-use crate::bundles::storage::{Part, StorageError, Store};
+use super::{ReceiveError, Receiver, now_ms, settled, to_db};
+use crate::bundles::storage::{HashState, Part, StorageError, Store};
 use crate::db::bundles::{self, NewBundle};
-use crate::db::jobs;
 use crate::db::uploads::{self, UploadRow};
+use crate::db::{jobs, pieces};
 
 /// What the disk says about a part that is whole.
 enum Sealed {
@@ -22,11 +21,11 @@ enum Sealed {
 fn seal(
     store: &Store,
     row: &UploadRow,
-    (upload, bundle): (Uuid, Uuid),
-    mut part: Part,
+    bundle: Uuid,
+    part: &mut Part,
 ) -> Result<Sealed, StorageError> {
     part.sync()?;
-    let digest = hex(&part.digest()?);
+    let digest = part.digest()?;
     if row
         .declared_sha256
         .as_ref()
@@ -34,19 +33,8 @@ fn seal(
     {
         return Ok(Sealed::WrongDigest);
     }
-    store.seal(upload, bundle)?;
+    store.seal(bundle, part)?;
     Ok(Sealed::Yes(digest))
-}
-
-/// Lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 impl Receiver {
@@ -54,17 +42,17 @@ impl Receiver {
     pub(super) async fn complete(
         &self,
         row: UploadRow,
-        part: Part,
+        mut part: Part,
         turn: Turn,
     ) -> Result<UploadRow, ReceiveError> {
-        let ids = (super::parse(&row.id)?, super::parse(&row.bundle_id)?);
+        let (upload, bundle) = (super::parse(&row.id)?, super::parse(&row.bundle_id)?);
         let store = Arc::clone(&self.store);
         let copy = row.clone();
         // The turn goes along: a newer request waits until the rename is over.
         let sealed = tokio::task::spawn_blocking(move || {
-            seal(&store, &copy, ids, part).map(|sealed| (sealed, turn))
+            seal(&store, &copy, bundle, &mut part).map(|sealed| (sealed, part, turn))
         });
-        let (sealed, turn) = sealed.await??;
+        let (sealed, part, turn) = sealed.await??;
         let done = match sealed {
             Sealed::Yes(digest) => self.record(row, &digest).await,
             Sealed::WrongDigest => {
@@ -76,7 +64,8 @@ impl Receiver {
         };
         drop(turn);
         if done.is_ok() {
-            self.turns.forget(ids.0);
+            self.turns.forget(upload);
+            tokio::task::spawn_blocking(move || part.clear()).await?;
         }
         done
     }
@@ -111,14 +100,9 @@ impl Receiver {
         if row.length_bytes != Some(row.offset_bytes) {
             return Ok(row);
         }
-        let committed = from_db(row.offset_bytes);
-        let store = Arc::clone(&self.store);
-        let part =
-            tokio::task::spawn_blocking(move || store.open_part(upload, committed, None)).await?;
-        match part {
-            Ok(part) => self.complete(row, part, turn).await,
-            Err(error) if error.is_absent() => self.complete_sealed(row).await,
-            Err(error) => Err(error.into()),
+        match self.open_part(&row).await? {
+            Some(part) => self.complete(row, part, turn).await,
+            None => self.complete_sealed(row).await,
         }
     }
 
@@ -129,9 +113,14 @@ impl Receiver {
         if !uploads::complete(&mut tx, &row, digest, now).await? {
             return Err(ReceiveError::Superseded);
         }
+        if let Err(refused) = self.recheck(&mut tx, &row).await {
+            drop(tx);
+            self.refuse(&row, "quota_exceeded").await?;
+            return Err(refused);
+        }
         if !self.tickets.received(&mut tx, &row, digest).await? {
             drop(tx);
-            self.refuse_spent(&row).await?;
+            self.refuse(&row, "code_used").await?;
             return Err(ReceiveError::CodeUsed);
         }
         let new = NewBundle {
@@ -146,6 +135,7 @@ impl Receiver {
         };
         bundles::insert(&mut tx, &new).await?;
         jobs::enqueue(&mut tx, "ingest", &row.bundle_id, now).await?;
+        pieces::forget(&mut tx, &row.id).await?;
         tx.commit().await?;
         self.wake.notify_one();
         tracing::info!(upload.id = %row.id, bundle.id = %row.bundle_id, ticket.id = %row.ticket_id, "upload complete");
@@ -155,9 +145,10 @@ impl Receiver {
         Ok(row)
     }
 
-    /// Two uploads raced for the last use of a code, and this one lost.
-    async fn refuse_spent(&self, row: &UploadRow) -> Result<(), ReceiveError> {
-        self.end_row(row, "failed", Some("code_used")).await?;
+    /// Two uploads raced for the last use of a code, or for the last room of a ticket, and this one lost.
+    async fn refuse(&self, row: &UploadRow, reason: &str) -> Result<(), ReceiveError> {
+        self.end_row(row, "failed", Some(reason)).await?;
+        self.discard(row).await?;
         let bundle = super::parse(&row.bundle_id)?;
         let store = Arc::clone(&self.store);
         Ok(tokio::task::spawn_blocking(move || store.remove_bundle(bundle)).await??)
@@ -166,16 +157,16 @@ impl Receiver {
 
 fn hash_blob(store: &Store, bundle: Uuid) -> Result<(String, u64), StorageError> {
     use std::io::Read as _;
-    let mut file = store.blob(bundle)?;
-    let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0u64, vec![0u8; 256 * 1024]);
+    let mut source = store.blob_source(bundle)?;
+    let (mut hash, mut bytes, mut buffer) = (HashState::default(), 0u64, vec![0u8; 256 * 1024]);
     loop {
         let fault = |source| StorageError::Seal {
             upload: bundle,
             bundle,
             source,
         };
-        match file.read(&mut buffer).map_err(fault)? {
-            0 => return Ok((hex(&hash.finalize()), bytes)),
+        match source.read(&mut buffer).map_err(fault)? {
+            0 => return Ok((hash.digest(), bytes)),
             n => {
                 hash.update(&buffer[..n]);
                 bytes += n as u64;

@@ -8,13 +8,15 @@ mod body;
 mod error;
 mod finish;
 pub mod headers;
+mod quota;
 mod recover;
+mod resume;
 mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 pub use append::Append;
@@ -46,6 +48,14 @@ pub struct Limits {
     pub max_age: Duration,
     /// Unfinished uploads a code may have beyond those it may complete: clients lose the address of a cut creation.
     pub spare_open: u64,
+    /// Unfinished uploads an address may have.
+    pub address_open: u64,
+    /// Bytes of all bundles of a ticket.
+    pub ticket_bytes: u64,
+    /// Bytes of all bundles.
+    pub all_bytes: u64,
+    /// Bodies received at once.
+    pub bodies: usize,
 }
 
 impl Default for Limits {
@@ -58,6 +68,10 @@ impl Default for Limits {
             idle_expiry: Duration::from_secs(24 * 3600),
             max_age: Duration::from_secs(7 * 24 * 3600),
             spare_open: 8,
+            address_open: 1_000,
+            ticket_bytes: 100 << 30,
+            all_bytes: u64::MAX,
+            bodies: 11_000,
         }
     }
 }
@@ -73,6 +87,8 @@ pub struct Grant {
     pub max_bytes: u64,
     /// Uploads that may still be completed.
     pub uploads_left: u64,
+    /// The client's address, or its network.
+    pub address: String,
 }
 
 /// A request for a new upload.
@@ -91,6 +107,7 @@ pub struct Receiver {
     store: Arc<Store>,
     limits: Limits,
     turns: Turns,
+    slots: Semaphore,
     tickets: Arc<dyn Tickets>,
     /// Told when a job was queued, so that a worker of this process need not wait for its next look.
     wake: Arc<Notify>,
@@ -108,6 +125,7 @@ impl Receiver {
         Self {
             db,
             store,
+            slots: Semaphore::new(limits.bodies.min(Semaphore::MAX_PERMITS)),
             limits,
             turns: Turns::default(),
             tickets,
@@ -133,16 +151,23 @@ impl Receiver {
         if grant.uploads_left == 0 {
             return Err(ReceiveError::CodeUsed);
         }
-        let (upload, row) = self.new_row(grant, request, limit);
-        let store = Arc::clone(&self.store);
-        let part = tokio::task::spawn_blocking(move || store.create_part(upload)).await?;
-        if let Err(error) = part.map(drop) {
-            return Err(error.into());
-        }
+        let (upload, mut row) = self.new_row(grant, request, limit);
+        let (store, bundle, length) = (
+            Arc::clone(&self.store),
+            parse(&row.bundle_id)?,
+            row.length_bytes,
+        );
+        let made = tokio::task::spawn_blocking(move || {
+            store.create_part(upload, bundle, length.map(from_db))
+        });
+        let made = made.await??.multipart().map(str::to_owned);
+        row.multipart_id = made;
         if let Err(error) = self.reserve(grant, &row).await {
-            let store = Arc::clone(&self.store);
-            // An orphan is swept later; the refusal is what the client must hear.
-            let _ = tokio::task::spawn_blocking(move || store.remove_part(upload)).await?;
+            let (store, resume) = (Arc::clone(&self.store), self.resume(&row).await);
+            if let Ok(resume) = resume {
+                // An orphan is swept later; the refusal is what the client must hear.
+                let _ = tokio::task::spawn_blocking(move || store.discard(&resume)).await?;
+            }
             return Err(error);
         }
         if row.length_bytes == Some(0) {
@@ -174,23 +199,11 @@ impl Receiver {
             touched_ms: now,
             expires_ms: now
                 + i64::try_from(self.limits.max_age.as_millis()).unwrap_or(i64::MAX / 2),
+            hash_state: None,
+            multipart_id: None,
+            address: grant.address.clone(),
         };
         (upload, row)
-    }
-
-    /// Inserts first and counts after, so that the write lock is held while counting and two requests cannot both
-    /// take the last room.
-    async fn reserve(&self, grant: &Grant, row: &UploadRow) -> Result<(), ReceiveError> {
-        let mut tx = self.db.begin().await?;
-        uploads::insert(&mut tx, row).await?;
-        let reserved = uploads::reserved(&mut tx, &grant.code_id).await?;
-        if reserved.open_of_code > grant.uploads_left.saturating_add(self.limits.spare_open) {
-            return Err(ReceiveError::TooMany);
-        }
-        if !self.store.space()?.admits(reserved.bytes) {
-            return Err(ReceiveError::Full);
-        }
-        Ok(tx.commit().await?)
     }
 
     /// Where an upload stands. Cuts off a request that still writes, so that the answer is not stale at once.
@@ -201,6 +214,10 @@ impl Receiver {
         let row = self.find(code_id, upload).await?;
         if !row.is_open() {
             return settled(row);
+        }
+        if row.length_bytes == Some(row.offset_bytes) {
+            // All bytes are there, and a stop came before the end: the client must not hear that nothing is left to do.
+            return self.complete_if_whole(code_id, upload).await;
         }
         let turn = self.turns.take(upload).await;
         let taken = self.take_turn(&row.id).await?;
@@ -289,8 +306,7 @@ impl Receiver {
         let upload = parse(&row.id)?;
         let turn = self.turns.take(upload).await;
         self.end_row(row, state, reason).await?;
-        let store = Arc::clone(&self.store);
-        tokio::task::spawn_blocking(move || store.remove_part(upload)).await??;
+        self.discard(row).await?;
         drop(turn);
         self.turns.forget(upload);
         Ok(())

@@ -1,14 +1,15 @@
-//! Bringing disk and database in line: at a start, and from time to time.
+//! Bringing store and database in line: at a start, and from time to time.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use uuid::Uuid;
-
-use super::{ReceiveError, Receiver, from_db, now_ms};
-use crate::bundles::storage::StorageError;
-use crate::db::bundles;
+use super::{ReceiveError, Receiver, now_ms};
+use crate::bundles::storage::Resume;
 use crate::db::uploads::{self, UploadRow};
+use crate::db::{bundles, leftovers};
+
+/// A whole upload that nobody touched for so long has no request any more, in milliseconds.
+const REQUEST_MS: i64 = 60_000;
 
 /// What a recovery did.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -24,14 +25,18 @@ pub struct Recovered {
 }
 
 impl Receiver {
-    /// To be called before the first request is taken: cuts every part back to its acknowledged offset, completes
-    /// what is whole, removes files nobody knows.
+    /// To be called before the first request is taken, by the one process that receives into a folder: cuts every part
+    /// back to its acknowledged offset, completes what is whole, removes files nobody knows. With an object store
+    /// there is nothing to cut, and other replicas may be at work: the sweep does the rest.
     ///
     /// # Errors
     /// When the folder or the database does not answer.
     pub async fn recover(&self) -> Result<Recovered, ReceiveError> {
-        let rows = uploads::open(&mut *self.db.read().await?).await?;
         let mut done = Recovered::default();
+        if self.store.is_shared() {
+            return Ok(done);
+        }
+        let rows = uploads::open(&mut *self.db.read().await?).await?;
         for row in &rows {
             match self.recover_one(row).await {
                 Ok(true) => done.completed += 1,
@@ -42,70 +47,85 @@ impl Receiver {
                 Err(error) => return Err(error),
             }
         }
-        done.orphans = self.remove_orphans(&rows).await?;
+        done.orphans = self.remove_orphans(Duration::ZERO).await?;
         Ok(done)
     }
 
     /// True when the upload is complete now.
     async fn recover_one(&self, row: &UploadRow) -> Result<bool, ReceiveError> {
-        let (upload, bundle) = (super::parse(&row.id)?, super::parse(&row.bundle_id)?);
-        let committed = from_db(row.offset_bytes);
         if row.length_bytes == Some(row.offset_bytes) {
+            let upload = super::parse(&row.id)?;
             return self
                 .complete_if_whole(&row.code_id, upload)
                 .await
                 .map(|_| true);
         }
-        let store = Arc::clone(&self.store);
-        let opened =
-            tokio::task::spawn_blocking(move || match store.open_part(upload, committed, None) {
-                Err(error) if error.is_absent() && store.has_blob(bundle) => Ok(true),
-                other => other.map(|_| false),
-            });
-        match opened.await? {
-            Ok(false) => Ok(false),
-            Ok(true) => self.complete_sealed(row.clone()).await.map(|_| true),
-            Err(error) if error.is_absent() || matches!(error, StorageError::Short { .. }) => {
-                tracing::error!(upload.id = %row.id, error = %error, "acknowledged bytes are missing");
-                self.end_row(row, "failed", Some("state_lost")).await?;
-                Err(ReceiveError::Gone {
-                    reason: "state_lost".to_owned(),
-                })
-            }
-            Err(error) => Err(error.into()),
+        match self.open_part(row).await? {
+            Some(_) => Ok(false),
+            None => self.complete_sealed(row.clone()).await.map(|_| true),
         }
     }
 
-    /// Parts without an open upload, and blobs without a bundle: left by a stop between two steps.
-    async fn remove_orphans(&self, rows: &[UploadRow]) -> Result<usize, ReceiveError> {
-        let known: HashSet<Uuid> = rows
-            .iter()
-            .filter_map(|row| Uuid::parse_str(&row.id).ok())
-            .collect();
-        let promised: HashSet<Uuid> = rows
-            .iter()
-            .filter_map(|row| Uuid::parse_str(&row.bundle_id).ok())
-            .collect();
+    /// Bytes without an open upload, and blobs and derived files without a bundle: left by a stop between two steps,
+    /// or written late by a process that had been stopped. Nothing younger than `age` in a shared store.
+    ///
+    /// # Errors
+    /// When store or database do not answer.
+    pub async fn remove_orphans(&self, age: Duration) -> Result<usize, ReceiveError> {
         let store = Arc::clone(&self.store);
-        let listed = tokio::task::spawn_blocking(move || {
-            Ok::<_, StorageError>((store.part_ids()?, store.blob_ids()?))
-        });
-        let (parts, blobs) = listed.await??;
+        let found = tokio::task::spawn_blocking(move || store.found(age)).await??;
         let mut orphans = 0;
-        for part in parts.into_iter().filter(|id| !known.contains(id)) {
-            self.store.remove_part(part)?;
+        for upload in found.uploads {
+            let row = uploads::find(&mut *self.db.read().await?, &upload.to_string()).await?;
+            if row.is_some_and(|row| row.is_open()) {
+                continue;
+            }
+            let store = Arc::clone(&self.store);
+            // Its multipart upload, if it had one, is known by its row; see `left_over`.
+            let left = Resume::new(upload, upload);
+            tokio::task::spawn_blocking(move || store.discard(&left)).await??;
             orphans += 1;
         }
-        for blob in blobs.into_iter().filter(|id| !promised.contains(id)) {
-            if bundles::find(&mut *self.db.read().await?, &blob.to_string())
-                .await?
-                .is_none()
-            {
-                self.store.remove_bundle(blob)?;
-                orphans += 1;
+        for bundle in found.bundles {
+            let id = bundle.to_string();
+            let mut conn = self.db.read().await?;
+            let promised = leftovers::promised(&mut conn, &id).await?;
+            if promised || bundles::find(&mut conn, &id).await?.is_some() {
+                continue;
             }
+            drop(conn);
+            let store = Arc::clone(&self.store);
+            tokio::task::spawn_blocking(move || store.remove_bundle(bundle)).await??;
+            orphans += 1;
         }
         Ok(orphans)
+    }
+
+    /// Ends what requests left half done: completes uploads that have all their bytes, removes what ended ones left in
+    /// the store. Returns how many.
+    ///
+    /// # Errors
+    /// When store or database do not answer.
+    pub async fn finish_rest(&self) -> Result<usize, ReceiveError> {
+        let (whole, left) = {
+            let mut conn = self.db.read().await?;
+            let whole = leftovers::whole(&mut conn, now_ms() - REQUEST_MS).await?;
+            (whole, leftovers::left_over(&mut conn).await?)
+        };
+        for row in &whole {
+            match self.recover_one(row).await {
+                Ok(_) | Err(ReceiveError::Gone { .. } | ReceiveError::Checksum) => {}
+                Err(ReceiveError::CodeUsed | ReceiveError::Quota { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for id in &left {
+            let row = uploads::find(&mut *self.db.read().await?, id).await?;
+            if let Some(row) = row {
+                self.discard(&row).await?;
+            }
+        }
+        Ok(whole.len() + left.len())
     }
 
     /// Ends uploads that lapsed and frees their room. Returns how many.

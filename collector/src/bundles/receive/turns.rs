@@ -4,21 +4,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sha2::Sha256;
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// What one request leaves for the next one on the same upload.
-#[derive(Debug, Default)]
-pub struct Kept {
-    /// Offset and hash state over everything before it.
-    pub hash: Option<(u64, Sha256)>,
-}
-
 #[derive(Debug, Default)]
 struct Slot {
-    kept: Arc<tokio::sync::Mutex<Kept>>,
+    gate: Arc<tokio::sync::Mutex<()>>,
     cut: CancellationToken,
 }
 
@@ -33,22 +25,21 @@ pub struct Turns {
 pub struct Turn {
     /// Cancelled when a newer request waits.
     pub cut: CancellationToken,
-    /// Left for the next request.
-    pub kept: OwnedMutexGuard<Kept>,
+    _gate: OwnedMutexGuard<()>,
 }
 
 impl Turns {
     /// Cuts off whoever writes to the upload and waits for the turn.
     pub async fn take(&self, upload: Uuid) -> Turn {
-        let (kept, cut) = {
+        let (gate, cut) = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
             let slot = slots.entry(upload).or_default();
             slot.cut.cancel();
             slot.cut = CancellationToken::new();
-            (slot.kept.clone(), slot.cut.clone())
+            (slot.gate.clone(), slot.cut.clone())
         };
         Turn {
-            kept: kept.lock_owned().await,
+            _gate: gate.lock_owned().await,
             cut,
         }
     }

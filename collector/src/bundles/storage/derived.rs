@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{StorageError, Store, remove, sync_folder};
+use super::folder::{self, remove, sync_folder};
+use super::{StorageError, Store, objects};
 
 /// What is kept beside a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl Derived {
         Self::Filter,
     ];
 
-    fn suffix(self) -> &'static str {
+    pub(crate) fn suffix(self) -> &'static str {
         match self {
             Self::Index => "index",
             Self::Manifest => "manifest.json",
@@ -81,18 +82,18 @@ impl Drop for Scratch {
 }
 
 impl Store {
-    pub(super) fn derived_path(&self, bundle: Uuid, kind: Derived) -> PathBuf {
-        self.derived_root()
-            .join(format!("{bundle}.{}", kind.suffix()))
-    }
-
-    /// Opens a derived file.
+    /// Opens a derived file. From an object store it is fetched whole, and kept open for those who ask soon after.
     ///
     /// # Errors
     /// When it is not there or cannot be opened.
     pub fn derived(&self, bundle: Uuid, kind: Derived) -> Result<File, StorageError> {
-        let path = self.derived_path(bundle, kind);
-        File::open(&path).map_err(|source| StorageError::Open { path, source })
+        match &self.objects {
+            Some(objects) => {
+                let key = objects::derived(bundle, kind);
+                objects.fetch_kept(&key, || self.folder.unnamed())
+            }
+            None => self.folder.open_derived(bundle, kind),
+        }
     }
 
     /// Reads a whole derived file, for the kinds that are small.
@@ -100,7 +101,10 @@ impl Store {
     /// # Errors
     /// When it is not there or cannot be read.
     pub fn read_derived(&self, bundle: Uuid, kind: Derived) -> Result<Vec<u8>, StorageError> {
-        let path = self.derived_path(bundle, kind);
+        if let Some(objects) = &self.objects {
+            return objects.get(&objects::derived(bundle, kind));
+        }
+        let path = self.folder.derived_path(bundle, kind);
         fs::read(&path).map_err(|source| StorageError::Open { path, source })
     }
 
@@ -109,8 +113,12 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub fn scratch(&self) -> Result<Scratch, StorageError> {
-        let path = self.derived_root().join(format!("{}.tmp", Uuid::now_v7()));
+        let path = self
+            .folder
+            .derived()
+            .join(format!("{}.tmp", Uuid::now_v7()));
         let made = OpenOptions::new()
+            .read(true)
             .write(true)
             .create_new(true)
             .mode(0o600)
@@ -130,16 +138,20 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub fn keep(&self, bundle: Uuid, kind: Derived, scratch: &Scratch) -> Result<(), StorageError> {
-        let path = self.derived_path(bundle, kind);
         if scratch.bytes == 0 {
-            return remove(&path);
+            return self.write_derived(bundle, kind, None);
         }
+        if let Some(objects) = &self.objects {
+            let key = objects::derived(bundle, kind);
+            return objects.put_file(&key, &scratch.file, scratch.bytes);
+        }
+        let path = self.folder.derived_path(bundle, kind);
         let kept = scratch
             .file
             .sync_all()
             .and_then(|()| fs::rename(&scratch.path, &path));
         kept.map_err(|source| StorageError::Derived { path, source })?;
-        sync_folder(&self.derived_root())
+        sync_folder(&self.folder.derived())
     }
 
     /// Removes archives of selections, and scratch files that a process which died left, unless they are as young as
@@ -148,11 +160,14 @@ impl Store {
     /// # Errors
     /// When the folder cannot be read.
     pub fn sweep_scratch(&self, keep: Duration) -> Result<usize, StorageError> {
-        let folder = self.derived_root();
+        let folder = self.folder.derived();
         let fault = |source| StorageError::Folder {
             path: folder.clone(),
             source,
         };
+        if let Some(objects) = &self.objects {
+            objects.let_go();
+        }
         let mut swept = 0;
         for entry in fs::read_dir(&folder).map_err(fault)? {
             let path = entry.map_err(fault)?.path();
@@ -173,7 +188,8 @@ impl Store {
     }
 
     fn selection_path(&self, bundle: Uuid, name: &str) -> PathBuf {
-        self.derived_root()
+        self.folder
+            .derived()
             .join(format!("{bundle}.{name}.selection"))
     }
 
@@ -183,11 +199,15 @@ impl Store {
     /// When it is not there or cannot be opened.
     pub fn selection(&self, bundle: Uuid, name: &str) -> Result<File, StorageError> {
         let path = self.selection_path(bundle, name);
-        File::open(&path).map_err(|source| StorageError::Open { path, source })
+        match &self.objects {
+            Some(objects) => objects.kept(&path.display().to_string()),
+            None => folder::open(path),
+        }
     }
 
     /// Keeps an archive of some files of a bundle until the next sweep of its age, and opens it. Not synced: it can be
-    /// made again.
+    /// made again. Beside an object store it has no name and goes after a minute, since other replicas could not
+    /// remove it with the bundle.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -198,6 +218,10 @@ impl Store {
         scratch: &Scratch,
     ) -> Result<File, StorageError> {
         let path = self.selection_path(bundle, name);
+        if let Some(objects) = &self.objects {
+            let file = folder::open(scratch.path.clone())?;
+            return Ok(objects.keep(path.display().to_string(), file));
+        }
         fs::rename(&scratch.path, &path)
             .map_err(|source| StorageError::Derived { path, source })?;
         self.selection(bundle, name)
@@ -208,7 +232,7 @@ impl Store {
     /// # Errors
     /// When the folder cannot be read or a file not be removed.
     pub(super) fn remove_selections(&self, bundle: Uuid) -> Result<(), StorageError> {
-        let folder = self.derived_root();
+        let folder = self.folder.derived();
         let fault = |source| StorageError::Folder {
             path: folder.clone(),
             source,
@@ -224,17 +248,6 @@ impl Store {
         Ok(())
     }
 
-    /// Opens what the files of a bundle are read from by range: the blob, or the blocks made of it.
-    ///
-    /// # Errors
-    /// When it is not there or cannot be opened.
-    pub fn body(&self, bundle: Uuid) -> Result<File, StorageError> {
-        match self.derived(bundle, Derived::Blocks) {
-            Err(error) if error.is_absent() => self.blob(bundle),
-            other => other,
-        }
-    }
-
     /// Replaces a derived file durably. `None` removes it.
     ///
     /// # Errors
@@ -245,11 +258,21 @@ impl Store {
         kind: Derived,
         data: Option<&[u8]>,
     ) -> Result<(), StorageError> {
-        let path = self.derived_path(bundle, kind);
+        if let Some(objects) = &self.objects {
+            let key = objects::derived(bundle, kind);
+            return match data {
+                Some(data) => objects.put(&key, data.to_vec()),
+                None => objects.delete(&key),
+            };
+        }
+        let path = self.folder.derived_path(bundle, kind);
         let Some(data) = data else {
             return remove(&path);
         };
-        let scratch = self.derived_root().join(format!("{}.tmp", Uuid::now_v7()));
+        let scratch = self
+            .folder
+            .derived()
+            .join(format!("{}.tmp", Uuid::now_v7()));
         let written = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -262,7 +285,7 @@ impl Store {
             let _ = fs::remove_file(&scratch);
             return Err(StorageError::Derived { path, source });
         }
-        sync_folder(&self.derived_root())
+        sync_folder(&self.folder.derived())
     }
 }
 

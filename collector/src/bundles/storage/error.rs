@@ -1,4 +1,4 @@
-//! What can go wrong between the collector and its folder.
+//! What can go wrong between the collector and its store.
 
 use std::io;
 use std::path::PathBuf;
@@ -60,6 +60,33 @@ pub enum StorageError {
         /// Why.
         source: io::Error,
     },
+    /// The object store refused, or did not answer in time.
+    #[error("{operation} {key} in the object store")]
+    Object {
+        /// What was being done.
+        operation: &'static str,
+        /// The object.
+        key: String,
+        /// Why.
+        source: object_store::Error,
+    },
+    /// The object store took too long, or failed so often lately that it is not asked for a while.
+    #[error("{operation} {key}: the object store does not answer")]
+    Silent {
+        /// What was being done.
+        operation: &'static str,
+        /// The object.
+        key: String,
+    },
+    /// An object does not hold what was put there.
+    #[error("object {key} does not hold what was stored")]
+    Changed {
+        /// The object.
+        key: String,
+    },
+    /// The access to the object store cannot be used.
+    #[error("set up the object store")]
+    Access(#[source] object_store::Error),
     /// A file could not be removed.
     #[error("remove {}", path.display())]
     Remove {
@@ -80,7 +107,11 @@ impl StorageError {
             | Self::Derived { source, .. }
             | Self::Seal { source, .. }
             | Self::Remove { source, .. } => source,
-            Self::Short { .. } => return false,
+            Self::Short { .. }
+            | Self::Object { .. }
+            | Self::Silent { .. }
+            | Self::Changed { .. }
+            | Self::Access(_) => return false,
         };
         matches!(
             source.kind(),
@@ -90,6 +121,21 @@ impl StorageError {
 
     /// Whether the cause is that the file is not there.
     pub fn is_absent(&self) -> bool {
-        matches!(self, Self::Open { source, .. } if source.kind() == io::ErrorKind::NotFound)
+        match self {
+            Self::Open { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            Self::Object { source, .. } => matches!(source, object_store::Error::NotFound { .. }),
+            _ => false,
+        }
+    }
+
+    /// Whether acknowledged bytes are lost for good.
+    pub fn is_lost(&self) -> bool {
+        self.is_absent() || matches!(self, Self::Short { .. } | Self::Changed { .. })
+    }
+
+    /// Whether trying again later can help: the client is told 503.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Silent { .. })
+            || (matches!(self, Self::Object { .. }) && !self.is_absent())
     }
 }

@@ -1,106 +1,155 @@
-//! Where uploads and bundles lie: a folder with parts still growing, blobs that never change, and what was derived
-//! from them.
+//! Where uploads and bundles lie: in a folder, or in an object store with the folder for scratch. Nobody else knows
+//! which.
 //!
-//! Names are made from ids of ours only; nothing a client sent is ever part of a path. Every step that must survive
-//! power loss ends in a sync of the file and of the folder that names it, and every step may be repeated.
+//! Functions block; they are called where blocking is allowed, never on an async thread.
 
 mod derived;
 mod error;
+mod folder;
+mod objects;
 mod part;
+mod source;
 
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 pub use derived::{Derived, Scratch};
 pub use error::StorageError;
-pub use part::Part;
+pub use folder::Claim;
+use folder::Folder;
+pub use objects::Access;
+use objects::Objects;
+pub use part::{HashState, Part, Piece, Resume};
+pub use source::Source;
 
-/// The folder of one collector. Cheap to clone by reference; holds no open files.
+/// Uploads at most this long need no multipart upload in an object store; also the size of its parts, in bytes.
+pub const PIECE_BYTES: u64 = 8 << 20;
+
+/// The store of one collector.
 #[derive(Debug)]
 pub struct Store {
-    root: PathBuf,
+    folder: Folder,
+    objects: Option<Arc<Objects>>,
+}
+
+/// What lies in the store without being asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Uploads of which there are bytes.
+    pub uploads: Vec<Uuid>,
+    /// Bundles of which there is a blob or something derived.
+    pub bundles: Vec<Uuid>,
 }
 
 impl Store {
-    /// Opens (and makes, mode 0700) the folder and its parts.
+    /// Opens (and makes, mode 0700) the folder.
     ///
     /// # Errors
     /// When a folder cannot be made or synced.
     pub fn open(root: &Path) -> Result<Self, StorageError> {
-        let store = Self {
-            root: root.to_path_buf(),
-        };
-        for folder in [store.parts(), store.blobs(), store.derived_root()] {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&folder)
-                .map_err(|source| StorageError::Folder {
-                    path: folder.clone(),
-                    source,
-                })?;
-        }
-        sync_folder(&store.root)?;
-        Ok(store)
+        Ok(Self {
+            folder: Folder::open(root, true)?,
+            objects: None,
+        })
     }
 
-    fn parts(&self) -> PathBuf {
-        self.root.join("parts")
-    }
-
-    fn blobs(&self) -> PathBuf {
-        self.root.join("blobs")
-    }
-
-    fn derived_root(&self) -> PathBuf {
-        self.root.join("derived")
-    }
-
-    fn part_path(&self, upload: Uuid) -> PathBuf {
-        self.parts().join(upload.to_string())
-    }
-
-    fn blob_path(&self, bundle: Uuid) -> PathBuf {
-        self.blobs().join(bundle.to_string())
-    }
-
-    /// Turns a finished part into the bundle's blob: rename, then sync of both folders. Repeatable: when the part is
-    /// gone and the blob is there, only the syncs are done.
+    /// Opens an object store, with the folder for scratch. To be called inside the runtime that is to carry its
+    /// requests.
     ///
     /// # Errors
-    /// When neither exists, or the rename or a sync fails.
-    pub fn seal(&self, upload: Uuid, bundle: Uuid) -> Result<(), StorageError> {
-        let (from, to) = (self.part_path(upload), self.blob_path(bundle));
-        match fs::rename(&from, &to) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && to.exists() => {}
-            Err(source) => {
-                return Err(StorageError::Seal {
-                    upload,
-                    bundle,
-                    source,
-                });
-            }
-        }
-        sync_folder(&self.blobs())?;
-        sync_folder(&self.parts())
+    /// When the folder cannot be used or the access is no sensible one; the store itself is not asked yet.
+    pub fn open_objects(root: &Path, access: &Access) -> Result<Self, StorageError> {
+        Ok(Self {
+            folder: Folder::open(root, false)?,
+            objects: Some(Arc::new(Objects::open(access)?)),
+        })
     }
 
-    /// Opens a bundle's blob for reading.
+    /// Whether several replicas may receive into it.
+    pub fn is_shared(&self) -> bool {
+        self.objects.is_some()
+    }
+
+    /// Takes the right to receive. `None`: another process receives into this folder.
+    ///
+    /// # Errors
+    /// When the lock cannot be opened.
+    pub fn claim(&self) -> Result<Option<Claim>, StorageError> {
+        if self.is_shared() {
+            return Ok(Some(Claim::free()));
+        }
+        self.folder.claim()
+    }
+
+    /// Writes, reads and removes a small object or file: whether the store can be used at all.
+    ///
+    /// # Errors
+    /// With the step that failed.
+    pub fn probe(&self) -> Result<(), StorageError> {
+        match &self.objects {
+            Some(objects) => objects.probe(),
+            None => self.scratch().map(drop),
+        }
+    }
+
+    /// Turns a finished part into the bundle's blob, durably. Repeatable.
+    ///
+    /// # Errors
+    /// When neither part nor blob is there, or the store refuses.
+    pub fn seal(&self, bundle: Uuid, part: &mut Part) -> Result<(), StorageError> {
+        match part {
+            Part::Local(part) => self.folder.seal(part.upload(), bundle),
+            Part::Remote(part) => part.seal(),
+        }
+    }
+
+    /// A bundle's blob as a local file that can be handed to another process.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub fn blob(&self, bundle: Uuid) -> Result<File, StorageError> {
+        match &self.objects {
+            Some(objects) => objects.fetch(&objects::blob(bundle), self.folder.unnamed()?),
+            None => self.folder.blob(bundle),
+        }
+    }
+
+    /// A bundle's blob, read by range.
     ///
     /// # Errors
     /// When it is not there or cannot be opened.
-    pub fn blob(&self, bundle: Uuid) -> Result<File, StorageError> {
-        let path = self.blob_path(bundle);
-        File::open(&path).map_err(|source| StorageError::Open { path, source })
+    pub fn blob_source(&self, bundle: Uuid) -> Result<Source, StorageError> {
+        match &self.objects {
+            Some(objects) => Source::object(objects, objects::blob(bundle)),
+            None => self.folder.blob(bundle).map(Source::file),
+        }
     }
 
-    /// Whether the bundle's blob exists.
+    /// Whether the bundle's blob exists; false also when the store does not answer.
     pub fn has_blob(&self, bundle: Uuid) -> bool {
-        self.blob_path(bundle).exists()
+        self.blob_source(bundle).is_ok()
+    }
+
+    /// What the files of a bundle are read from by range: the blob, or the blocks made of it.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be opened.
+    pub fn body(&self, bundle: Uuid) -> Result<Source, StorageError> {
+        let blocks = match &self.objects {
+            Some(objects) => Source::object(objects, objects::derived(bundle, Derived::Blocks)),
+            None => self
+                .folder
+                .open_derived(bundle, Derived::Blocks)
+                .map(Source::file),
+        };
+        match blocks {
+            Err(error) if error.is_absent() => self.blob_source(bundle),
+            other => other,
+        }
     }
 
     /// Removes everything of a bundle: blob and derived files. Repeatable.
@@ -108,44 +157,51 @@ impl Store {
     /// # Errors
     /// When something that exists cannot be removed.
     pub fn remove_bundle(&self, bundle: Uuid) -> Result<(), StorageError> {
-        for kind in Derived::ALL {
-            remove(&self.derived_path(bundle, kind))?;
+        if let Some(objects) = &self.objects {
+            return objects.remove_bundle(bundle);
         }
         self.remove_selections(bundle)?;
-        remove(&self.blob_path(bundle))?;
-        sync_folder(&self.blobs())?;
-        sync_folder(&self.derived_root())
+        self.folder.remove_bundle(bundle)
     }
 
-    /// Bytes free for new data, and the size of the file system.
+    /// Removes what is left of an upload that is over. Repeatable.
+    ///
+    /// # Errors
+    /// When something that exists cannot be removed.
+    pub fn discard(&self, left: &Resume) -> Result<(), StorageError> {
+        match &self.objects {
+            Some(objects) => objects.discard(left),
+            None => {
+                folder::remove(&self.folder.part_path(left.upload))?;
+                folder::sync_folder(&self.folder.parts())
+            }
+        }
+    }
+
+    /// Bytes free for new data, and the size of the file system; an object store has no end.
     ///
     /// # Errors
     /// When the file system does not answer.
     pub fn space(&self) -> Result<Space, StorageError> {
-        let stat = rustix::fs::statvfs(&self.root).map_err(|error| StorageError::Folder {
-            path: self.root.clone(),
-            source: error.into(),
-        })?;
-        Ok(Space {
-            free: stat.f_bavail * stat.f_frsize,
-            total: stat.f_blocks * stat.f_frsize,
-        })
+        if self.is_shared() {
+            return Ok(Space {
+                free: u64::MAX,
+                total: 0,
+            });
+        }
+        self.folder.space()
     }
 
-    /// The ids of all parts in the folder, for the sweep of orphans. Files that are not named by an id are left alone.
+    /// What lies in the store, for the search for orphans: nothing younger than `age`, which somebody may
+    /// be writing.
     ///
     /// # Errors
-    /// When the folder cannot be read.
-    pub fn part_ids(&self) -> Result<Vec<Uuid>, StorageError> {
-        list_ids(&self.parts())
-    }
-
-    /// The ids of all blobs in the folder, for the sweep of orphans.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub fn blob_ids(&self) -> Result<Vec<Uuid>, StorageError> {
-        list_ids(&self.blobs())
+    /// When it cannot be listed.
+    pub fn found(&self, age: Duration) -> Result<Found, StorageError> {
+        match &self.objects {
+            Some(objects) => objects.found(age),
+            None => self.folder.found(age),
+        }
     }
 }
 
@@ -165,42 +221,6 @@ impl Space {
     }
 }
 
-fn list_ids(folder: &Path) -> Result<Vec<Uuid>, StorageError> {
-    let fault = |source| StorageError::Folder {
-        path: folder.to_path_buf(),
-        source,
-    };
-    let mut ids = Vec::new();
-    for entry in fs::read_dir(folder).map_err(fault)? {
-        let name = entry.map_err(fault)?.file_name();
-        if let Some(id) = name.to_str().and_then(|name| Uuid::parse_str(name).ok()) {
-            ids.push(id);
-        }
-    }
-    Ok(ids)
-}
-
-fn remove(path: &Path) -> Result<(), StorageError> {
-    match fs::remove_file(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(StorageError::Remove {
-            path: path.to_path_buf(),
-            source,
-        }),
-    }
-}
-
-/// Makes renames, creations and removals inside a folder durable.
-fn sync_folder(path: &Path) -> Result<(), StorageError> {
-    File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|source| StorageError::Folder {
-            path: path.to_path_buf(),
-            source,
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read;
@@ -215,11 +235,11 @@ mod tests {
     fn a_part_becomes_a_blob_and_may_do_so_twice() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let mut part = store.create_part(id(1)).unwrap();
+        let mut part = store.create_part(id(1), id(2), Some(5)).unwrap();
         part.write(b"hello").unwrap();
         part.sync().unwrap();
-        store.seal(id(1), id(2)).unwrap();
-        store.seal(id(1), id(2)).unwrap();
+        store.seal(id(2), &mut part).unwrap();
+        store.seal(id(2), &mut part).unwrap();
         let mut text = String::new();
         store
             .blob(id(2))
@@ -227,7 +247,7 @@ mod tests {
             .read_to_string(&mut text)
             .unwrap();
         assert_eq!(text, "hello");
-        assert!(store.part_ids().unwrap().is_empty());
+        assert!(store.found(Duration::ZERO).unwrap().uploads.is_empty());
         store.remove_bundle(id(2)).unwrap();
         store.remove_bundle(id(2)).unwrap();
         assert!(!store.has_blob(id(2)));
@@ -237,8 +257,10 @@ mod tests {
     fn sealing_what_never_was_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
+        let mut part = store.create_part(id(1), id(2), None).unwrap();
+        store.discard(&Resume::new(id(1), id(2))).unwrap();
         assert!(matches!(
-            store.seal(id(1), id(2)),
+            store.seal(id(2), &mut part),
             Err(StorageError::Seal { .. })
         ));
     }

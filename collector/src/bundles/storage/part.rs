@@ -1,30 +1,189 @@
-//! The growing file of one upload: written and hashed in one go, synced before its offset is told to anyone.
+//! The growing bytes of one upload: written and hashed in one go, durable before their offset is told to anyone.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
 
+use sha2::digest::common::hazmat::SerializableState;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{StorageError, Store, remove, sync_folder};
+use super::folder::sync_folder;
+use super::objects::part::RemotePart;
+use super::{StorageError, Store};
 
-/// An open part, positioned at its end.
+/// The hash over the first bytes of an upload, as text that goes on in another process.
+#[derive(Debug, Clone)]
+pub struct HashState(Sha256);
+
+impl Default for HashState {
+    fn default() -> Self {
+        Self(Sha256::new())
+    }
+}
+
+impl HashState {
+    /// Reads what [`Self::text`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes: Option<Vec<u8>> = (0..text.len() / 2)
+            .map(|n| u8::from_str_radix(text.get(2 * n..2 * n + 2)?, 16).ok())
+            .collect();
+        let state = bytes?.as_slice().try_into().ok()?;
+        Sha256::deserialize(&state).ok().map(Self)
+    }
+
+    /// The state, hex.
+    pub fn text(&self) -> String {
+        hex(&self.0.serialize())
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    /// The digest, hex.
+    pub fn digest(self) -> String {
+        hex(&self.0.finalize())
+    }
+}
+
+/// Lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let text = String::with_capacity(bytes.len() * 2);
+    bytes.iter().fold(text, |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Some bytes of an upload that are durable in an object store: a part of its multipart upload, or a tail, an object
+/// of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Number of the part, from 0; none for a tail.
+    pub number: Option<u32>,
+    /// The part's etag, or the tail's key.
+    pub name: String,
+    /// Where it begins in the upload.
+    pub offset: u64,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Its digest, hex.
+    pub sha256: String,
+}
+
+/// What is recorded of an upload, from which any process can go on.
+#[derive(Debug, Clone)]
+pub struct Resume {
+    /// The upload.
+    pub upload: Uuid,
+    /// The bundle it will be.
+    pub bundle: Uuid,
+    /// The turn that writes now.
+    pub epoch: i64,
+    /// Acknowledged bytes.
+    pub committed: u64,
+    /// The hash over them, when it is known.
+    pub hash: Option<HashState>,
+    /// The multipart upload, in an object store.
+    pub multipart: Option<String>,
+    /// Where the acknowledged bytes lie in an object store, in order.
+    pub pieces: Vec<Piece>,
+}
+
+impl Resume {
+    /// An upload of which nothing is recorded yet.
+    pub fn new(upload: Uuid, bundle: Uuid) -> Self {
+        Self {
+            upload,
+            bundle,
+            epoch: 0,
+            committed: 0,
+            hash: Some(HashState::default()),
+            multipart: None,
+            pieces: Vec::new(),
+        }
+    }
+}
+
+/// An open part, at its end.
 #[derive(Debug)]
-pub struct Part {
+pub enum Part {
+    /// A file of the folder.
+    Local(LocalPart),
+    /// Parts and tails in an object store.
+    Remote(Box<RemotePart>),
+}
+
+/// The file of an upload.
+#[derive(Debug)]
+pub struct LocalPart {
     upload: Uuid,
     file: File,
     offset: u64,
-    hash: Option<Sha256>,
+    hash: Option<HashState>,
+}
+
+impl LocalPart {
+    pub(super) fn upload(&self) -> Uuid {
+        self.upload
+    }
+
+    fn fault(&self, source: std::io::Error) -> StorageError {
+        StorageError::Write {
+            upload: self.upload,
+            source,
+        }
+    }
+
+    fn digest(&mut self) -> Result<HashState, StorageError> {
+        let mut hash = HashState::default();
+        let read = self
+            .file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| std::io::copy(&mut self.file, &mut HashWriter(&mut hash)));
+        read.map_err(|source| self.fault(source)).map(|_| hash)
+    }
+}
+
+struct HashWriter<'h>(&'h mut HashState);
+
+impl Write for HashWriter<'_> {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        self.0.update(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Store {
-    /// Makes the empty file of a new upload, durable before this returns.
+    /// Makes room for a new upload, durable before this returns. `length` is none while it is deferred.
     ///
     /// # Errors
     /// When it exists already, or cannot be made or synced.
-    pub fn create_part(&self, upload: Uuid) -> Result<Part, StorageError> {
-        let path = self.part_path(upload);
+    pub fn create_part(
+        &self,
+        upload: Uuid,
+        bundle: Uuid,
+        length: Option<u64>,
+    ) -> Result<Part, StorageError> {
+        if let Some(objects) = &self.objects {
+            let mut resume = Resume::new(upload, bundle);
+            if length.is_none_or(|length| length > super::PIECE_BYTES) {
+                resume.multipart = Some(objects.begin(bundle)?);
+            }
+            return Ok(Part::Remote(Box::new(RemotePart::new(
+                Arc::clone(objects),
+                resume,
+            )?)));
+        }
+        let path = self.folder.part_path(upload);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -34,27 +193,28 @@ impl Store {
             .map_err(|source| StorageError::Open { path, source })?;
         file.sync_all()
             .map_err(|source| StorageError::Write { upload, source })?;
-        sync_folder(&self.parts())?;
-        Ok(Part {
+        sync_folder(&self.folder.parts())?;
+        Ok(Part::Local(LocalPart {
             upload,
             file,
             offset: 0,
-            hash: Some(Sha256::new()),
-        })
+            hash: Some(HashState::default()),
+        }))
     }
 
-    /// Opens a part to go on at `committed`, cutting off whatever was written after the last acknowledged byte.
-    /// `hash` is the state over the first `committed` bytes when it is still known.
+    /// Opens a part to go on at its acknowledged offset, cutting off whatever was written after it.
     ///
     /// # Errors
-    /// [`StorageError::Short`] when acknowledged bytes are missing, or when the file cannot be opened or cut.
-    pub fn open_part(
-        &self,
-        upload: Uuid,
-        committed: u64,
-        hash: Option<Sha256>,
-    ) -> Result<Part, StorageError> {
-        let path = self.part_path(upload);
+    /// [`StorageError::Short`] when acknowledged bytes are missing, or when it cannot be opened or cut.
+    pub fn open_part(&self, resume: Resume) -> Result<Part, StorageError> {
+        if let Some(objects) = &self.objects {
+            return Ok(Part::Remote(Box::new(RemotePart::new(
+                Arc::clone(objects),
+                resume,
+            )?)));
+        }
+        let (upload, committed) = (resume.upload, resume.committed);
+        let path = self.folder.part_path(upload);
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -74,94 +234,115 @@ impl Store {
         }
         file.seek(SeekFrom::Start(committed)).map_err(fault)?;
         let hash = if committed == 0 {
-            Some(Sha256::new())
+            Some(HashState::default())
         } else {
-            hash
+            resume.hash
         };
-        Ok(Part {
+        Ok(Part::Local(LocalPart {
             upload,
             file,
             offset: committed,
             hash,
-        })
-    }
-
-    /// Removes a part. Repeatable.
-    ///
-    /// # Errors
-    /// When it is there and cannot be removed.
-    pub fn remove_part(&self, upload: Uuid) -> Result<(), StorageError> {
-        remove(&self.part_path(upload))?;
-        sync_folder(&self.parts())
+        }))
     }
 }
 
 impl Part {
-    /// Bytes written so far, synced or not.
+    /// Bytes written so far, durable or not.
     pub fn offset(&self) -> u64 {
-        self.offset
+        match self {
+            Self::Local(part) => part.offset,
+            Self::Remote(part) => part.offset(),
+        }
     }
 
-    /// The hash state over everything written, unless it was lost when the part was opened.
-    pub fn hash(&self) -> Option<&Sha256> {
-        self.hash.as_ref()
+    /// The hash over everything written, unless it was lost when the part was opened.
+    pub fn hash(&self) -> Option<&HashState> {
+        match self {
+            Self::Local(part) => part.hash.as_ref(),
+            Self::Remote(part) => Some(part.hash()),
+        }
     }
 
     /// Appends and hashes.
     ///
     /// # Errors
-    /// When the disk refuses. The part must then be opened anew at its committed offset.
+    /// When the store refuses. The part must then be opened anew at its committed offset.
     pub fn write(&mut self, data: &[u8]) -> Result<(), StorageError> {
-        self.file
-            .write_all(data)
-            .map_err(|source| StorageError::Write {
-                upload: self.upload,
-                source,
-            })?;
-        if let Some(hash) = &mut self.hash {
-            hash.update(data);
+        match self {
+            Self::Remote(part) => part.write(data),
+            Self::Local(part) => {
+                let written = part.file.write_all(data);
+                written.map_err(|source| part.fault(source))?;
+                if let Some(hash) = &mut part.hash {
+                    hash.update(data);
+                }
+                part.offset += data.len() as u64;
+                Ok(())
+            }
         }
-        self.offset += data.len() as u64;
-        Ok(())
     }
 
     /// Makes everything written durable. Only after this may the offset be committed.
     ///
     /// # Errors
-    /// When the disk refuses: the bytes since the last sync count as lost.
+    /// When the store refuses: the bytes since the last sync count as lost.
     pub fn sync(&mut self) -> Result<(), StorageError> {
-        self.file.sync_data().map_err(|source| StorageError::Write {
-            upload: self.upload,
-            source,
-        })
+        match self {
+            Self::Local(part) => part.file.sync_data().map_err(|source| part.fault(source)),
+            Self::Remote(part) => part.sync(),
+        }
     }
 
-    /// The digest of the whole part. Reads the file again when the running state was lost.
+    /// What has to be recorded together with the offset: pieces that came, names of pieces that they replace.
+    pub fn change(&self) -> (&[Piece], &[String]) {
+        match self {
+            Self::Local(_) => (&[], &[]),
+            Self::Remote(part) => part.change(),
+        }
+    }
+
+    /// To be called when the offset was committed: what was replaced is removed now, and not before.
+    pub fn committed(&mut self) {
+        if let Self::Remote(part) = self {
+            part.committed();
+        }
+    }
+
+    /// The multipart upload that was begun, to be recorded.
+    pub fn multipart(&self) -> Option<&str> {
+        match self {
+            Self::Local(_) => None,
+            Self::Remote(part) => part.multipart(),
+        }
+    }
+
+    /// Whether the last bytes must be committed before the part can be sealed.
+    pub fn commits_before_seal(&self) -> bool {
+        matches!(self, Self::Remote(_))
+    }
+
+    /// The digest of the whole part, hex. Reads the file again when the running state was lost.
     ///
     /// # Errors
     /// When the file cannot be read back.
-    pub fn digest(mut self) -> Result<[u8; 32], StorageError> {
-        if let Some(hash) = self.hash.take() {
-            return Ok(hash.finalize().into());
+    pub fn digest(&mut self) -> Result<String, StorageError> {
+        match self {
+            Self::Remote(part) => Ok(part.hash().clone().digest()),
+            Self::Local(part) => {
+                let state = match part.hash.take() {
+                    Some(state) => state,
+                    None => part.digest()?,
+                };
+                Ok(state.digest())
+            }
         }
-        self.file
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| digest_of(&mut self.file))
-            .map_err(|source| StorageError::Write {
-                upload: self.upload,
-                source,
-            })
     }
-}
 
-/// Hashes a reader to its end in bounded memory.
-pub(super) fn digest_of(input: &mut impl Read) -> io::Result<[u8; 32]> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0u8; 256 * 1024];
-    loop {
-        match input.read(&mut buffer)? {
-            0 => return Ok(hash.finalize().into()),
-            n => hash.update(&buffer[..n]),
+    /// Removes what sealing left over.
+    pub fn clear(&self) {
+        if let Self::Remote(part) = self {
+            part.clear();
         }
     }
 }
@@ -170,59 +351,45 @@ pub(super) fn digest_of(input: &mut impl Read) -> io::Result<[u8; 32]> {
 mod tests {
     use super::*;
 
+    fn opened(store: &Store, n: u128, committed: u64) -> Result<Part, StorageError> {
+        let id = Uuid::from_u128(n);
+        store.open_part(Resume {
+            committed,
+            hash: None,
+            ..Resume::new(id, id)
+        })
+    }
+
     #[test]
     fn bytes_after_the_committed_offset_are_cut_off() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let id = Uuid::from_u128(7);
-        let mut part = store.create_part(id).unwrap();
+        let mut part = store.create_part(id, id, None).unwrap();
         part.write(b"committed").unwrap();
         part.sync().unwrap();
         part.write(b" and then power was lost").unwrap();
         drop(part);
-        let mut part = store.open_part(id, 9, None).unwrap();
+        let mut part = opened(&store, 7, 9).unwrap();
         assert_eq!(part.offset(), 9);
         part.write(b"!").unwrap();
-        let expected: [u8; 32] = Sha256::digest(b"committed!").into();
-        assert_eq!(
-            part.digest().unwrap(),
-            expected,
-            "hashed again, since the state was lost"
-        );
+        let expected = hex(&Sha256::digest(b"committed!"));
+        assert_eq!(part.digest().unwrap(), expected, "hashed again");
+        drop(part);
+        let short = opened(&store, 7, 11).unwrap_err();
+        assert!(short.is_lost(), "{short}");
     }
 
     #[test]
-    fn missing_acknowledged_bytes_are_never_hidden() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        let id = Uuid::from_u128(8);
-        store.create_part(id).unwrap().write(b"abc").unwrap();
-        let error = store.open_part(id, 4, None).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                StorageError::Short {
-                    found: 3,
-                    committed: 4,
-                    ..
-                }
-            ),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_kept_hash_state_goes_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        let id = Uuid::from_u128(9);
-        let mut part = store.create_part(id).unwrap();
-        part.write(b"one ").unwrap();
-        let state = part.hash().cloned();
-        let mut part = store.open_part(id, 4, state).unwrap();
-        part.write(b"two").unwrap();
-        assert!(part.hash().is_some());
-        let expected: [u8; 32] = Sha256::digest(b"one two").into();
-        assert_eq!(part.digest().unwrap(), expected);
+    fn a_hash_goes_on_from_its_text() {
+        let mut state = HashState::default();
+        state.update(&[7; 100]);
+        let mut state = HashState::parse(&state.text()).unwrap();
+        state.update(b"two");
+        let whole = [&[7; 100][..], b"two"].concat();
+        assert_eq!(state.digest(), hex(&Sha256::digest(whole)));
+        for wrong in ["", "00", "zz", &"f".repeat(210)] {
+            assert!(HashState::parse(wrong).is_none(), "{wrong}");
+        }
     }
 }

@@ -346,6 +346,7 @@ impl From<BrowseError> for AppError {
     fn from(error: BrowseError) -> Self {
         match error {
             BrowseError::Absent => Self::not_found("file"),
+            BrowseError::Storage(error) if error.is_unavailable() => Self::unavailable(error),
             other => Self::internal(other),
         }
     }

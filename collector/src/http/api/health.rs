@@ -5,6 +5,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::auth::Access;
+use crate::db::quotas::Whose;
+use crate::db::{DbError, jobs, quotas};
 use crate::http::Routes;
 use crate::state::AppState;
 
@@ -16,11 +18,11 @@ pub fn routes() -> Routes {
         .get("/metrics", Access::Admin, metrics)
 }
 
-async fn alive() -> &'static str {
+pub(in crate::http) async fn alive() -> &'static str {
     "ok\n"
 }
 
-async fn ready(State(state): State<AppState>) -> Response {
+pub(in crate::http) async fn ready(State(state): State<AppState>) -> Response {
     if state.tasks.draining().is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
     }
@@ -37,11 +39,14 @@ async fn ready(State(state): State<AppState>) -> Response {
     }
 }
 
-async fn metrics(State(state): State<AppState>) -> Response {
+pub(in crate::http) async fn metrics(State(state): State<AppState>) -> Response {
     #[allow(clippy::cast_precision_loss, reason = "a count of panics is small")]
     state
         .metrics
         .set("sitrepd_task_panics", "", state.tasks.panics() as f64);
+    if let Err(error) = gauge(&state).await {
+        tracing::warn!(cause = %sitrep_shared::error::chain(&error), "some metrics are old");
+    }
     state.metrics.set(
         "sitrepd_build_info",
         format!("version=\"{}\"", env!("CARGO_PKG_VERSION")),
@@ -52,4 +57,34 @@ async fn metrics(State(state): State<AppState>) -> Response {
         state.metrics.render(),
     )
         .into_response()
+}
+
+/// Sets what is counted in the database, and the room on the disk.
+#[allow(clippy::cast_precision_loss, reason = "a metric is a float")]
+async fn gauge(state: &AppState) -> Result<(), DbError> {
+    let metrics = &state.metrics;
+    let mut conn = state.db.read().await?;
+    for job in ["queued", "leased", "dead"] {
+        let count = jobs::count(&mut conn, job).await?;
+        metrics.set("sitrepd_jobs", format!("state=\"{job}\""), count as f64);
+    }
+    let nobody = Whose {
+        code_id: "",
+        ticket_id: "",
+        address: "",
+    };
+    let used = quotas::usage(&mut conn, nobody).await?;
+    metrics.set(
+        "sitrepd_upload_promised_bytes",
+        "",
+        used.promised_bytes as f64,
+    );
+    metrics.set("sitrepd_stored_bytes", "", used.all_bytes as f64);
+    if let Ok(space) = state.bundles.store().space()
+        && space.total > 0
+    {
+        metrics.set("sitrepd_disk_free_bytes", "", space.free as f64);
+        metrics.set("sitrepd_disk_total_bytes", "", space.total as f64);
+    }
+    Ok(())
 }

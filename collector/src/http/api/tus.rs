@@ -194,7 +194,7 @@ pub(super) fn refusal(error: &ReceiveError) -> Response {
         ReceiveError::Slow { committed } | ReceiveError::Broken { committed } => {
             put(&mut response, "upload-offset", &committed.to_string());
         }
-        ReceiveError::TooMany | ReceiveError::Full | ReceiveError::Db(_) => {
+        _ if matches!(status, 429 | 503 | 507) => {
             put(&mut response, RETRY_AFTER.as_str(), "5");
         }
         _ => {}
@@ -223,7 +223,15 @@ fn kind(error: &ReceiveError) -> (u16, &'static str, &'static str) {
         ReceiveError::Storage(fault) if fault.is_full() => {
             (507, "no_room", "No room for the upload")
         }
+        ReceiveError::Db(fault) if fault.is_full() => (507, "no_room", "No room for the upload"),
         ReceiveError::Full => (507, "no_room", "No room for the upload"),
+        ReceiveError::Quota { .. } => (507, "quota_exceeded", "The quota is used up"),
+        ReceiveError::Busy => (503, "busy", "Too many uploads at once"),
+        ReceiveError::Storage(fault) if fault.is_unavailable() => (
+            503,
+            "unavailable",
+            "The collector cannot store the upload now",
+        ),
         ReceiveError::Db(_) => (
             503,
             "unavailable",
@@ -305,6 +313,8 @@ mod tests {
             (ReceiveError::Checksum, 460),
             (ReceiveError::Offset { actual: 7 }, 409),
             (ReceiveError::Full, 507),
+            (ReceiveError::Quota { of: "ticket" }, 507),
+            (ReceiveError::Busy, 503),
             (ReceiveError::Unknown, 404),
             (gone, 410),
         ] {

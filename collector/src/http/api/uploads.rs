@@ -12,18 +12,19 @@ use uuid::Uuid;
 
 use super::{draft, tus};
 use crate::auth::Access;
+use crate::auth::limits::subject;
 use crate::bundles::Bundles;
 use crate::bundles::receive::{Grant, ReceiveError};
 use crate::db::uploads::UploadRow;
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
-use crate::http::extract::Path;
+use crate::http::extract::{ClientAddress, Path};
 use crate::http::openapi::Op;
 use crate::state::AppState;
 use crate::tickets::codes::CodeGrant;
 
 /// What tus clients are told besides the failures of every route.
-const TUS: &[u16] = &[400, 403, 404, 409, 410, 412, 413, 415, 423, 460, 507];
+const TUS: &[u16] = &[400, 403, 404, 409, 410, 412, 413, 415, 423, 460, 503, 507];
 
 /// Its lines in the registry.
 #[rustfmt::skip]
@@ -53,18 +54,20 @@ impl FromRequestParts<AppState> for Uploader {
         parts
             .extensions
             .get::<CodeGrant>()
-            .map(|code| Self(grant(code)))
+            .map(|code| Self(grant(code, parts)))
             .ok_or_else(AppError::unauthenticated)
     }
 }
 
-/// What receiving needs of a code.
-pub(crate) fn grant(code: &CodeGrant) -> Grant {
+/// What receiving needs of a code, and of who uses it.
+pub(crate) fn grant(code: &CodeGrant, parts: &Parts) -> Grant {
+    let address = parts.extensions.get::<ClientAddress>();
     Grant {
         code_id: code.code_id.clone(),
         ticket_id: code.ticket_id.clone(),
         max_bytes: code.max_bytes,
         uploads_left: u64::from(code.uploads_left),
+        address: address.map_or_else(String::new, |address| subject(address.0)),
     }
 }
 

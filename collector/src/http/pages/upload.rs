@@ -77,7 +77,7 @@ impl FromRequestParts<AppState> for CodePage {
             "https"
         };
         Ok(Self {
-            grant: grant(&found),
+            grant: grant(&found, parts),
             requested_by: found.requested_by,
             profile: found.profile,
             since: found.since.unwrap_or_default(),

@@ -132,9 +132,12 @@ async fn a_lost_turn_commits_nothing() {
             &mut f.db.read().await.unwrap(),
             &row.id,
             stale.epoch,
-            0,
-            3,
-            1
+            &uploads::Step {
+                from: 0,
+                to: 3,
+                hash_state: None,
+                now_ms: 1
+            }
         )
         .await
         .unwrap()

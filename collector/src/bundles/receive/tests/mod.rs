@@ -4,7 +4,6 @@ use bytes::Bytes;
 use futures_util::stream;
 use sha2::{Digest, Sha256};
 
-use super::finish::hex;
 use super::headers::Checksum;
 use super::*;
 use crate::bundles::tickets::AnyTicket;
@@ -12,6 +11,10 @@ use crate::bundles::tickets::AnyTicket;
 mod ends;
 
 type Item = Result<Bytes, ()>;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 struct Fixture {
     folder: tempfile::TempDir,
@@ -51,6 +54,7 @@ fn grant() -> Grant {
         ticket_id: "ticket".into(),
         max_bytes: 1 << 20,
         uploads_left: 3,
+        address: "10.0.0.1".into(),
     }
 }
 
