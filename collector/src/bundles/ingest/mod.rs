@@ -97,6 +97,7 @@ impl Ingest {
                 let rows = Rows {
                     bundle: closed,
                     findings: Vec::new(),
+                    templates: Default::default(),
                 };
                 return self.record(&bundle, rows).await;
             }
