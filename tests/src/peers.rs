@@ -197,7 +197,7 @@ pub fn nginx(
     let user = if is_root() { "user root;" } else { "" };
     let at = dir.display();
     let text = format!(
-        "{user} worker_processes 1; daemon off; pid {at}/pid; error_log {at}/error;\n\
+        "{user} worker_processes 1; daemon off; master_process off; pid {at}/pid; error_log {at}/error;\n\
          events {{ worker_connections 64; }}\n\
          http {{ access_log {at}/access; client_max_body_size 0; proxy_request_buffering off;\n\
          client_body_temp_path {at}/b; proxy_temp_path {at}/p; fastcgi_temp_path {at}/f;\n\
