@@ -1,5 +1,6 @@
 //! Our bundle and a real sos report of this same host, read by insights-core: ours tells at least as much.
 
+use sitrep_shared::facts::{Facts, Reader, wants};
 use sitrep_tests::agent::Agent;
 use sitrep_tests::{process, workspace_root};
 use std::collections::BTreeSet;
@@ -66,6 +67,65 @@ fn sos_report(dir: &Path) -> PathBuf {
     archive.expect("just looked at")
 }
 
+/// The typed facts of an archive, ours or not: both are read by the same reader, from the same files.
+fn facts(archive: &Path, place: &Path) -> Facts {
+    std::fs::create_dir(place).expect("made");
+    let mut command = process::command(Path::new("tar"));
+    command.arg("-xzf").arg(archive).arg("-C").arg(place);
+    let output = process::output(&mut command).expect("tar");
+    assert!(output.status.success(), "{output:?}");
+    let mut reader = Reader::new(0);
+    let mut folders = vec![place.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder").flatten() {
+            let path = entry.path();
+            let kind = entry.file_type().expect("a type");
+            let name = path.strip_prefix(place).expect("below").to_string_lossy();
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() && wants(&name) {
+                reader.add(&name, &std::fs::read(&path).expect("read"));
+            }
+        }
+    }
+    reader.finish()
+}
+
+/// What does not change between the two.
+fn same_facts(ours: &Facts, theirs: &Facts) {
+    let host = |f: &Facts| f.host.clone().unwrap_or_default().name;
+    assert_eq!(host(ours), host(theirs));
+    let os = |f: &Facts| f.os.clone().map(|os| (os.id, os.version, os.pretty));
+    assert_eq!(os(ours), os(theirs));
+    let kernel = |f: &Facts| f.kernel.clone().map(|k| (k.release, k.machine, k.tainted));
+    assert_eq!(kernel(ours), kernel(theirs));
+    let cpu = |f: &Facts| f.cpu.clone().map(|cpu| (cpu.count, cpu.model));
+    assert_eq!(cpu(ours), cpu(theirs));
+    let memory = |f: &Facts| {
+        f.memory
+            .clone()
+            .map(|m| (m.total_bytes, m.swap_total_bytes))
+    };
+    assert_eq!(memory(ours), memory(theirs));
+    let root = |f: &Facts| {
+        let root = f.disks.iter().find(|disk| disk.mount == "/");
+        root.map(|disk| (disk.device.clone(), disk.total_bytes))
+    };
+    assert_eq!(root(ours), root(theirs));
+    let links = |f: &Facts| {
+        let network = f.network.clone().unwrap_or_default();
+        let links = network.interfaces.into_iter();
+        links
+            .map(|i| (i.name, i.mtu, i.addresses))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(links(ours), links(theirs));
+    let resolver = |f: &Facts| f.resolver.clone().map(|r| (r.nameservers, r.search));
+    assert_eq!(resolver(ours), resolver(theirs));
+    let packages = |f: &Facts| f.packages.clone().map(|p| (p.manager, p.versions));
+    assert_eq!(packages(ours), packages(theirs));
+}
+
 #[test]
 fn insights_core_learns_as_much_as_from_a_sos_report() {
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -79,8 +139,13 @@ fn insights_core_learns_as_much_as_from_a_sos_report() {
         .run(&[&["run"][..], &time, &flags].concat())
         .expect("runs");
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let report = sos_report(dir.path());
+    same_facts(
+        &facts(&path, &dir.path().join("ours")),
+        &facts(&report, &dir.path().join("theirs")),
+    );
     let ours = read(&path);
-    let theirs = read(&sos_report(dir.path()));
+    let theirs = read(&report);
 
     assert_eq!(
         (ours.context.as_str(), theirs.context.as_str()),
