@@ -95,10 +95,6 @@ fn share(good: usize, all: usize) -> String {
 
 /// The page about the families; written when `SITREP_BLESS` is set, else compared.
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "whether the page is written anew is the caller's choice"
-)]
 fn the_page_of_families_says_what_was_measured() {
     let rows = by_family();
     let mut page = String::from(PAGE_HEAD);
