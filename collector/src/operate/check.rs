@@ -31,7 +31,8 @@ pub async fn check(db: &Db, store: &Arc<Store>, now_ms: i64) -> Vec<String> {
     let probed = tokio::task::spawn_blocking(move || opened.probe().map(|()| opened.space())).await;
     match probed {
         Ok(Ok(Ok(space))) if !space.admits(0) => faults.push(
-            "less than 5 % of the disk is free: uploads are refused until there is room".to_owned(),
+            "less than 5 % of the disk (or 4 GiB) is free: uploads are refused until there is room"
+                .to_owned(),
         ),
         Ok(Ok(Ok(_))) => {}
         Ok(Err(error) | Ok(Err(error))) => faults.push(format!(

@@ -205,6 +205,9 @@ impl Store {
     }
 }
 
+/// Most bytes that are kept free, however large the disk is.
+const RESERVE_MAX_BYTES: u64 = 4 << 30;
+
 /// Room on the file system that holds the store, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Space {
@@ -215,9 +218,12 @@ pub struct Space {
 }
 
 impl Space {
-    /// Whether `bytes` more fit while one part in twenty stays free, which the database needs to go on.
+    /// Whether `bytes` more fit while one part in twenty, or 4 GiB, stays free, which the database needs to go on.
     pub fn admits(&self, bytes: u64) -> bool {
-        self.free.saturating_sub(bytes) >= self.total / 20
+        let reserve = (self.total / 20).min(RESERVE_MAX_BYTES);
+        self.free
+            .checked_sub(bytes)
+            .is_some_and(|left| left >= reserve)
     }
 }
 
@@ -274,5 +280,11 @@ mod tests {
         assert!(space.admits(50));
         assert!(!space.admits(51));
         assert!(!space.admits(5000));
+        let large = Space {
+            free: 5 << 30,
+            total: 1 << 40,
+        };
+        assert!(large.admits(1 << 30));
+        assert!(!large.admits((1 << 30) + 1));
     }
 }
