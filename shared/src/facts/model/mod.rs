@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Facts {
-    /// [`SCHEMA`].
+    /// [`SCHEMA`](super::SCHEMA).
     pub schema: String,
     /// The distribution.
     #[serde(skip_serializing_if = "Option::is_none")]
