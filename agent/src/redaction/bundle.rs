@@ -94,7 +94,5 @@ fn document(old: Value, redactor: &Redactor, reports: &[(String, FileReport)]) -
         _ => json!({"schema": "sitrep.redaction/1"}),
     };
     new["again"] = json!({"level": redactor.level(), "files": again});
-    let mut bytes = serde_json::to_vec_pretty(&new).unwrap_or_default();
-    bytes.push(b'\n');
-    bytes
+    format!("{new:#}\n").into_bytes()
 }
