@@ -92,6 +92,12 @@ impl Locale {
             .map_or(value, String::as_str)
     }
 
+    /// The word for a value of one of the enumerations that only a few pages show.
+    #[must_use]
+    pub fn w<'a>(&self, kind: &str, value: &'a str) -> &'a str {
+        self.word(kind, value)
+    }
+
     /// A ticket's status.
     #[must_use]
     pub fn status<'a>(&self, value: &'a str) -> &'a str {

@@ -59,6 +59,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("collector/src/tickets", &["crate::http"]),
     ("collector/src/bundles", &["crate::http"]),
     ("collector/src/signatures", &["crate::http"]),
+    ("collector/src/knowledge", &["crate::http"]),
     ("collector/src/auth", &["crate::http"]),
     ("collector/src/queue", &["crate::http"]),
     ("collector/src/jobs", &["crate::http"]),

@@ -35,6 +35,13 @@ pub enum Actor {
         /// The ticket that the code belongs to.
         ticket_id: String,
     },
+    /// The holder of a link to the customer's page of a ticket.
+    Customer {
+        /// The link's row.
+        link_id: String,
+        /// The ticket that the link belongs to.
+        ticket_id: String,
+    },
     /// The service itself: jobs.
     System,
 }
@@ -83,6 +90,7 @@ impl Actor {
             Self::User(_) => "user",
             Self::Token(_) => "token",
             Self::Uploader { .. } => "uploader",
+            Self::Customer { .. } => "customer",
             Self::System => "system",
         }
     }
@@ -92,7 +100,7 @@ impl Actor {
         match self {
             Self::User(person) | Self::Token(person) => &person.name,
             Self::Nobody => "nobody",
-            Self::Uploader { .. } => "customer",
+            Self::Uploader { .. } | Self::Customer { .. } => "customer",
             Self::System => "sitrepd",
         }
     }
@@ -102,6 +110,7 @@ impl Actor {
         match self {
             Self::User(person) | Self::Token(person) => format!("{}:{}", self.kind(), person.login),
             Self::Uploader { code_id, .. } => format!("uploader:{code_id}"),
+            Self::Customer { link_id, .. } => format!("customer:{link_id}"),
             _ => self.kind().to_owned(),
         }
     }

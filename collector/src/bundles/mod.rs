@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::db::bundles::{self, BundleRow};
 use crate::db::findings::{self, FindingRow};
 use crate::db::{Db, DbError};
-use crate::db::{retention, retro, templates};
+use crate::db::{diagnosis, retention, retro, templates};
 use crate::signatures::Signatures;
 use browse::Browse;
 use ingest::Ingest;
@@ -236,6 +236,7 @@ impl Bundles {
         templates::forget(&mut tx, &text).await?;
         retro::forget(&mut tx, &text).await?;
         retention::forget_words(&mut tx, &text).await?;
+        diagnosis::forget_pins(&mut tx, &text).await?;
         bundles::bury(&mut tx, &text).await?;
         tx.commit().await?;
         self.db.forget_log().await?;

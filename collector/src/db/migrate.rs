@@ -15,6 +15,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0201_templates", include_str!("../../migrations/0201_templates.sql")),
     ("0202_signatures", include_str!("../../migrations/0202_signatures.sql")),
     ("0203_retro", include_str!("../../migrations/0203_retro.sql")),
+    ("0500_lifecycle", include_str!("../../migrations/0500_lifecycle.sql")),
+    ("0501_diagnosis", include_str!("../../migrations/0501_diagnosis.sql")),
+    ("0502_customer", include_str!("../../migrations/0502_customer.sql")),
+    ("0503_knowledge", include_str!("../../migrations/0503_knowledge.sql")),
 ];
 
 /// Brings the database to this program's schema; returns the names that were applied now.

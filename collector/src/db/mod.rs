@@ -3,16 +3,21 @@
 //! This folder is the only one that holds SQL. Functions take a connection, so that the caller
 //! decides about the transaction. Columns are TEXT, BIGINT and DOUBLE PRECISION only.
 
+pub mod articles;
 pub mod attempts;
 pub mod audit;
 pub mod bundles;
 pub mod codes;
+pub mod diagnosis;
 pub mod dialect;
 pub mod dump;
 pub mod findings;
 pub mod idempotency;
 pub mod jobs;
 pub mod leftovers;
+pub mod lifecycle;
+pub mod links;
+pub mod macros;
 pub mod migrate;
 pub mod overview;
 pub mod packs;
@@ -23,6 +28,8 @@ pub mod retro;
 pub mod sessions;
 pub mod settings;
 pub mod similar;
+pub mod solutions;
+pub mod stats;
 pub mod suppressions;
 pub mod templates;
 #[cfg(test)]
@@ -32,6 +39,7 @@ pub mod timeline;
 pub mod tokens;
 pub mod uploads;
 pub mod users;
+pub mod words;
 
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;

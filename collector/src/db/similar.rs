@@ -66,6 +66,26 @@ pub async fn shared(db: &mut AnyConnection, ticket_id: &str) -> Result<Vec<Share
         .named("look for similar tickets")
 }
 
+/// Tickets in whose bundles lines of a template stand: number, title and status, the latest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn with_template(
+    db: &mut AnyConnection,
+    template_id: &str,
+    limit: i64,
+) -> Result<Vec<(i64, String, String)>, DbError> {
+    sqlx::query_as(
+        "SELECT number, title, status FROM tickets WHERE id IN \
+         (SELECT ticket_id FROM bundle_templates WHERE template_id = $1) ORDER BY number DESC LIMIT $2",
+    )
+    .bind(template_id)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+    .named("list the tickets of a template")
+}
+
 /// How many tickets there are.
 ///
 /// # Errors
@@ -135,6 +155,8 @@ mod tests {
             assert_eq!(told, [("b", "x", 2), ("c", "SIG-1", 3), ("b", "SIG-1", 3)]);
             assert_eq!(rows[1].text, "Title of SIG-1");
             assert_eq!(tickets(&mut tx).await.unwrap(), 3);
+            let with = with_template(&mut tx, "x", 5).await.unwrap();
+            assert_eq!((with.len(), with[0].0), (2, 1002));
         })
         .await;
     }

@@ -50,8 +50,12 @@ pub struct Filter {
     pub status: Option<String>,
     /// Tag.
     pub tag: Option<String>,
-    /// Owner's id.
+    /// Owner's id; empty for tickets that are nobody's.
     pub owner_id: Option<String>,
+    /// Group that works on it.
+    pub team: Option<String>,
+    /// Only those that are not closed.
+    pub open: bool,
     /// Words in title, customer or error text.
     pub text: Option<String>,
     /// Last row of the page before: time of change and number.
@@ -148,7 +152,13 @@ pub async fn list(conn: &mut AnyConnection, filter: &Filter) -> Result<Vec<Ticke
         );
     }
     if let Some(owner) = &filter.owner_id {
-        add("t.owner_id = ?", owner, &mut texts);
+        add("COALESCE(t.owner_id, '') = ?", owner, &mut texts);
+    }
+    if let Some(team) = &filter.team {
+        add("t.team = ?", team, &mut texts);
+    }
+    if filter.open {
+        add("t.status <> ?", "closed", &mut texts);
     }
     if let Some(text) = &filter.text {
         let escaped = text
@@ -314,9 +324,18 @@ mod tests {
                 (
                     Filter {
                         tag: Some("disk".into()),
+                        team: Some(String::new()),
                         ..all.clone()
                     },
                     &[1003],
+                ),
+                (
+                    Filter {
+                        owner_id: Some(String::new()),
+                        open: true,
+                        ..all.clone()
+                    },
+                    &[1003, 1001],
                 ),
                 (
                     Filter {

@@ -1,5 +1,6 @@
 //! The whole router without a socket: the route table walked for access, signing in, CSRF, codes.
 
+mod desk;
 mod signatures;
 
 use std::net::SocketAddr;

@@ -9,6 +9,7 @@ use crate::db::suppressions::{self, SuppressionRow};
 use crate::db::tickets as ticket_rows;
 use crate::error::{AppError, AppResult};
 use crate::state::{AppState, new_id};
+use crate::tickets::model::Happened;
 use crate::tickets::{self, Caller, apply_findings, retract_findings, text};
 
 /// A suppression ends by itself after this many days at most.
@@ -126,7 +127,7 @@ pub async fn judge(
     let event = tickets::event(
         now,
         &after.ticket_id,
-        "verdict",
+        Happened::Verdict,
         false,
         &caller.actor,
         &body,
@@ -220,7 +221,7 @@ pub async fn suppress(
             let event = tickets::event(
                 now,
                 &finding.ticket_id,
-                "verdict",
+                Happened::Verdict,
                 false,
                 &Actor::System,
                 &body,

@@ -1,8 +1,10 @@
 //! What tickets do when a bundle is received or has its verdict: the other side of `bundles::tickets`.
 
+use serde_json::json;
 use sqlx::AnyConnection;
 
-use super::{append, apply_findings, event, key};
+use super::model::Happened;
+use super::{append, apply_findings, event, key, with_data};
 use crate::auth::Actor;
 use crate::bundles::now_ms;
 use crate::bundles::tickets::{Soon, TicketName, Tickets, Told};
@@ -35,11 +37,16 @@ impl Tickets for OwnTickets {
                 code_id: upload.code_id.clone(),
                 ticket_id: upload.ticket_id.clone(),
             };
-            append(
-                tx,
-                &event(now, &upload.ticket_id, "bundle", true, &actor, &body),
-            )
-            .await?;
+            let happened = event(
+                now,
+                &upload.ticket_id,
+                Happened::Bundle,
+                true,
+                &actor,
+                &body,
+            );
+            let data = json!({"bundle": upload.bundle_id, "receipt": upload.receipt});
+            append(tx, &with_data(happened, &data)).await?;
             tickets::touch(tx, &upload.ticket_id, now).await?;
             Ok(true)
         })
@@ -64,11 +71,16 @@ impl Tickets for OwnTickets {
             if told.outcome.state != "ready" {
                 let reason = told.outcome.reason.as_deref().unwrap_or_default();
                 let body = format!("{} {reason}", told.outcome.state);
-                append(
-                    tx,
-                    &event(now, ticket_id, "bundle", false, &Actor::System, &body),
-                )
-                .await?;
+                let happened = event(
+                    now,
+                    ticket_id,
+                    Happened::Bundle,
+                    false,
+                    &Actor::System,
+                    &body,
+                );
+                let data = json!({"bundle": told.bundle.id, "state": told.outcome.state});
+                append(tx, &with_data(happened, &data)).await?;
             }
             let found = findings::of_bundle(tx, &told.bundle.id, now).await?;
             apply_findings(tx, now, ticket_id, &found).await

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
+use super::model::Happened;
 use super::{Caller, append, event, key};
 use crate::auth::limits::{self, CODE_PER_HOUR, CODE_PER_MINUTE, CODE_PER_SELECTOR};
 use crate::auth::{random, same};
@@ -91,7 +92,7 @@ pub async fn create(
             &event(
                 row.created_ms,
                 &ticket.id,
-                "code",
+                Happened::Code,
                 true,
                 &caller.actor,
                 &body,

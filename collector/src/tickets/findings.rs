@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use sqlx::AnyConnection;
 
-use super::model::Priority;
-use super::{add_tags, append, event};
+use super::model::{Happened, Priority};
+use super::{add_tags, append, event, with_data};
 use crate::auth::Actor;
 use crate::db::DbError;
 use crate::db::findings::{self, FindingRow};
@@ -59,11 +60,17 @@ pub async fn apply_findings(
     }
     ticket.updated_ms = now;
     rows::update(conn, &ticket).await?;
-    append(
-        conn,
-        &event(now, ticket_id, "findings", false, &Actor::System, &body),
-    )
-    .await
+    let ids: Vec<&str> = found.iter().map(|row| row.signature_id.as_str()).collect();
+    let happened = event(
+        now,
+        ticket_id,
+        Happened::Findings,
+        false,
+        &Actor::System,
+        &body,
+    );
+    let data = json!({"signatures": ids, "tags": new});
+    append(conn, &with_data(happened, &data)).await
 }
 
 /// Brings a ticket in line with the findings that still stand: tags that findings set and none asks for any more go,

@@ -1,83 +1,44 @@
 //! Tickets: created, worked on, tagged by findings. Every step is on the timeline and in the audit log.
+//!
+//! [`append`] is the one way onto the timeline: whoever must know what happens to tickets, connectors among them, learns
+//! it there, in the transaction of the change, as one of [`model::Happened`].
 
 pub mod bundles;
+pub mod change;
 pub mod codes;
+pub mod customer;
+pub mod diagnosis;
 pub mod findings;
+pub mod intake;
+pub mod lifecycle;
+pub mod macros;
+pub mod merge;
 pub mod model;
+pub mod solution;
+pub mod stats;
+pub mod summary;
 mod tags;
 
+pub use change::{Change, change};
 pub use findings::{apply_findings, retract_findings};
+pub use intake::{NewTicket, create};
 pub use tags::{add_tags, tag_word};
 
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::AnyConnection;
 
 use crate::audit;
-use crate::auth::{Actor, Role, Roles};
+use crate::auth::Actor;
+use crate::db::DbError;
+use crate::db::lifecycle::{self as lives, LifeRow};
 use crate::db::tickets::{self as rows, TicketRow};
 use crate::db::timeline::{self, EventRow};
-use crate::db::{DbError, users};
 use crate::error::{AppError, AppResult};
 use crate::state::{AppState, new_id};
-use model::{Impact, Priority, Status, Urgency};
+use model::{Happened, Status};
 use sitrep_shared::ids::TicketKey;
-
-/// What a new ticket says: title and the intake questions.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewTicket {
-    /// One line.
-    #[schema(min_length = 1, max_length = 200)]
-    pub title: String,
-    /// Customer's name.
-    #[serde(default)]
-    #[schema(max_length = 200)]
-    pub customer: String,
-    /// Whom to answer.
-    #[serde(default)]
-    #[schema(max_length = 200)]
-    pub contact: String,
-    /// Customer's language: `en` or `zh-CN`.
-    #[serde(default)]
-    #[schema(max_length = 20)]
-    pub language: String,
-    /// Product concerned.
-    #[serde(default)]
-    #[schema(max_length = 200)]
-    pub product: String,
-    /// What was expected.
-    #[serde(default)]
-    #[schema(max_length = 20_000)]
-    pub expected: String,
-    /// What happened.
-    #[serde(default)]
-    #[schema(max_length = 20_000)]
-    pub happened: String,
-    /// Since when and how often.
-    #[serde(default)]
-    #[schema(max_length = 20_000)]
-    pub since: String,
-    /// Exact text of the error.
-    #[serde(default)]
-    #[schema(max_length = 20_000)]
-    pub error_text: String,
-    /// What changed before.
-    #[serde(default)]
-    #[schema(max_length = 20_000)]
-    pub changed: String,
-    /// What was tried.
-    #[serde(default)]
-    #[schema(max_length = 20_000)]
-    pub tried: String,
-    /// How many are hit.
-    #[serde(default)]
-    pub impact: Option<Impact>,
-    /// How long it can wait.
-    #[serde(default)]
-    pub urgency: Option<Urgency>,
-}
 
 /// Trims a text and checks its length in characters; NUL cannot be stored.
 pub fn text(field: &str, value: &str, min: usize, max: usize) -> AppResult<String> {
@@ -127,61 +88,8 @@ impl Caller {
     }
 }
 
-/// Creates a ticket with its first event.
-pub async fn create(state: &AppState, caller: &Caller, new: &NewTicket) -> AppResult<TicketRow> {
-    let impact = new.impact.unwrap_or(Impact::Medium);
-    let urgency = new.urgency.unwrap_or(Urgency::Medium);
-    let long = |field: &str, value: &str| text(field, value, 0, 20_000);
-    let short = |field: &str, value: &str| text(field, value, 0, 200);
-    let now = state.now_ms();
-    let mut row = TicketRow {
-        id: new_id(),
-        title: one_line(&text("title", &new.title, 1, 200)?),
-        status: Status::New.word().to_owned(),
-        priority: Priority::of(impact, urgency).word().to_owned(),
-        impact: impact.word().to_owned(),
-        urgency: urgency.word().to_owned(),
-        customer: short("customer", &new.customer)?,
-        contact: short("contact", &new.contact)?,
-        language: text("language", &new.language, 0, 20)?,
-        product: short("product", &new.product)?,
-        expected: long("expected", &new.expected)?,
-        happened: long("happened", &new.happened)?,
-        since: long("since", &new.since)?,
-        error_text: long("error_text", &new.error_text)?,
-        changed: long("changed", &new.changed)?,
-        tried: long("tried", &new.tried)?,
-        created_by: caller.actor.name().to_owned(),
-        created_ms: now,
-        updated_ms: now,
-        ..TicketRow::default()
-    };
-    let mut tries = 0;
-    loop {
-        let mut tx = state.db.begin().await?;
-        row.number = rows::next_number(&mut tx).await?;
-        match rows::insert(&mut tx, &row).await {
-            // Another replica took the number between the two statements.
-            Err(error) if error.is_unique_violation() && tries < 20 => {
-                tries += 1;
-                continue;
-            }
-            other => other?,
-        }
-        append(
-            &mut tx,
-            &event(now, &row.id, "created", true, &caller.actor, ""),
-        )
-        .await?;
-        caller
-            .audit(&mut tx, state, "ticket.create", &key(&row))
-            .await?;
-        tx.commit().await?;
-        return Ok(row);
-    }
-}
-
-fn one_line(text: &str) -> String {
+/// A text without line breaks and double spaces.
+pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -208,11 +116,42 @@ async fn load_on(conn: &mut AnyConnection, key: &str) -> AppResult<TicketRow> {
     rows::find_by_number(conn, number).await?.ok_or_else(none)
 }
 
+/// A ticket and its life, to be changed in a transaction.
+pub struct Opened {
+    /// The ticket.
+    pub row: TicketRow,
+    /// Its life.
+    pub life: LifeRow,
+}
+
+impl Opened {
+    /// Reads a ticket to change it.
+    pub(crate) async fn load(conn: &mut AnyConnection, key: &str) -> AppResult<Self> {
+        let row = load_on(conn, key).await?;
+        let life = lives::find(conn, &row.id).await?;
+        Ok(Self {
+            life: life.ok_or_else(|| AppError::not_found("ticket"))?,
+            row,
+        })
+    }
+
+    /// Writes it back.
+    pub(crate) async fn store(
+        &mut self,
+        conn: &mut AnyConnection,
+        now: i64,
+    ) -> Result<(), DbError> {
+        self.row.updated_ms = now;
+        rows::update(conn, &self.row).await?;
+        lives::update(conn, &self.life).await
+    }
+}
+
 /// An event of the timeline, not yet stored.
 pub fn event(
     now_ms: i64,
     ticket_id: &str,
-    kind: &str,
+    happened: Happened,
     public: bool,
     actor: &Actor,
     body: &str,
@@ -221,7 +160,7 @@ pub fn event(
         id: new_id(),
         ticket_id: ticket_id.to_owned(),
         at_ms: now_ms,
-        kind: kind.to_owned(),
+        kind: happened.word().to_owned(),
         public: i64::from(public),
         actor_kind: actor.kind().to_owned(),
         actor_name: actor.name().to_owned(),
@@ -230,127 +169,56 @@ pub fn event(
     }
 }
 
+/// The same event with values for programs.
+pub fn with_data(event: EventRow, data: &Value) -> EventRow {
+    EventRow {
+        data: data.to_string(),
+        ..event
+    }
+}
+
 /// Appends an event to its ticket's timeline, within the caller's transaction.
 pub async fn append(conn: &mut AnyConnection, event: &EventRow) -> Result<(), DbError> {
     timeline::insert(conn, event).await
 }
 
-/// Adds a note, internal or to the customer.
+/// Adds a note, internal or to the customer, and sets the status that goes with it, if any.
 pub async fn note(
     state: &AppState,
     caller: &Caller,
     ticket_key: &str,
-    body: &str,
-    public: bool,
+    (body, public): (&str, bool),
+    then: Option<Status>,
 ) -> AppResult<EventRow> {
     let body = text("body", body, 1, 20_000)?;
+    if then == Some(Status::Closed) {
+        return Err(AppError::invalid(
+            "status",
+            "closing needs a cause and a resolution",
+        ));
+    }
     let now = state.now_ms();
     let mut tx = state.db.begin().await?;
-    let mut row = load_on(&mut tx, ticket_key).await?;
-    let event = event(now, &row.id, "note", public, &caller.actor, &body);
+    let mut ticket = Opened::load(&mut tx, ticket_key).await?;
+    let event = event(
+        now,
+        &ticket.row.id,
+        Happened::Note,
+        public,
+        &caller.actor,
+        &body,
+    );
     append(&mut tx, &event).await?;
-    row.updated_ms = now;
-    rows::update(&mut tx, &row).await?;
+    if public && ticket.life.replied_ms.is_none() {
+        ticket.life.replied_ms = Some(now);
+    }
+    if let Some(status) = then {
+        lifecycle::move_to(&mut tx, &mut ticket, status, &caller.actor, now).await?;
+    }
+    ticket.store(&mut tx, now).await?;
     caller
-        .audit(&mut tx, state, "ticket.note", &key(&row))
+        .audit(&mut tx, state, "ticket.note", &key(&ticket.row))
         .await?;
     tx.commit().await?;
     Ok(event)
-}
-
-/// What can be changed on a ticket; absent fields stay.
-#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Change {
-    /// New status.
-    #[serde(default)]
-    pub status: Option<Status>,
-    /// New priority.
-    #[serde(default)]
-    pub priority: Option<Priority>,
-    /// Login of the new owner; empty for nobody.
-    #[serde(default)]
-    #[schema(max_length = 80)]
-    pub owner: Option<String>,
-    /// Tags to add.
-    #[serde(default)]
-    #[schema(max_items = 20)]
-    pub add_tags: Option<Vec<String>>,
-    /// Tags to remove.
-    #[serde(default)]
-    #[schema(max_items = 20)]
-    pub remove_tags: Option<Vec<String>>,
-}
-
-/// Changes status, priority, owner and tags; each change is an event.
-pub async fn change(
-    state: &AppState,
-    caller: &Caller,
-    ticket_key: &str,
-    change: &Change,
-) -> AppResult<TicketRow> {
-    let now = state.now_ms();
-    let mut tx = state.db.begin().await?;
-    let mut row = load_on(&mut tx, ticket_key).await?;
-    let mut events: Vec<(&str, String)> = Vec::new();
-    if let Some(status) = change.status
-        && row.status != status.word()
-    {
-        events.push(("status", format!("{} → {}", row.status, status.word())));
-        row.status = status.word().to_owned();
-        row.closed_ms = (status == Status::Closed).then_some(now);
-    }
-    if let Some(priority) = change.priority
-        && row.priority != priority.word()
-    {
-        events.push((
-            "priority",
-            format!("{} → {}", row.priority, priority.word()),
-        ));
-        row.priority = priority.word().to_owned();
-    }
-    if let Some(login) = &change.owner {
-        let owner = owner(&mut tx, login).await?;
-        let name = owner
-            .as_ref()
-            .map_or_else(|| "–".to_owned(), |o| o.1.clone());
-        row.owner_id = owner.as_ref().map(|o| o.0.clone());
-        row.owner_name = owner.map(|o| o.1);
-        events.push(("assigned", name));
-    }
-    tags::tag_events(&mut tx, &row.id, change, now, &mut events).await?;
-    for (kind, body) in &events {
-        append(
-            &mut tx,
-            &event(now, &row.id, kind, *kind == "status", &caller.actor, body),
-        )
-        .await?;
-    }
-    if !events.is_empty() {
-        row.updated_ms = now;
-        rows::update(&mut tx, &row).await?;
-        caller
-            .audit(&mut tx, state, "ticket.change", &key(&row))
-            .await?;
-    }
-    tx.commit().await?;
-    Ok(row)
-}
-
-async fn owner(conn: &mut AnyConnection, login: &str) -> AppResult<Option<(String, String)>> {
-    let login = login.trim().to_lowercase();
-    if login.is_empty() {
-        return Ok(None);
-    }
-    let unknown = || AppError::invalid("owner", "is not the login of an engineer");
-    if login.contains('\0') {
-        return Err(unknown());
-    }
-    let user = users::find_by_login(conn, &login)
-        .await?
-        .ok_or_else(unknown)?;
-    if user.disabled == 1 || !Roles::parse(&user.roles).allow(Role::Engineer) {
-        return Err(unknown());
-    }
-    Ok(Some((user.id, user.name)))
 }

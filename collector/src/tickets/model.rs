@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+/// An enumeration whose values are stored and sent as words.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -23,6 +24,112 @@ macro_rules! words {
             }
         }
     };
+}
+
+pub(crate) use words;
+
+words! {
+    /// What happens to a ticket: the kinds of events of its timeline, and all that others can learn of it.
+    Happened {
+        /// It was opened.
+        Created = "created",
+        /// Somebody of the staff wrote; to the customer when the event is public.
+        Note = "note",
+        /// The customer wrote.
+        Reply = "reply",
+        /// The status changed; `from` and `to` in the data.
+        Status = "status",
+        /// The priority changed.
+        Priority = "priority",
+        /// Another person is in charge.
+        Assigned = "assigned",
+        /// Another group works on it.
+        Team = "team",
+        /// A bundle was asked for.
+        Code = "code",
+        /// A bundle was attached, or could not be read.
+        Bundle = "bundle",
+        /// A bundle was deleted.
+        Deleted = "deleted",
+        /// Signatures found something.
+        Findings = "findings",
+        /// Tags were set or taken off.
+        Tags = "tags",
+        /// A finding was judged.
+        Verdict = "verdict",
+        /// A hypothesis was noted, or what came of it.
+        Attempt = "attempt",
+        /// A line was pinned.
+        Pin = "pin",
+        /// Another group is asked, with a summary.
+        Escalated = "escalated",
+        /// What comes next, and by when, was promised to the customer.
+        Promise = "promise",
+        /// A solution was proposed to the customer.
+        Proposed = "proposed",
+        /// The customer said whether it worked; `outcome` in the data.
+        Outcome = "outcome",
+        /// The customer's link was made.
+        Link = "link",
+        /// It was closed; `cause` and `resolution` in the data.
+        Closed = "closed",
+        /// It was opened again by the customer.
+        Reopened = "reopened",
+        /// The customer said how content they are.
+        Satisfaction = "satisfaction",
+        /// It was put together with another ticket.
+        Merged = "merged",
+        /// It became an article.
+        Article = "article",
+    }
+}
+
+words! {
+    /// How somebody is spoken to.
+    Audience {
+        /// For the person at the machine.
+        Plain = "plain",
+        /// For an engineer.
+        Expert = "expert",
+    }
+}
+
+words! {
+    /// Why it happened.
+    Cause {
+        /// The product is wrong.
+        Defect = "defect",
+        /// It was set up wrongly.
+        Configuration = "configuration",
+        /// Disk, memory or another resource ran out.
+        Capacity = "capacity",
+        /// Network, system, hardware.
+        Environment = "environment",
+        /// Another product or service.
+        ThirdParty = "third-party",
+        /// It was used otherwise than meant.
+        Usage = "usage",
+        /// Nobody knows.
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    /// How it ended.
+    Resolution {
+        /// The problem is gone.
+        Fixed = "fixed",
+        /// There is a way around it.
+        Workaround = "workaround",
+        /// It was explained.
+        Explained = "explained",
+        /// It is the same as another ticket.
+        Duplicate = "duplicate",
+        /// The customer does not answer.
+        NoAnswer = "no-answer",
+        /// It will stay as it is.
+        Declined = "declined",
+    }
 }
 
 words! {

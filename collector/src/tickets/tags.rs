@@ -2,6 +2,7 @@
 
 use sqlx::AnyConnection;
 
+use super::model::Happened;
 use super::{Change, one_line};
 use crate::db::DbError;
 use crate::db::tickets as rows;
@@ -13,18 +14,18 @@ pub(super) async fn tag_events(
     ticket_id: &str,
     change: &Change,
     now_ms: i64,
-    events: &mut Vec<(&str, String)>,
+    events: &mut Vec<(Happened, String)>,
 ) -> AppResult<()> {
     for tag in change.add_tags.iter().flatten() {
         let tag = tag_word(tag)?;
         if rows::add_tag(conn, ticket_id, &tag, "person", now_ms).await? {
-            events.push(("tags", format!("+{tag}")));
+            events.push((Happened::Tags, format!("+{tag}")));
         }
     }
     for tag in change.remove_tags.iter().flatten() {
         let tag = tag_word(tag)?;
         if rows::remove_tag(conn, ticket_id, &tag).await? {
-            events.push(("tags", format!("−{tag}")));
+            events.push((Happened::Tags, format!("−{tag}")));
         }
     }
     Ok(())

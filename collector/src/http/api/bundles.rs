@@ -12,7 +12,7 @@ use sitrep_shared::time::UtcMs;
 use uuid::Uuid;
 
 use super::body::{self, Attachment};
-use crate::auth::Access;
+use crate::auth::{Access, Actor};
 use crate::bundles::browse::index::FileEntry;
 use crate::bundles::browse::{BrowseError, Which};
 use crate::bundles::{Bundles, DeleteError};
@@ -23,7 +23,7 @@ use crate::http::Routes;
 use crate::http::extract::{Path, Query};
 use crate::http::openapi::Op;
 use crate::state::AppState;
-use crate::tickets;
+use crate::tickets::{self, customer::viewed};
 
 /// Lines of a page unless asked otherwise.
 const LINES: u64 = 200;
@@ -309,11 +309,14 @@ pub async fn file(
 
 /// `GET /api/v1/bundles/{id}/download`: the bundle as it came, whole or by range.
 pub async fn download(
-    State(bundles): State<Arc<Bundles>>,
+    State(state): State<AppState>,
+    actor: Actor,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> AppResult<Response> {
-    let (id, row) = load(&bundles, &id).await?;
+    let bundles = &state.bundles;
+    let (id, row) = load(bundles, &id).await?;
+    viewed(&state, &actor, &row.id, &row.ticket_id).await?;
     let tag = format!("\"{}\"", row.sha256);
     let size = row.bytes.max(0).unsigned_abs();
     let attachment = Attachment {

@@ -1,12 +1,15 @@
 //! The API's resources, one file each; and what they share: pages of lists, remembered answers.
 
+pub mod articles;
 pub mod audit;
 pub mod body;
 pub mod bundles;
 pub mod codes;
+pub mod desk;
 mod draft;
 pub mod health;
 pub mod idempotency;
+pub mod lifecycle;
 pub mod me;
 pub mod notes;
 pub mod packs;

@@ -14,6 +14,7 @@ use crate::http::Routes;
 use crate::http::extract::{Json, Path};
 use crate::http::openapi::Op;
 use crate::state::AppState;
+use crate::tickets::model::Status;
 use crate::tickets::{self, Caller};
 
 /// A note.
@@ -26,6 +27,9 @@ struct NewNote {
     /// Whether the customer may read it.
     #[serde(default)]
     public: bool,
+    /// The status that goes with it, such as `waiting`.
+    #[serde(default)]
+    status: Option<Status>,
 }
 
 /// The routes.
@@ -52,6 +56,13 @@ async fn create(
     if let Some(known) = known {
         return Ok(known);
     }
-    let event = tickets::note(&state, &caller, &ticket, &body.body, body.public).await?;
+    let event = tickets::note(
+        &state,
+        &caller,
+        &ticket,
+        (&body.body, body.public),
+        body.status,
+    )
+    .await?;
     idempotency::answer(&state, key, StatusCode::CREATED, &EventView::from(event)).await
 }

@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::idempotency;
 use crate::auth::Access;
+use crate::db::lifecycle::{self, LifeRow};
 use crate::db::tickets::{Filter, TicketRow, list as list_rows, tags as tag_rows};
 use crate::db::{timeline, users};
 use crate::error::{AppError, AppResult};
@@ -15,6 +16,7 @@ use crate::http::Routes;
 use crate::http::extract::{Json, Path, Query};
 use crate::http::openapi::Op;
 use crate::state::AppState;
+use crate::tickets::lifecycle::due;
 use crate::tickets::model::Status;
 use crate::tickets::{self, Caller, Change, NewTicket};
 
@@ -49,12 +51,52 @@ pub struct TicketView {
     /// Worst finding of the bundles, as `SIG-0001 title`.
     top_finding: Option<String>,
     tags: Vec<String>,
+    /// Group that works on it.
+    team: String,
+    /// How the customer is spoken to: `plain` or `expert`.
+    audience: String,
+    /// What the customer is told comes next.
+    next_step: String,
+    /// By when.
+    promised_ms: Option<i64>,
+    /// What is left to the first answer; absent when it was given.
+    reply_left_ms: Option<i64>,
+    /// What is left of our time to a proposed fix; absent when one is proposed.
+    solve_left_ms: Option<i64>,
+    /// Whether the clock pauses.
+    paused: bool,
+    cause: String,
+    resolution: String,
+    closing_note: String,
+    /// How often it was opened again.
+    reopened: i64,
+    /// `good` or `bad`, as the customer said.
+    satisfaction: Option<String>,
+    /// Id of the ticket it belongs to.
+    main_id: Option<String>,
+    /// As what: `duplicate` or `problem`.
+    relation: Option<String>,
 }
 
 impl TicketView {
-    /// A row with its tags.
-    pub fn new(row: TicketRow, tags: Vec<String>) -> Self {
+    /// A row with its tags and its life.
+    pub fn new(row: TicketRow, tags: Vec<String>, life: LifeRow, now: i64) -> Self {
+        let due = due(&row, &life, now);
         Self {
+            team: life.team,
+            audience: life.audience,
+            next_step: life.next_step,
+            promised_ms: life.promised_ms,
+            reply_left_ms: due.reply_ms,
+            solve_left_ms: due.solve_ms,
+            paused: due.paused,
+            cause: life.cause,
+            resolution: life.resolution,
+            closing_note: life.closing_note,
+            reopened: life.reopened,
+            satisfaction: life.satisfaction,
+            main_id: life.main_id,
+            relation: life.relation,
             key: tickets::key(&row),
             id: row.id,
             title: row.title,
@@ -103,6 +145,9 @@ pub struct EventView {
     public: bool,
     actor: String,
     body: String,
+    /// Further values, by kind: `bundle`, `from`, `to`, `outcome` …
+    #[schema(value_type = Object)]
+    data: serde_json::Value,
 }
 
 impl From<timeline::EventRow> for EventView {
@@ -114,6 +159,7 @@ impl From<timeline::EventRow> for EventView {
             public: row.public == 1,
             actor: row.actor_name,
             body: row.body,
+            data: serde_json::from_str(&row.data).unwrap_or_default(),
         }
     }
 }
@@ -138,6 +184,9 @@ struct ListQuery {
     /// Only of the owner with this login.
     #[serde(default)]
     owner: Option<String>,
+    /// Only of this group.
+    #[serde(default)]
+    team: Option<String>,
     /// Only with this text in title, customer, error text or top finding.
     #[serde(default)]
     q: Option<String>,
@@ -209,7 +258,7 @@ async fn list(
         Some(login) => Some(
             users::find_by_login(&mut conn, &login.to_lowercase())
                 .await?
-                .map_or_else(String::new, |u| u.id),
+                .map_or_else(|| "nobody of this login".to_owned(), |u| u.id),
         ),
         None => None,
     };
@@ -218,6 +267,8 @@ async fn list(
         tag: plain(query.tag),
         owner_id,
         text: plain(query.q),
+        team: plain(query.team),
+        open: false,
         after: query.cursor.as_deref().map(parse_cursor).transpose()?,
         limit: limit + 1,
     };
@@ -225,13 +276,14 @@ async fn list(
     let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let next_cursor = if more { rows.last().map(cursor) } else { None };
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    let mut lives = lifecycle::of_tickets(&mut conn, &ids).await?;
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
         let tags = tag_rows(&mut conn, &row.id).await?;
-        items.push(TicketView::new(
-            row,
-            tags.into_iter().map(|t| t.0).collect(),
-        ));
+        let life = lives.remove(&row.id).unwrap_or_default();
+        let tags = tags.into_iter().map(|t| t.0).collect();
+        items.push(TicketView::new(row, tags, life, state.now_ms()));
     }
     Ok(axum::Json(TicketList { items, next_cursor }))
 }
@@ -248,20 +300,22 @@ async fn create(
         return Ok(known);
     }
     let row = tickets::create(&state, &caller, &body).await?;
-    idempotency::answer(
-        &state,
-        key,
-        StatusCode::CREATED,
-        &TicketView::new(row, Vec::new()),
-    )
-    .await
+    let axum::Json(view) = view(&state, row).await?;
+    idempotency::answer(&state, key, StatusCode::CREATED, &view).await
 }
 
-async fn view(state: &AppState, row: TicketRow) -> AppResult<axum::Json<TicketView>> {
-    let tags = tag_rows(&mut *state.db.read().await?, &row.id).await?;
+/// A ticket as the API shows it.
+pub(super) async fn view(state: &AppState, row: TicketRow) -> AppResult<axum::Json<TicketView>> {
+    let mut conn = state.db.read().await?;
+    let tags = tag_rows(&mut conn, &row.id).await?;
+    let life = lifecycle::find(&mut conn, &row.id).await?;
+    let tags = tags.into_iter().map(|t| t.0).collect();
+    let now = state.now_ms();
     Ok(axum::Json(TicketView::new(
         row,
-        tags.into_iter().map(|t| t.0).collect(),
+        tags,
+        life.unwrap_or_default(),
+        now,
     )))
 }
 

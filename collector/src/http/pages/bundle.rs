@@ -123,6 +123,7 @@ pub async fn show(
 ) -> AppResult<Response> {
     let bundles = &state.bundles;
     let (id, row) = load(bundles, &id).await?;
+    crate::tickets::customer::viewed(&state, &actor, &row.id, &row.ticket_id).await?;
     let found = bundles.findings(id).await?;
     let (key, href) = ticket(bundles, &row).await?;
     let mut page = BundlePage {

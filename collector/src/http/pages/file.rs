@@ -10,13 +10,15 @@ use sitrep_shared::size::format_bytes;
 
 use super::Frame;
 use super::bundle::{BundleHead, head, ticket};
-use crate::auth::Access;
+use crate::auth::{Access, Actor};
 use crate::bundles::Bundles;
 use crate::bundles::browse::Which;
 use crate::error::AppResult;
 use crate::http::Routes;
 use crate::http::api::bundles::load;
 use crate::http::extract::{Path, Query};
+use crate::state::AppState;
+use crate::tickets::customer::viewed;
 
 /// Lines of a page of text.
 const LINES: u64 = 500;
@@ -87,6 +89,8 @@ struct FilePage {
     lines: Vec<LineView>,
     pages: Pages,
     from: u64,
+    /// The marked line, which can be pinned to the ticket.
+    marked: Option<(u64, String)>,
 }
 
 /// Which lines.
@@ -99,12 +103,15 @@ pub struct Lines {
 
 /// `GET /bundles/{id}/files/{fid}?from=` or `?L=`: a page of a file's text.
 pub async fn text(
-    State(bundles): State<Arc<Bundles>>,
+    State(state): State<AppState>,
+    actor: Actor,
     frame: Frame,
     Path((id, fid)): Path<(String, u64)>,
     Query(lines): Query<Lines>,
 ) -> AppResult<Response> {
-    let (id, row) = load(&bundles, &id).await?;
+    let bundles = &state.bundles;
+    let (id, row) = load(bundles, &id).await?;
+    viewed(&state, &actor, &row.id, &row.ticket_id).await?;
     let entry = bundles.browse.file(id, Which::Fid(fid)).await?;
     let from = lines
         .from
@@ -113,6 +120,8 @@ pub async fn text(
         .clamp(1, entry.lines.max(1));
     let page = bundles.browse.lines(id, fid, from, LINES).await?;
     let shown = page.lines.len() as u64;
+    let marked = page.lines.iter().find(|line| lines.line == Some(line.n));
+    let marked = marked.map(|line| (line.n, visible(&line.s)));
     let view = page.lines.into_iter().map(|line| LineView {
         n: line.n,
         level: line.l.unwrap_or_default(),
@@ -120,7 +129,7 @@ pub async fn text(
         cut: line.cut,
         hit: lines.line == Some(line.n),
     });
-    let (key, href) = ticket(&bundles, &row).await?;
+    let (key, href) = ticket(bundles, &row).await?;
     super::html(&FilePage {
         frame,
         bundle: head(&row, key, href),
@@ -133,6 +142,7 @@ pub async fn text(
         lines: view.collect(),
         pages: pages(from, shown, entry.lines),
         from,
+        marked,
     })
 }
 

@@ -4,14 +4,20 @@ pub mod account;
 pub mod admin;
 pub mod assets;
 pub mod bundle;
+pub mod cases;
+pub mod customer;
 pub mod error;
 pub mod file;
 pub mod findings;
+pub mod intake;
+pub mod kb;
 pub mod login;
+pub mod macros;
 pub mod preferences;
 pub mod setup;
 pub mod signature;
 pub mod signatures;
+pub mod stats;
 pub mod ticket;
 pub mod tickets;
 pub mod upload;
@@ -127,6 +133,22 @@ pub(crate) fn time(ms: i64) -> String {
     let text = sitrep_shared::time::UtcMs(ms).rfc3339();
     let minutes = text.get(..16).unwrap_or(&text);
     format!("{} UTC", minutes.replace('T', " "))
+}
+
+/// A span of time as people read it: the two largest units.
+pub(crate) fn span(l: &Locale, ms: i64) -> String {
+    let minutes = ms / 60_000;
+    let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+    let parts = match (days, hours) {
+        (0, 0) => vec![(minutes, l.t("span.minutes"))],
+        (0, _) => vec![(hours, l.t("span.hours")), (minutes, l.t("span.minutes"))],
+        _ => vec![(days, l.t("span.days")), (hours, l.t("span.hours"))],
+    };
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|(n, unit)| format!("{n} {unit}"))
+        .collect();
+    parts.join(" ")
 }
 
 /// A sentence in pieces, true for those between backticks: commands and names, which are set as code.

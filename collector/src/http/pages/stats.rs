@@ -1,0 +1,175 @@
+//! Statistics of a span, and the coverage: what no signature explains, and what was closed without a cause.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use sitrep_shared::ids::TicketKey;
+
+use super::{Frame, span, time};
+use crate::auth::Access;
+use crate::db::stats::{self as rows, UnexplainedRow};
+use crate::error::AppResult;
+use crate::http::Routes;
+use crate::http::extract::Query;
+use crate::state::AppState;
+use crate::tickets::stats::{self, Figures, Span};
+
+/// Spans that are offered, in days.
+const DAYS: [i64; 4] = [7, 30, 90, 365];
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
+/// Rows of a list.
+const ROWS_MAX: i64 = 50;
+
+/// The routes.
+pub fn routes() -> Routes {
+    Routes::default().get("/stats", Access::Viewer, show).get(
+        "/coverage",
+        Access::Engineer,
+        coverage,
+    )
+}
+
+/// A line of a table of figures, as text.
+struct Line {
+    name: String,
+    tickets: usize,
+    closed: usize,
+    answer: String,
+    finding: String,
+    solved: String,
+    reopened: String,
+    content: String,
+    with_finding: String,
+}
+
+/// A table of figures and the key of its title.
+struct Table {
+    title: &'static str,
+    lines: Vec<Line>,
+}
+
+#[derive(Template)]
+#[template(path = "stats.html")]
+struct StatsPage {
+    frame: Frame,
+    days: i64,
+    choices: [i64; 4],
+    from_ms: i64,
+    to_ms: i64,
+    empty: bool,
+    tables: Vec<Table>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SpanQuery {
+    days: Option<i64>,
+}
+
+async fn show(
+    State(state): State<AppState>,
+    frame: Frame,
+    Query(query): Query<SpanQuery>,
+) -> AppResult<Response> {
+    let days = query.days.filter(|days| DAYS.contains(days)).unwrap_or(90);
+    let to_ms = state.now_ms() + 1;
+    let from_ms = to_ms - days * DAY_MS;
+    let told = stats::of_span(&state, from_ms, to_ms).await?;
+    let empty = told.all.tickets == 0;
+    let groups = [
+        ("stats.all", vec![told.all]),
+        ("stats.products", told.products),
+        ("stats.signatures", told.signatures),
+        ("stats.causes", told.causes),
+    ];
+    let tables = groups
+        .into_iter()
+        .filter(|(_, figures)| !figures.is_empty());
+    let tables = tables.map(|(title, figures)| Table {
+        title,
+        lines: figures
+            .into_iter()
+            .map(|f| line(&frame, title, f))
+            .collect(),
+    });
+    super::html(&StatsPage {
+        tables: tables.collect(),
+        days,
+        choices: DAYS,
+        from_ms,
+        to_ms,
+        empty,
+        frame,
+    })
+}
+
+fn line(frame: &Frame, title: &str, figures: Figures) -> Line {
+    let percent = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v} %"));
+    let name = match title {
+        "stats.all" => frame.l.t("stats.all").to_owned(),
+        "stats.causes" => frame.l.w("cause", &figures.name).to_owned(),
+        _ => figures.name,
+    };
+    Line {
+        name,
+        tickets: figures.tickets,
+        closed: figures.closed,
+        answer: took(frame, &figures.first_answer),
+        finding: took(frame, &figures.first_finding),
+        solved: took(frame, &figures.solved),
+        reopened: percent(figures.reopened_percent),
+        content: percent(figures.content_percent),
+        with_finding: percent(figures.with_finding_percent),
+    }
+}
+
+/// Half, and nine of ten.
+fn took(frame: &Frame, of: &Span) -> String {
+    match (of.median_ms, of.p90_ms) {
+        (Some(half), Some(most)) => {
+            format!("{} · {}", span(&frame.l, half), span(&frame.l, most))
+        }
+        _ => "–".to_owned(),
+    }
+}
+
+struct Causeless {
+    key: String,
+    title: String,
+    closed: String,
+}
+
+#[derive(Template)]
+#[template(path = "coverage.html")]
+struct CoveragePage {
+    frame: Frame,
+    percent: String,
+    errors: Vec<UnexplainedRow>,
+    causeless: Vec<Causeless>,
+}
+
+async fn coverage(State(state): State<AppState>, frame: Frame) -> AppResult<Response> {
+    let now = state.now_ms() + 1;
+    let told = stats::of_span(&state, now - 90 * DAY_MS, now).await?;
+    let mut conn = state.db.read().await?;
+    let errors = rows::unexplained(&mut conn, ROWS_MAX).await?;
+    let closed = rows::without_cause(&mut conn, ROWS_MAX).await?;
+    let causeless = closed
+        .into_iter()
+        .map(|(number, title, closed_ms)| Causeless {
+            key: TicketKey::of_number(number.unsigned_abs()).to_string(),
+            title,
+            closed: time(closed_ms),
+        });
+    super::html(&CoveragePage {
+        frame,
+        percent: told
+            .all
+            .with_finding_percent
+            .map_or_else(|| "–".to_owned(), |p| p.to_string()),
+        errors,
+        causeless: causeless.collect(),
+    })
+}

@@ -1,0 +1,430 @@
+//! What is done on the page of a ticket: one form, one handler. All answer with the page, or lead back to it.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use sitrep_shared::ids::UploadTarget;
+use sitrep_shared::time::UtcMs;
+
+use super::super::{Frame, html, time};
+use super::{Asked, Shown, page, refused};
+use crate::auth::Access;
+use crate::error::{AppError, AppResult};
+use crate::http::Routes;
+use crate::http::extract::{Form, Path};
+use crate::state::AppState;
+use crate::tickets::codes::{self, NewCode};
+use crate::tickets::diagnosis::{self, Attempt, NewPin, Verdict};
+use crate::tickets::merge::{self, Relation};
+use crate::tickets::model::{Audience, Cause, Priority, Resolution, Status};
+use crate::tickets::solution::{self, Solution};
+use crate::tickets::{self, Caller, Change, Opened, customer, summary};
+
+/// The routes.
+#[rustfmt::skip]
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .post("/tickets/{ticket}/notes", Access::Engineer, note)
+        .post("/tickets/{ticket}/status", Access::Engineer, status)
+        .post("/tickets/{ticket}/triage", Access::Engineer, triage)
+        .post("/tickets/{ticket}/tags", Access::Engineer, tag)
+        .post("/tickets/{ticket}/codes", Access::Engineer, request)
+        .post("/tickets/{ticket}/links", Access::Engineer, link)
+        .post("/tickets/{ticket}/attempts", Access::Engineer, attempt)
+        .post("/tickets/{ticket}/pins", Access::Engineer, pin)
+        .post("/tickets/{ticket}/pins/{id}/remove", Access::Engineer, unpin)
+        .post("/tickets/{ticket}/solutions", Access::Engineer, propose)
+        .post("/tickets/{ticket}/close", Access::Engineer, close)
+        .post("/tickets/{ticket}/escalation", Access::Engineer, escalate)
+        .post("/tickets/{ticket}/main", Access::Engineer, relate)
+        .post("/tickets/{ticket}/part", Access::Engineer, part)
+}
+
+/// Back to the page, or the page with what was wrong.
+async fn done<T>(
+    state: &AppState,
+    frame: Frame,
+    (ticket, place): (&str, &str),
+    result: AppResult<T>,
+) -> AppResult<Response> {
+    match result {
+        Ok(_) => Ok(Redirect::to(&format!("/tickets/{ticket}{place}")).into_response()),
+        Err(error) => refused(state, frame, ticket, error).await,
+    }
+}
+
+#[derive(Deserialize)]
+struct NoteForm {
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    visibility: String,
+    #[serde(default)]
+    then: String,
+}
+
+async fn note(
+    State(state): State<AppState>,
+    frame: Frame,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Form(form): Form<NoteForm>,
+) -> AppResult<Response> {
+    let what = (form.text.as_str(), form.visibility == "public");
+    let then = Status::parse(&form.then);
+    let result = tickets::note(&state, &caller, &ticket, what, then).await;
+    done(&state, frame, (&ticket, "#timeline"), result).await
+}
+
+#[derive(Deserialize)]
+struct StatusForm {
+    status: String,
+}
+
+async fn status(
+    State(state): State<AppState>,
+    frame: Frame,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Form(form): Form<StatusForm>,
+) -> AppResult<Response> {
+    let result = match Status::parse(&form.status) {
+        Some(status) => {
+            let change = Change {
+                status: Some(status),
+                ..Change::default()
+            };
+            tickets::change(&state, &caller, &ticket, &change).await
+        }
+        None => Err(AppError::invalid("status", "is not a status")),
+    };
+    done(&state, frame, (&ticket, ""), result).await
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct TriageForm {
+    status: String,
+    priority: String,
+    owner: String,
+    team: String,
+    product: String,
+    category: String,
+    contact: String,
+    language: String,
+    audience: String,
+    next_step: String,
+    promised: String,
+}
+
+async fn triage(
+    State(state): State<AppState>,
+    frame: Frame,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Form(form): Form<TriageForm>,
+) -> AppResult<Response> {
+    let promised = match form.promised.as_str() {
+        "" => Ok(0),
+        text => UtcMs::parse(&format!("{text}:00Z")).map(|time| time.0),
+    };
+    let result = match promised {
+        Ok(promised) => {
+            let change = Change {
+                status: Status::parse(&form.status),
+                priority: Priority::parse(&form.priority),
+                owner: Some(form.owner),
+                team: Some(form.team),
+                product: Some(form.product),
+                category: Some(form.category),
+                contact: Some(form.contact),
+                language: Some(form.language),
+                audience: Audience::parse(&form.audience),
+                next_step: Some(form.next_step),
+                promised_ms: Some(promised),
+                ..Change::default()
+            };
+            tickets::change(&state, &caller, &ticket, &change).await
+        }
+        Err(_) => Err(AppError::invalid("promised", "must be a date and a time")),
+    };
+    done(&state, frame, (&ticket, ""), result).await
+}
+
+#[derive(Deserialize)]
+struct TagForm {
+    #[serde(default)]
+    add: String,
+    #[serde(default)]
+    remove: String,
+}
+
+async fn tag(
+    State(state): State<AppState>,
+    frame: Frame,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Form(form): Form<TagForm>,
+) -> AppResult<Response> {
+    let some = |tag: String| Some(vec![tag]).filter(|tags| !tags[0].is_empty());
+    let change = Change {
+        add_tags: some(form.add),
+        remove_tags: some(form.remove),
+        ..Change::default()
+    };
+    let result = tickets::change(&state, &caller, &ticket, &change).await;
+    done(&state, frame, (&ticket, ""), result).await
+}
+
+#[derive(Deserialize)]
+struct CodeForm {
+    #[serde(default)]
+    profile: String,
+}
+
+// Answers with the page itself: the code is shown once and must not be in an address.
+async fn request(
+    State(state): State<AppState>,
+    frame: Frame,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Form(form): Form<CodeForm>,
+) -> AppResult<Response> {
+    let new = NewCode {
+        profile: Some(form.profile).filter(|profile| !profile.is_empty()),
+        ..NewCode::default()
+    };
+    let (row, code) = match codes::create(&state, &caller, &ticket, &new).await {
+        Ok(made) => made,
+        Err(error) => return refused(&state, frame, &ticket, error).await,
+    };
+    let link = UploadTarget::link(&state.base_url, &code);
+    let opened = Opened::load(&mut *state.db.read().await?, &ticket).await?;
+    let mut page = page(&state, frame, opened, &Asked::default()).await?;
+    page.new_code = Some(Shown {
+        command: format!("sitrep run {link}"),
+        link,
+        expires: time(row.expires_ms),
+    });
+    html(&page)
+}
+
+#[derive(Deserialize)]
+struct LinkForm {
+    #[serde(default)]
+    revoke: String,
+}
+
+// As above.
+async fn link(
+    State(state): State<AppState>,
+    frame: Frame,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Form(form): Form<LinkForm>,
+) -> AppResult<Response> {
+    if !form.revoke.is_empty() {
+        let result = customer::revoke_links(&state, &caller, &ticket).await;
+        return done(&state, frame, (&ticket, ""), result).await;
+    }
+    let (row, code) = customer::link(&state, &caller, &ticket).await?;
+    let opened = Opened::load(&mut *state.db.read().await?, &ticket).await?;
+    let mut page = page(&state, frame, opened, &Asked::default()).await?;
+    page.new_link = Some(Shown {
+        command: String::new(),
+        link: format!("{}/t/{}", state.base_url, code.canonical()),
+        expires: time(row.expires_ms),
+    });
+    html(&page)
+}
+
+#[derive(Deserialize)]
+struct AttemptForm {
+    #[serde(default)]
+    id: String,
+    hypothesis: String,
+    #[serde(default)]
+    action: String,
+    #[serde(default)]
+    result: String,
+    #[serde(default)]
+    state: String,
+}
+
+async fn attempt(
+    State(state): State<AppState>,
+    frame: Frame,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Form(form): Form<AttemptForm>,
+) -> AppResult<Response> {
+    let id = Some(form.id).filter(|id| !id.is_empty());
+    let id = id
+        .map(|id| crate::http::api::id("attempt", &id))
+        .transpose()?;
+    let attempt = Attempt {
+        hypothesis: form.hypothesis,
+        action: form.action,
+        result: form.result,
+        state: Verdict::parse(&form.state),
+    };
+    let result = diagnosis::note_attempt(&state, &caller, &ticket, id.as_deref(), &attempt).await;
+    done(&state, frame, (&ticket, "#attempts"), result).await
+}
+
+#[derive(Deserialize)]
+struct PinForm {
+    bundle: String,
+    file: String,
+    line: i64,
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    note: String,
+}
+
+async fn pin(
+    State(state): State<AppState>,
+    frame: Frame,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Form(form): Form<PinForm>,
+) -> AppResult<Response> {
+    let new = NewPin {
+        bundle: form.bundle,
+        file: form.file,
+        line: form.line,
+        text: form.text,
+        note: form.note,
+    };
+    let result = diagnosis::pin(&state, &caller, &ticket, &new).await;
+    done(&state, frame, (&ticket, "#pins"), result).await
+}
+
+#[derive(Deserialize)]
+struct Empty {}
+
+async fn unpin(
+    State(state): State<AppState>,
+    frame: Frame,
+    Path((ticket, id)): Path<(String, String)>,
+    Form(Empty {}): Form<Empty>,
+) -> AppResult<Response> {
+    let id = crate::http::api::id("pin", &id)?;
+    let result = diagnosis::unpin(&state, &ticket, &id).await;
+    done(&state, frame, (&ticket, "#pins"), result).await
+}
+
+#[derive(Deserialize)]
+struct SolutionForm {
+    #[serde(default)]
+    source: String,
+    title: String,
+    steps: String,
+    #[serde(default)]
+    success: String,
+    #[serde(default)]
+    rollback: String,
+    #[serde(default)]
+    to_all: String,
+}
+
+async fn propose(
+    State(state): State<AppState>,
+    frame: Frame,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Form(form): Form<SolutionForm>,
+) -> AppResult<Response> {
+    let new = Solution {
+        source: form.source,
+        title: form.title,
+        steps: form.steps,
+        success: form.success,
+        rollback: form.rollback,
+        to_all: !form.to_all.is_empty(),
+    };
+    let result = solution::propose(&state, &caller, &ticket, &new).await;
+    done(&state, frame, (&ticket, "#solution"), result).await
+}
+
+#[derive(Deserialize)]
+struct CloseForm {
+    #[serde(default)]
+    cause: String,
+    #[serde(default)]
+    resolution: String,
+    #[serde(default)]
+    note: String,
+}
+
+async fn close(
+    State(state): State<AppState>,
+    frame: Frame,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Form(form): Form<CloseForm>,
+) -> AppResult<Response> {
+    let change = Change {
+        status: Some(Status::Closed),
+        cause: Cause::parse(&form.cause),
+        resolution: Resolution::parse(&form.resolution),
+        closing_note: Some(form.note),
+        ..Change::default()
+    };
+    let result = tickets::change(&state, &caller, &ticket, &change).await;
+    done(&state, frame, (&ticket, ""), result).await
+}
+
+#[derive(Deserialize)]
+struct EscalationForm {
+    #[serde(default)]
+    team: String,
+    #[serde(default)]
+    question: String,
+}
+
+async fn escalate(
+    State(state): State<AppState>,
+    frame: Frame,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Form(form): Form<EscalationForm>,
+) -> AppResult<Response> {
+    let what = (form.team.as_str(), form.question.as_str());
+    let result = summary::escalate(&state, &caller, &ticket, what).await;
+    done(&state, frame, (&ticket, ""), result).await
+}
+
+#[derive(Deserialize)]
+struct MainForm {
+    #[serde(default)]
+    main: String,
+    #[serde(default)]
+    relation: String,
+}
+
+async fn relate(
+    State(state): State<AppState>,
+    frame: Frame,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Form(form): Form<MainForm>,
+) -> AppResult<Response> {
+    let relation = Relation::parse(&form.relation).unwrap_or(Relation::Problem);
+    let main = form.main.trim();
+    let result = merge::relate(&state, &caller, &ticket, main, relation).await;
+    done(&state, frame, (&ticket, ""), result).await
+}
+
+async fn part(
+    State(state): State<AppState>,
+    frame: Frame,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Form(Empty {}): Form<Empty>,
+) -> AppResult<Response> {
+    let result = merge::part(&state, &caller, &ticket).await;
+    done(&state, frame, (&ticket, ""), result).await
+}

@@ -1,0 +1,362 @@
+//! The page of a ticket: what is known, what is missing, what was tried, what is proposed, the conversation, and how it
+//! is triaged and closed.
+
+mod forms;
+pub(super) mod view;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::{Frame, time};
+use crate::auth::{Access, Role, Roles};
+use crate::bundles::browse::BrowseError;
+use crate::db::articles;
+use crate::db::diagnosis::{self as diagnosis_rows, AttemptRow};
+use crate::db::findings::FindingRow;
+use crate::db::lifecycle::{self, LifeRow};
+use crate::db::links;
+use crate::db::macros::{self as macro_rows, MacroRow};
+use crate::db::solutions::{self, SolutionRow};
+use crate::db::tickets::{TicketRow, tags as tag_rows};
+use crate::db::words::Scope;
+use crate::db::{timeline, users};
+use crate::error::{AppError, AppResult};
+use crate::http::Routes;
+use crate::http::extract::{Path, Query};
+use crate::knowledge;
+use crate::signatures::similar::{self, Similar};
+use crate::state::AppState;
+use crate::tickets::diagnosis::{self, Missing};
+use crate::tickets::model::{Audience, Cause, Happened, Priority, Resolution, Status};
+use crate::tickets::solution::{self, Solution, language_of};
+use crate::tickets::{self, Opened, macros, summary};
+use view::{BundleView, DueView, Entry, FindingView, PinView, RelatedView};
+
+/// Articles that are offered by their words.
+const ARTICLES_MAX: usize = 3;
+/// Signatures that were not evaluated and are named.
+const UNEVALUATED_MAX: usize = 5;
+
+/// What is shown once, after asking for it.
+struct Shown {
+    command: String,
+    link: String,
+    expires: String,
+}
+
+/// Something that a solution can be drafted from.
+struct Offer {
+    source: String,
+    label: String,
+}
+
+#[derive(Template)]
+#[template(path = "ticket.html")]
+struct TicketPage {
+    frame: Frame,
+    key: String,
+    row: TicketRow,
+    life: LifeRow,
+    due: DueView,
+    created: String,
+    promised: String,
+    promised_input: String,
+    intake: Vec<(&'static str, String)>,
+    tags: Vec<(String, String)>,
+    findings: Vec<FindingView>,
+    not_evaluated: Vec<(String, String)>,
+    missing: Vec<Missing>,
+    bundles: Vec<BundleView>,
+    show: &'static str,
+    filters: [&'static str; 5],
+    timeline: Vec<Entry>,
+    similar: Vec<Similar>,
+    main: Option<(String, String)>,
+    related: Vec<RelatedView>,
+    problem_open: usize,
+    attempts: Vec<AttemptRow>,
+    pins: Vec<PinView>,
+    solutions: Vec<SolutionRow>,
+    offers: Vec<Offer>,
+    draft: Solution,
+    reply: String,
+    macros: Vec<MacroRow>,
+    people: Vec<(String, String)>,
+    owner: String,
+    teams: Vec<String>,
+    statuses: Vec<&'static str>,
+    priorities: Vec<&'static str>,
+    audiences: Vec<&'static str>,
+    causes: Vec<&'static str>,
+    resolutions: Vec<&'static str>,
+    links: i64,
+    may_edit: bool,
+    new_code: Option<Shown>,
+    new_link: Option<Shown>,
+    problem: String,
+}
+
+/// What the address adds: what is shown of the timeline, a text module for the reply, a source of a solution.
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    #[serde(default)]
+    show: String,
+    #[serde(default, rename = "macro")]
+    module: String,
+    #[serde(default)]
+    fix: String,
+}
+
+/// The routes.
+pub fn routes() -> Routes {
+    forms::routes()
+        .get("/tickets/{ticket}", Access::Viewer, show)
+        .get("/tickets/{ticket}/summary", Access::Engineer, summary_of)
+}
+
+async fn show(
+    State(state): State<AppState>,
+    frame: Frame,
+    Path(ticket): Path<String>,
+    Query(asked): Query<Asked>,
+) -> AppResult<Response> {
+    let opened = Opened::load(&mut *state.db.read().await?, &ticket).await?;
+    super::html(&page(&state, frame, opened, &asked).await?)
+}
+
+async fn summary_of(
+    State(state): State<AppState>,
+    Path(ticket): Path<String>,
+) -> AppResult<Response> {
+    let row = tickets::load(&state, &ticket).await?;
+    let text = summary::of_ticket(&state, &row).await?;
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    Ok((headers, text).into_response())
+}
+
+/// What comes from the database in one go.
+struct Read {
+    found: Vec<FindingRow>,
+    page: TicketPage,
+}
+
+async fn page(
+    state: &AppState,
+    frame: Frame,
+    opened: Opened,
+    asked: &Asked,
+) -> AppResult<TicketPage> {
+    let draft = match asked.fix.as_str() {
+        "" => Solution::default(),
+        source => solution::draft(state, &opened, source).await?,
+    };
+    let Read { found, mut page } = read(state, frame, opened, asked).await?;
+    page.draft = draft;
+    let mut seen = std::collections::HashSet::new();
+    let newest_first = found
+        .iter()
+        .filter(|f| f.stands() || f.shadow == 1 && f.verdict.as_deref() != Some("dismissed"))
+        .filter(|f| seen.insert(f.signature_id.clone()));
+    page.findings = newest_first
+        .map(|f| view::finding(&page.frame, f))
+        .collect();
+    let bundles = state.bundles.list_for_ticket(&page.row.id).await?;
+    if let Some(newest) = bundles.first() {
+        let list: Vec<serde_json::Value> =
+            serde_json::from_str(&newest.not_evaluated).unwrap_or_default();
+        let word =
+            |item: &serde_json::Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
+        let named = list.iter().take(UNEVALUATED_MAX);
+        page.not_evaluated = named
+            .map(|item| (word(item, "id"), word(item, "reason")))
+            .collect();
+        if newest.items_complete < newest.items_asked {
+            page.missing = missing(state, &newest.id).await?;
+        }
+    }
+    page.bundles = bundles.iter().map(|b| view::bundle(b, &found)).collect();
+    Ok(page)
+}
+
+async fn missing(state: &AppState, bundle: &str) -> AppResult<Vec<Missing>> {
+    let Ok(id) = uuid::Uuid::parse_str(bundle) else {
+        return Ok(Vec::new());
+    };
+    match state.bundles.browse.manifest(id).await {
+        Ok(manifest) => Ok(diagnosis::missing(&manifest)),
+        Err(BrowseError::Absent) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Which events belong to a choice of the timeline.
+fn belongs(show: &str, kind: &str, public: bool) -> bool {
+    let is = |happened: Happened| happened.word() == kind;
+    match show {
+        "public" => public,
+        "notes" => is(Happened::Note) || is(Happened::Reply) || is(Happened::Attempt),
+        "bundles" => is(Happened::Bundle) || is(Happened::Findings) || is(Happened::Code),
+        "changes" => !(is(Happened::Note) || is(Happened::Reply) || is(Happened::Bundle)),
+        _ => true,
+    }
+}
+
+#[allow(
+    clippy::too_many_lines,
+    reason = "one struct, filled from the top to the bottom"
+)]
+async fn read(
+    state: &AppState,
+    frame: Frame,
+    Opened { row, life }: Opened,
+    asked: &Asked,
+) -> AppResult<Read> {
+    let now = state.now_ms();
+    let mut conn = state.db.read().await?;
+    let found = crate::db::findings::of_ticket(&mut conn, &row.id, now).await?;
+    let may_edit = frame.may(Role::Engineer);
+    let filters = ["all", "public", "notes", "bundles", "changes"];
+    let show = filters
+        .into_iter()
+        .find(|f| *f == asked.show)
+        .unwrap_or("all");
+    let events = timeline::list(&mut conn, &row.id).await?;
+    let shown = events
+        .into_iter()
+        .filter(|e| belongs(show, &e.kind, e.public == 1));
+    let timeline = shown.map(|event| view::entry(&frame, event)).collect();
+    let macros = macro_rows::list(&mut conn).await?;
+    let me = frame.user.as_ref().map_or("", |user| user.name.as_str());
+    let reply = macros.iter().find(|m| m.id == asked.module);
+    let reply = reply.map(|m| macros::filled(m, &row, me, &state.config.name));
+    let related = lifecycle::related(&mut conn, &row.id).await?;
+    let problem_open = related
+        .iter()
+        .filter(|r| r.relation == "problem" && r.status != Status::Closed.word())
+        .count();
+    let main = match &life.main_id {
+        Some(id) => crate::db::tickets::find(&mut conn, id).await?,
+        None => None,
+    };
+    let (people, owner) = people(&mut conn, row.owner_id.as_deref()).await?;
+    let page = TicketPage {
+        key: tickets::key(&row),
+        due: view::due(&frame, &row, &life, now),
+        created: time(row.created_ms),
+        promised: life.promised_ms.map(time).unwrap_or_default(),
+        promised_input: life.promised_ms.map(view::input_time).unwrap_or_default(),
+        intake: view::intake(&row),
+        tags: tag_rows(&mut conn, &row.id).await?,
+        findings: Vec::new(),
+        not_evaluated: Vec::new(),
+        missing: Vec::new(),
+        bundles: Vec::new(),
+        show,
+        filters,
+        timeline,
+        similar: similar::of_ticket(&mut conn, &row.id).await?,
+        main: main.map(|row| (tickets::key(&row), row.title)),
+        related: related.into_iter().map(view::related).collect(),
+        problem_open,
+        attempts: diagnosis_rows::attempts(&mut conn, &row.id).await?,
+        pins: diagnosis_rows::pins(&mut conn, &row.id)
+            .await?
+            .into_iter()
+            .map(view::pin)
+            .collect(),
+        solutions: solutions::list(&mut conn, &row.id).await?,
+        offers: offers(&mut conn, &frame, &row, &found).await?,
+        draft: Solution::default(),
+        reply: reply.unwrap_or_default(),
+        macros,
+        people,
+        owner,
+        teams: lifecycle::teams(&mut conn).await?,
+        statuses: Status::ALL
+            .iter()
+            .filter(|s| **s != Status::Closed)
+            .map(|s| s.word())
+            .collect(),
+        priorities: Priority::ALL.iter().map(|p| p.word()).collect(),
+        audiences: Audience::ALL.iter().map(|a| a.word()).collect(),
+        causes: Cause::ALL.iter().map(|c| c.word()).collect(),
+        resolutions: Resolution::ALL.iter().map(|r| r.word()).collect(),
+        links: links::valid(&mut conn, &row.id, now).await?,
+        may_edit,
+        new_code: None,
+        new_link: None,
+        problem: String::new(),
+        frame,
+        row,
+        life,
+    };
+    Ok(Read { found, page })
+}
+
+/// Login and name of whoever can be in charge, and the login of who is.
+async fn people(
+    conn: &mut sqlx::AnyConnection,
+    owner: Option<&str>,
+) -> AppResult<(Vec<(String, String)>, String)> {
+    let all = users::list(conn).await?;
+    let login = all.iter().find(|u| Some(u.id.as_str()) == owner);
+    let login = login.map(|u| u.login.clone()).unwrap_or_default();
+    let able = all
+        .into_iter()
+        .filter(|u| u.disabled == 0 && Roles::parse(&u.roles).allow(Role::Engineer))
+        .map(|u| (u.login, u.name));
+    Ok((able.collect(), login))
+}
+
+/// What a solution can be drafted from: articles and fixes of the findings, then articles with the ticket's words.
+async fn offers(
+    conn: &mut sqlx::AnyConnection,
+    frame: &Frame,
+    row: &TicketRow,
+    found: &[FindingRow],
+) -> AppResult<Vec<Offer>> {
+    let mut offers: Vec<Offer> = Vec::new();
+    let mut add = |source: String, label: String| {
+        if offers.iter().all(|offer| offer.source != source) {
+            offers.push(Offer { source, label });
+        }
+    };
+    let language = language_of(frame.l.code());
+    let mut ids: Vec<&str> = Vec::new();
+    for finding in found.iter().filter(|f| f.stands()) {
+        if ids.contains(&finding.signature_id.as_str()) {
+            continue;
+        }
+        ids.push(&finding.signature_id);
+        for article in articles::of_signature(conn, &finding.signature_id).await? {
+            let title = knowledge::title(conn, &article, Scope::Published, language).await?;
+            add(format!("article:{}", article.slug), title);
+        }
+        let label = format!("{} {}", finding.signature_id, finding.title);
+        add(format!("signature:{}", finding.signature_id), label);
+    }
+    let words = format!("{} {}", row.title, row.error_text);
+    let hits = knowledge::search(conn, Scope::Published, (&words, language), ARTICLES_MAX).await?;
+    for hit in hits {
+        add(format!("article:{}", hit.slug), hit.title);
+    }
+    Ok(offers)
+}
+
+async fn refused(
+    state: &AppState,
+    frame: Frame,
+    ticket: &str,
+    error: AppError,
+) -> AppResult<Response> {
+    if !error.status().is_client_error() || error.status() == axum::http::StatusCode::NOT_FOUND {
+        return Err(error);
+    }
+    let opened = Opened::load(&mut *state.db.read().await?, ticket).await?;
+    let mut page = page(state, frame, opened, &Asked::default()).await?;
+    page.problem = error.detail().to_owned();
+    super::again(&error, super::html(&page))
+}
