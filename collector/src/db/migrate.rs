@@ -19,6 +19,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0501_diagnosis", include_str!("../../migrations/0501_diagnosis.sql")),
     ("0502_customer", include_str!("../../migrations/0502_customer.sql")),
     ("0503_knowledge", include_str!("../../migrations/0503_knowledge.sql")),
+    ("0504_lessons", include_str!("../../migrations/0504_lessons.sql")),
 ];
 
 /// Brings the database to this program's schema; returns the names that were applied now.

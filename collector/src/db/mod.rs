@@ -23,6 +23,7 @@ pub mod overview;
 pub mod packs;
 pub mod pieces;
 pub mod quotas;
+pub mod refusals;
 pub mod retention;
 pub mod retro;
 pub mod sessions;
@@ -31,6 +32,7 @@ pub mod similar;
 pub mod solutions;
 pub mod stats;
 pub mod suppressions;
+pub mod tags;
 pub mod templates;
 #[cfg(test)]
 pub(crate) mod testing;

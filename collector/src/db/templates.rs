@@ -179,6 +179,24 @@ pub async fn find(
         .named("find an unknown error")
 }
 
+/// Notes why nobody is to be bothered with a template any more; says whether it counted.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn ignore(
+    db: &mut AnyConnection,
+    template_id: &str,
+    reason: &str,
+) -> Result<bool, DbError> {
+    sqlx::query("UPDATE templates SET ignored = $1 WHERE id = $2 AND ignored IS NULL")
+        .bind(reason)
+        .bind(template_id)
+        .execute(db)
+        .await
+        .named("ignore an unknown error")
+        .map(|done| done.rows_affected() == 1)
+}
+
 /// Bundles that templates were told of: those that were read.
 ///
 /// # Errors
@@ -243,6 +261,22 @@ mod tests {
             assert_eq!(of_bundle(&mut tx, "b1", 20).await.unwrap(), []);
             assert_eq!(of_shape(&mut tx, "3 error").await.unwrap().len(), 1);
             assert_eq!(read_bundles(&mut tx).await.unwrap(), 0);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_is_ignored_is_listed_no_more() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            replace(&mut tx, ("b", "t"), &[new("a", 1), new("c", 1)], 1)
+                .await
+                .unwrap();
+            assert!(ignore(&mut tx, "a", "noise").await.unwrap());
+            assert!(!ignore(&mut tx, "a", "again").await.unwrap());
+            let left = of_bundle(&mut tx, "b", 9).await.unwrap();
+            let ids: Vec<&str> = left.iter().map(|row| row.id.as_str()).collect();
+            assert_eq!(ids, ["c"]);
         })
         .await;
     }

@@ -33,6 +33,7 @@ pub fn registry() -> Routes {
         .merge(api::notes::routes())
         .merge(api::codes::routes())
         .merge(api::desk::routes())
+        .merge(api::macros::routes())
         .merge(api::lifecycle::routes())
         .merge(api::articles::routes())
         .merge(api::uploads::routes())

@@ -10,6 +10,9 @@ use sqlx::AnyConnection;
 use crate::auth::sha256_hex;
 use crate::db::DbError;
 use crate::db::templates::{self, NewTemplate, UnknownRow};
+use crate::error::{AppError, AppResult};
+use crate::state::AppState;
+use crate::tickets::{Caller, text};
 
 /// Unknown errors shown of a bundle.
 pub const SHOWN_MAX: i64 = 20;
@@ -167,6 +170,21 @@ pub async fn draft(
         .map_err(UnknownError::from)
         .and_then(|sources| Ok(signature::draft(&template, &sources)?));
     Ok(Some(made))
+}
+
+/// Leaves an unknown error out from now on, with the reason.
+pub async fn ignore(state: &AppState, caller: &Caller, id: &str, reason: &str) -> AppResult<()> {
+    let reason = text("reason", reason, 1, 500)?;
+    let mut tx = state.db.begin().await?;
+    if !templates::ignore(&mut tx, id, &reason).await? {
+        return Err(AppError::not_found("unknown error"));
+    }
+    let object = format!("{id} {reason}");
+    caller
+        .audit(&mut tx, state, "unknown.ignore", &object)
+        .await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 #[cfg(test)]

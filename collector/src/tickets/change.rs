@@ -93,14 +93,28 @@ pub async fn change(
     told(&mut ticket, change, now, &mut events)?;
     description(&mut tx, &mut ticket, change).await?;
     let id = ticket.row.id.clone();
-    tags::tag_events(&mut tx, &id, change, now, &mut events).await?;
+    let by = (caller.actor.name(), now);
+    tags::tag_events(&mut tx, &id, change, by, &mut events).await?;
     for (kind, body) in &events {
         let public = *kind == Happened::Promise;
-        let event = event(now, &id, *kind, public, &caller.actor, body);
+        let mut event = event(now, &id, *kind, public, &caller.actor, body);
+        if public {
+            let life = &ticket.life;
+            let data = json!({"next_step": life.next_step, "promised_ms": life.promised_ms});
+            event = with_data(event, &data);
+        }
         append(&mut tx, &event).await?;
     }
+    // Somebody took it: it is looked at.
+    let taken = events.iter().any(|(kind, _)| *kind == Happened::Assigned)
+        && ticket.row.owner_id.is_some()
+        && ticket.row.status == Status::New.word();
+    let to = match change.status {
+        None | Some(Status::New) if taken => Some(Status::Open),
+        status => status,
+    };
     let mut moved = false;
-    if let Some(status) = change.status {
+    if let Some(status) = to {
         moved = lifecycle::move_to(&mut tx, &mut ticket, status, &caller.actor, now).await?;
     }
     if moved && change.status == Some(Status::Closed) {

@@ -9,11 +9,15 @@ use serde_json::json;
 use sqlx::AnyConnection;
 
 use super::model::{Happened, Priority};
+use super::tags::asks_for;
 use super::{add_tags, append, event, with_data};
 use crate::auth::Actor;
-use crate::db::DbError;
 use crate::db::findings::{self, FindingRow};
 use crate::db::tickets::{self as rows, TicketRow};
+use crate::db::{DbError, refusals};
+
+/// Tickets at which people must have taken a tag off before its signature stops to ask for it.
+const TAUGHT_MIN: i64 = 3;
 
 /// Tags the ticket, raises its priority, notes the worst finding, adds one event. Twice is as once.
 ///
@@ -32,7 +36,7 @@ pub async fn apply_findings(
     let Some(worst) = found.iter().min_by_key(|row| row.severity_rank) else {
         return Ok(());
     };
-    let wanted: Vec<String> = wanted(&found).into_iter().collect();
+    let wanted: Vec<String> = wanted(conn, ticket_id, &found).await?.into_iter().collect();
     let new = add_tags(conn, ticket_id, &wanted, "finding", now).await?;
     let asked = found
         .iter()
@@ -88,7 +92,7 @@ pub async fn retract_findings(
     };
     let all = findings::of_ticket(conn, ticket_id, now).await?;
     let stand: Vec<&FindingRow> = all.iter().filter(|row| row.stands()).collect();
-    let wanted = wanted(&stand);
+    let wanted = wanted(conn, ticket_id, &stand).await?;
     let mut gone = Vec::new();
     for (tag, source) in rows::tags(conn, ticket_id).await? {
         if source == "finding" && !wanted.contains(&tag) {
@@ -117,15 +121,25 @@ async fn note_worst(
     Ok(changed)
 }
 
-/// Tags that findings ask for.
-fn wanted(found: &[&FindingRow]) -> BTreeSet<String> {
+/// Tags that findings ask for, without those that people took off: here, or often enough elsewhere.
+async fn wanted(
+    conn: &mut AnyConnection,
+    ticket_id: &str,
+    found: &[&FindingRow],
+) -> Result<BTreeSet<String>, DbError> {
+    let here = refusals::of_ticket(conn, ticket_id).await?;
+    let often = refusals::often(conn, TAUGHT_MIN).await?;
     let mut all = BTreeSet::new();
     for row in found {
-        let body: serde_json::Value = serde_json::from_str(&row.body).unwrap_or_default();
-        let tags = body["auto_tag"].as_array().into_iter().flatten();
-        all.extend(tags.filter_map(|tag| super::tag_word(tag.as_str()?).ok()));
+        let taught = |tag: &String| {
+            often
+                .iter()
+                .any(|(id, known)| *id == row.signature_id && known == tag)
+        };
+        let asked = asks_for(row).into_iter();
+        all.extend(asked.filter(|tag| !here.contains(tag) && !taught(tag)));
     }
-    all
+    Ok(all)
 }
 
 fn category(row: &FindingRow) -> String {
@@ -210,6 +224,47 @@ mod tests {
             let ticket = rows::find(&mut tx, "t").await.unwrap().unwrap();
             assert_eq!(ticket.top_finding.as_deref(), Some("SIG-2 Title of SIG-2"));
             assert_eq!(tags(&mut tx).await, ["all", "by-hand", "of-sig-2"]);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_people_take_off_is_not_set_again() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            let found = [finding("SIG-1", 0, false)];
+            for ticket in ["t", "u", "v", "w"] {
+                add_ticket(&mut tx, ticket).await;
+                findings::replace(&mut tx, (&format!("b-{ticket}"), ticket), &found, 1)
+                    .await
+                    .unwrap();
+            }
+            let apply = async |conn: &mut AnyConnection, ticket: &str| {
+                let rows = findings::of_ticket(conn, ticket, 5).await.unwrap();
+                apply_findings(conn, 5, ticket, &rows).await.unwrap();
+                let tags = rows::tags(conn, ticket).await.unwrap();
+                tags.into_iter().map(|(tag, _)| tag).collect::<Vec<_>>()
+            };
+            let off = super::super::Change {
+                remove_tags: Some(vec!["all".into()]),
+                ..Default::default()
+            };
+            for ticket in ["t", "u", "v"] {
+                assert_eq!(
+                    apply(&mut tx, ticket).await,
+                    ["all", "of-sig-1"],
+                    "{ticket}"
+                );
+                super::super::tags::tag_events(&mut tx, ticket, &off, ("Lin", 5), &mut Vec::new())
+                    .await
+                    .unwrap();
+                assert_eq!(apply(&mut tx, ticket).await, ["of-sig-1"], "{ticket}");
+            }
+            assert_eq!(
+                apply(&mut tx, "w").await,
+                ["of-sig-1"],
+                "the signature has learnt"
+            );
         })
         .await;
     }

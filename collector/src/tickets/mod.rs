@@ -212,7 +212,8 @@ pub async fn note(
     if public && ticket.life.replied_ms.is_none() {
         ticket.life.replied_ms = Some(now);
     }
-    if let Some(status) = then {
+    let answered = public && ticket.row.status == Status::New.word();
+    if let Some(status) = then.or(answered.then_some(Status::Open)) {
         lifecycle::move_to(&mut tx, &mut ticket, status, &caller.actor, now).await?;
     }
     ticket.store(&mut tx, now).await?;

@@ -161,6 +161,9 @@ pub async fn propose(
         let data = json!({"solution": row.id, "source": row.source});
         append(&mut tx, &with_data(happened, &data)).await?;
         ticket.life.replied_ms = ticket.life.replied_ms.or(Some(now));
+        // What was promised is done; what comes next is the customer's.
+        ticket.life.next_step.clear();
+        ticket.life.promised_ms = None;
         if !lifecycle::move_to(&mut tx, ticket, Status::Solved, &caller.actor, now).await? {
             ticket.life.solved_ms = Some(now);
         }

@@ -10,6 +10,7 @@ mod draft;
 pub mod health;
 pub mod idempotency;
 pub mod lifecycle;
+pub mod macros;
 pub mod me;
 pub mod notes;
 pub mod packs;

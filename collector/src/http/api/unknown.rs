@@ -27,6 +27,8 @@ pub fn routes() -> Routes {
         .doc(Op::new("Error lines of a bundle that no signature explains, the most unusual first").returns::<UnknownList>(200))
         .get("/api/v1/bundles/{id}/unknown-errors/{template}/draft", Access::Engineer, draft)
         .doc(Op::new("Draft a signature from an unknown error").raw(200, "application/yaml").fails(&[422]))
+        .post("/api/v1/unknown-errors/{template}/ignore", Access::Engineer, ignore)
+        .doc(Op::new("Leave an unknown error out from now on").body::<Ignored>().empty(204))
         .get("/api/v1/tickets/{ticket}/similar", Access::Viewer, similar_to)
         .doc(Op::new("Tickets that share findings or unknown errors, and which").returns::<SimilarList>(200))
         .post("/api/v1/findings/{id}/verdict", Access::Engineer, judge)
@@ -99,6 +101,26 @@ pub(crate) async fn drafted(state: &AppState, id: &str, template: &str) -> AppRe
             sitrep_shared::error::chain(&error),
         )
     })
+}
+
+/// Why an unknown error is left out.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Ignored {
+    /// For those who wonder later.
+    #[schema(min_length = 1, max_length = 500)]
+    reason: String,
+}
+
+async fn ignore(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(template): Path<String>,
+    Json(body): Json<Ignored>,
+) -> AppResult<StatusCode> {
+    let template = super::name("unknown error", &template)?;
+    unknown::ignore(&state, &caller, template, &body.reason).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn similar_to(

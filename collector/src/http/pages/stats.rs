@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use sitrep_shared::ids::TicketKey;
 
@@ -11,8 +11,10 @@ use crate::auth::Access;
 use crate::db::stats::{self as rows, UnexplainedRow};
 use crate::error::AppResult;
 use crate::http::Routes;
-use crate::http::extract::Query;
+use crate::http::extract::{Form, Query};
+use crate::signatures::unknown;
 use crate::state::AppState;
+use crate::tickets::Caller;
 use crate::tickets::stats::{self, Figures, Span};
 
 /// Spans that are offered, in days.
@@ -23,12 +25,12 @@ const DAY_MS: i64 = 86_400_000;
 const ROWS_MAX: i64 = 50;
 
 /// The routes.
+#[rustfmt::skip]
 pub fn routes() -> Routes {
-    Routes::default().get("/stats", Access::Viewer, show).get(
-        "/coverage",
-        Access::Engineer,
-        coverage,
-    )
+    Routes::default()
+        .get("/stats", Access::Viewer, show)
+        .get("/coverage", Access::Engineer, coverage)
+        .post("/coverage/ignore", Access::Engineer, ignore)
 }
 
 /// A line of a table of figures, as text.
@@ -133,6 +135,23 @@ fn took(frame: &Frame, of: &Span) -> String {
         }
         _ => "–".to_owned(),
     }
+}
+
+#[derive(Deserialize)]
+struct IgnoreForm {
+    id: String,
+    #[serde(default)]
+    reason: String,
+}
+
+async fn ignore(
+    State(state): State<AppState>,
+    caller: Caller,
+    Form(form): Form<IgnoreForm>,
+) -> AppResult<Response> {
+    let id = crate::http::api::name("unknown error", &form.id)?;
+    unknown::ignore(&state, &caller, id, &form.reason).await?;
+    Ok(Redirect::to("/coverage").into_response())
 }
 
 struct Causeless {

@@ -277,3 +277,118 @@ async fn an_article_is_published_by_another_person_and_found_by_its_words() {
         "{known}"
     );
 }
+
+#[tokio::test]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one visit, read from beginning to end"
+)]
+async fn the_customers_page_shows_theirs_and_nothing_else() {
+    let house = House::new().await;
+    let token = house.token("ann", &[Role::Engineer]).await;
+    let key = house
+        .open_ticket(&token, json!({"title": "Export fails"}))
+        .await;
+    let other = house
+        .open_ticket(&token, json!({"title": "Of somebody else"}))
+        .await;
+    for (key, body, public) in [
+        (&key, "internal secret", false),
+        (&key, "hello", true),
+        (&other, "not yours", true),
+    ] {
+        let path = format!("/api/v1/tickets/{key}/notes");
+        let (status, _) = house
+            .json(
+                "POST",
+                &path,
+                &token,
+                json!({"body": body, "public": public}),
+            )
+            .await;
+        assert_eq!(status, StatusCode::CREATED);
+    }
+    let links = format!("/api/v1/tickets/{key}/links");
+    let (_, made) = house.json("POST", &links, &token, Value::Null).await;
+    let path = made["link"]
+        .as_str()
+        .unwrap()
+        .trim_start_matches("http://127.0.0.1")
+        .to_owned();
+    let text = async |response: Response<Body>| {
+        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20)
+            .await
+            .unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    };
+    let page = text(house.send("GET", &path, &[], "").await).await;
+    assert!(
+        page.contains("hello") && !page.contains("internal secret") && !page.contains("not yours"),
+        "{page}"
+    );
+    let form = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    let say = async |place: &str, body: &str| {
+        house
+            .send("POST", &format!("{path}{place}"), &form, body)
+            .await
+            .status()
+    };
+    assert_eq!(say("/reply", "text=again").await, StatusCode::SEE_OTHER);
+    assert_eq!(
+        say("/rate", "satisfaction=good").await,
+        StatusCode::SEE_OTHER
+    );
+    assert_eq!(
+        say("/rate", "satisfaction=so-so").await,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    // A solution and a bundle of other tickets do not exist here.
+    let fix = json!({"title": "Fix", "steps": "do it"});
+    let (_, solution) = house
+        .json(
+            "POST",
+            &format!("/api/v1/tickets/{other}/solutions"),
+            &token,
+            fix,
+        )
+        .await;
+    let body = format!(
+        "outcome=worked&solution={}",
+        solution["id"].as_str().unwrap()
+    );
+    assert_eq!(say("/outcome", &body).await, StatusCode::NOT_FOUND);
+    assert_eq!(
+        say("/delete", "bundle=01936f3e-0000-7000-8000-000000000000").await,
+        StatusCode::NOT_FOUND
+    );
+    let cross = [form[0], ("sec-fetch-site", "cross-site")];
+    let forged = house
+        .send("POST", &format!("{path}/reply"), &cross, "text=x")
+        .await;
+    assert_eq!(forged.status(), StatusCode::FORBIDDEN);
+    let (_, shown) = house
+        .json(
+            "GET",
+            &format!("/api/v1/tickets/{key}"),
+            &token,
+            Value::Null,
+        )
+        .await;
+    assert_eq!(
+        (&shown["satisfaction"], &shown["status"]),
+        (&json!("good"), &json!("open"))
+    );
+    let (status, _) = house.json("DELETE", &links, &token, Value::Null).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    for path in [&*path, "/t/AAAA-AAAA-AAAA-AAAA", "/t/x"] {
+        assert_eq!(
+            house.send("GET", path, &[], "").await.status(),
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
+    }
+    assert_eq!(crate::audit::verify(&house.state.db).await.unwrap(), None);
+}

@@ -3,33 +3,29 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use sitrep_shared::ids::UploadTarget;
 use sitrep_shared::time::UtcMs;
 
-use super::super::{Frame, html, time};
-use super::{Asked, Shown, page, refused};
+use super::super::Frame;
+use super::{once, refused};
 use crate::auth::Access;
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
 use crate::http::extract::{Form, Path};
 use crate::state::AppState;
-use crate::tickets::codes::{self, NewCode};
 use crate::tickets::diagnosis::{self, Attempt, NewPin, Verdict};
 use crate::tickets::merge::{self, Relation};
 use crate::tickets::model::{Audience, Cause, Priority, Resolution, Status};
 use crate::tickets::solution::{self, Solution};
-use crate::tickets::{self, Caller, Change, Opened, customer, summary};
+use crate::tickets::{self, Caller, Change, summary};
 
 /// The routes.
 #[rustfmt::skip]
 pub(super) fn routes() -> Routes {
-    Routes::default()
+    once::routes()
         .post("/tickets/{ticket}/notes", Access::Engineer, note)
         .post("/tickets/{ticket}/status", Access::Engineer, status)
         .post("/tickets/{ticket}/triage", Access::Engineer, triage)
         .post("/tickets/{ticket}/tags", Access::Engineer, tag)
-        .post("/tickets/{ticket}/codes", Access::Engineer, request)
-        .post("/tickets/{ticket}/links", Access::Engineer, link)
         .post("/tickets/{ticket}/attempts", Access::Engineer, attempt)
         .post("/tickets/{ticket}/pins", Access::Engineer, pin)
         .post("/tickets/{ticket}/pins/{id}/remove", Access::Engineer, unpin)
@@ -41,7 +37,7 @@ pub(super) fn routes() -> Routes {
 }
 
 /// Back to the page, or the page with what was wrong.
-async fn done<T>(
+pub(super) async fn done<T>(
     state: &AppState,
     frame: Frame,
     (ticket, place): (&str, &str),
@@ -175,68 +171,6 @@ async fn tag(
     };
     let result = tickets::change(&state, &caller, &ticket, &change).await;
     done(&state, frame, (&ticket, ""), result).await
-}
-
-#[derive(Deserialize)]
-struct CodeForm {
-    #[serde(default)]
-    profile: String,
-}
-
-// Answers with the page itself: the code is shown once and must not be in an address.
-async fn request(
-    State(state): State<AppState>,
-    frame: Frame,
-    caller: Caller,
-    Path(ticket): Path<String>,
-    Form(form): Form<CodeForm>,
-) -> AppResult<Response> {
-    let new = NewCode {
-        profile: Some(form.profile).filter(|profile| !profile.is_empty()),
-        ..NewCode::default()
-    };
-    let (row, code) = match codes::create(&state, &caller, &ticket, &new).await {
-        Ok(made) => made,
-        Err(error) => return refused(&state, frame, &ticket, error).await,
-    };
-    let link = UploadTarget::link(&state.base_url, &code);
-    let opened = Opened::load(&mut *state.db.read().await?, &ticket).await?;
-    let mut page = page(&state, frame, opened, &Asked::default()).await?;
-    page.new_code = Some(Shown {
-        command: format!("sitrep run {link}"),
-        link,
-        expires: time(row.expires_ms),
-    });
-    html(&page)
-}
-
-#[derive(Deserialize)]
-struct LinkForm {
-    #[serde(default)]
-    revoke: String,
-}
-
-// As above.
-async fn link(
-    State(state): State<AppState>,
-    frame: Frame,
-    caller: Caller,
-    Path(ticket): Path<String>,
-    Form(form): Form<LinkForm>,
-) -> AppResult<Response> {
-    if !form.revoke.is_empty() {
-        let result = customer::revoke_links(&state, &caller, &ticket).await;
-        return done(&state, frame, (&ticket, ""), result).await;
-    }
-    let (row, code) = customer::link(&state, &caller, &ticket).await?;
-    let opened = Opened::load(&mut *state.db.read().await?, &ticket).await?;
-    let mut page = page(&state, frame, opened, &Asked::default()).await?;
-    page.new_link = Some(Shown {
-        command: String::new(),
-        link: format!("{}/t/{}", state.base_url, code.canonical()),
-        expires: time(row.expires_ms),
-    });
-    html(&page)
 }
 
 #[derive(Deserialize)]

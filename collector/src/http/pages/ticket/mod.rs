@@ -2,6 +2,7 @@
 //! is triaged and closed.
 
 mod forms;
+mod once;
 pub(super) mod view;
 
 use askama::Template;

@@ -225,6 +225,15 @@ pub(in crate::http::pages) fn told(frame: &Frame, row: &EventRow) -> String {
         }
         "outcome" => vec![frame.l.w("outcome", &word("outcome")).to_owned()],
         "satisfaction" => vec![frame.l.w("satisfaction", &word("satisfaction")).to_owned()],
+        "promise" => {
+            let step = word("next_step");
+            let until = data["promised_ms"].as_i64().map(time).unwrap_or_default();
+            return [step, until]
+                .into_iter()
+                .filter(|p| !p.is_empty())
+                .collect::<Vec<_>>()
+                .join(" · ");
+        }
         "merged" => vec![frame.l.w("relation", &word("relation")).to_owned()],
         _ => return row.body.clone(),
     };
