@@ -1,0 +1,91 @@
+//! Journeys through the pages in a real Chromium: customers, engineers, authors, trainers; by mouse and by keyboard; in
+//! both languages, light and dark; with axe-core on every page, empty and full. The steps are in
+//! `tests/fixtures/browser/journeys.mjs`.
+
+use serde_json::json;
+use sitrep_tests::agent::Agent;
+use sitrep_tests::collector::Collector;
+use sitrep_tests::{binaries, process, trouble, workspace_root};
+use std::path::Path;
+
+/// Runs a journey against a collector of its own, with a customer whose host is in trouble.
+fn journey(name: &str) -> Result<(), String> {
+    let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let collector = Collector::start(&dir.path().join("collector"))?;
+    let trouble = trouble::provoke(dir.path())?;
+    let profile = trouble.profile.display().to_string();
+    let agent = Agent::new(&dir.path().join("customer"))?;
+    let bundle = dir.path().join("bundle.tar.gz").display().to_string();
+    let kept = agent.run(&[
+        "run",
+        "--profile",
+        &profile,
+        "--no-send",
+        "--yes",
+        "--allow-partial",
+        "--max-time",
+        "300s",
+        "--output",
+        &bundle,
+    ])?;
+    assert_eq!(kept.code, Some(0), "{}", kept.stderr);
+    let root = workspace_root();
+    let world = json!({
+        "url": collector.url(),
+        "password": collector.admin_password(),
+        "modules": root.join("target/node"),
+        "shots": root.join("target/screenshots"),
+        "chromium": "/usr/bin/chromium",
+        "sitrep": binaries::sitrep(),
+        "home": agent.home(),
+        "profile": profile,
+        "bundle": bundle,
+    });
+    let mut command = process::command(Path::new("node"));
+    command.arg(root.join("tests/fixtures/browser/journeys.mjs"));
+    command.args([name, &world.to_string()]);
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    command.env("HOME", dir.path());
+    let output = process::output(&mut command)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!(
+        "{}\n{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    ))
+}
+
+#[test]
+fn a_customer_uploads_by_page_and_by_command() -> Result<(), String> {
+    journey("customer")
+}
+
+#[test]
+fn an_engineer_goes_from_a_new_ticket_to_an_article() -> Result<(), String> {
+    journey("engineer")
+}
+
+#[test]
+fn an_author_writes_and_another_person_publishes() -> Result<(), String> {
+    journey("author")
+}
+
+#[test]
+fn a_trainer_replays_a_case() -> Result<(), String> {
+    journey("trainer")
+}
+
+#[test]
+fn a_ticket_is_closed_with_keys_alone() -> Result<(), String> {
+    journey("keyboard")
+}
+
+#[test]
+fn every_page_is_accessible_in_both_languages_light_and_dark() -> Result<(), String> {
+    journey("pages")
+}
