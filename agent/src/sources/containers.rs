@@ -57,6 +57,11 @@ fn plan(p: &mut Planner<'_>) {
         "/etc/cni/net.d/*",
     ];
     p.files(&files, 256 * K).row(119);
+    plan_kubernetes(p);
+}
+
+/// The runtime below a cluster's node, and the cluster as this node sees it.
+fn plan_kubernetes(p: &mut Planner<'_>) {
     let cri = [
         "/run/containerd/containerd.sock",
         "/run/crio/crio.sock",

@@ -55,6 +55,11 @@ fn plan(p: &mut Planner<'_>) {
     p.file("/etc/adjtime", 4 * K).row(6);
     p.native("date", "localtime", localtime).row(6);
     plan_ntp(p);
+    plan_machine(p);
+}
+
+/// What kind of machine it is and how it is set up.
+fn plan_machine(p: &mut Planner<'_>) {
     p.native("host", "virtualization", virtualization)
         .row(8)
         .must();
@@ -241,6 +246,22 @@ fn uptime(n: &mut Native<'_>) -> Result<(), Miss> {
 }
 
 /// The first word is a kind as `systemd-detect-virt` names them; the lines below say why.
+/// Parts of the names that machines give themselves, and what they are.
+const BY_MACHINE: [(&str, &str); 12] = [
+    ("vmware", "vmware"),
+    ("virtualbox", "oracle"),
+    ("innotek", "oracle"),
+    ("kvm", "kvm"),
+    ("qemu", "qemu"),
+    ("xen", "xen"),
+    ("microsoft corporation virtual", "microsoft"),
+    ("amazon ec2", "amazon"),
+    ("google", "google"),
+    ("openstack", "kvm"),
+    ("parallels", "parallels"),
+    ("bhyve", "bhyve"),
+];
+
 fn virtualization(n: &mut Native<'_>) -> Result<(), Miss> {
     let host = n.host;
     let environment = host.value("/run/systemd/container");
@@ -265,21 +286,7 @@ fn virtualization(n: &mut Native<'_>) -> Result<(), Miss> {
     .iter()
     .find(|e| cgroup.contains(**e));
     let machine = format!("{vendor} {product}").to_lowercase();
-    let by_machine = [
-        ("vmware", "vmware"),
-        ("virtualbox", "oracle"),
-        ("innotek", "oracle"),
-        ("kvm", "kvm"),
-        ("qemu", "qemu"),
-        ("xen", "xen"),
-        ("microsoft corporation virtual", "microsoft"),
-        ("amazon ec2", "amazon"),
-        ("google", "google"),
-        ("openstack", "kvm"),
-        ("parallels", "parallels"),
-        ("bhyve", "bhyve"),
-    ];
-    let found = by_machine
+    let found = BY_MACHINE
         .iter()
         .find(|(part, _)| machine.contains(part))
         .map(|(_, kind)| *kind);

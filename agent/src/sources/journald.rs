@@ -34,8 +34,6 @@ fn plan(p: &mut Planner<'_>) {
         .row(54)
         .limit(64 * K);
     let budget = p.params.log_group_bytes;
-    let boot = "journalctl --no-pager --boot";
-    let lines = budget / LINE_BYTES;
     let argv = |extra: &[&str], lines: u64| -> Vec<String> {
         let mut argv: Vec<String> = ["journalctl", "--no-pager", "-q"]
             .map(str::to_owned)
@@ -45,15 +43,43 @@ fn plan(p: &mut Planner<'_>) {
         argv.push(format!("--lines={lines}"));
         argv
     };
-    type Row<'a> = (u16, &'a str, &'a [&'a str], u64);
+    for (row, line, extra, lines) in queries(!window.is_empty(), budget / LINE_BYTES) {
+        match none {
+            Some(_) => p.command_if("logs", line, none),
+            None => p.argv("logs", line, argv(extra, lines)),
+        }
+        .row(row)
+        .tier(Tier::Logs)
+        .limit(if row == 55 { budget } else { 10 * M })
+        .seconds(30)
+        .estimate(if row == 55 { size.min(budget) } else { 0 })
+        .root();
+    }
+    p.command_if("logs", "journalctl --disk-usage", none)
+        .row(58)
+        .limit(64 * K);
+    p.files(
+        &[
+            "/etc/systemd/journald.conf",
+            "/etc/systemd/journald.conf.d/*",
+        ],
+        64 * K,
+    )
+    .row(58);
+}
+
+/// What the journal is asked: row of the default profile, line of the manifest, arguments, most lines.
+type Query = (u16, &'static str, &'static [&'static str], u64);
+
+fn queries(windowed: bool, lines: u64) -> [Query; 5] {
     // A window of time may reach back before this boot.
-    let this: &[&str] = if window.is_empty() {
-        &["--boot", "-o", "short-iso-precise"]
-    } else {
+    let this: &[&str] = if windowed {
         &["-o", "short-iso-precise"]
+    } else {
+        &["--boot", "-o", "short-iso-precise"]
     };
-    let rows: [Row<'_>; 5] = [
-        (55, boot, this, lines),
+    [
+        (55, "journalctl --no-pager --boot", this, lines),
         (
             56,
             "journalctl --no-pager --boot -1",
@@ -78,30 +104,7 @@ fn plan(p: &mut Planner<'_>) {
             &["-p", "err", "-o", "json", "--since=-7d"],
             10_000,
         ),
-    ];
-    for (row, line, extra, lines) in rows {
-        match none {
-            Some(_) => p.command_if("logs", line, none),
-            None => p.argv("logs", line, argv(extra, lines)),
-        }
-        .row(row)
-        .tier(Tier::Logs)
-        .limit(if row == 55 { budget } else { 10 * M })
-        .seconds(30)
-        .estimate(if row == 55 { size.min(budget) } else { 0 })
-        .root();
-    }
-    p.command_if("logs", "journalctl --disk-usage", none)
-        .row(58)
-        .limit(64 * K);
-    p.files(
-        &[
-            "/etc/systemd/journald.conf",
-            "/etc/systemd/journald.conf.d/*",
-        ],
-        64 * K,
-    )
-    .row(58);
+    ]
 }
 
 /// The time window as journalctl takes it.

@@ -70,6 +70,11 @@ fn plan(p: &mut Planner<'_>) {
         K,
     )
     .row(34);
+    plan_settings(p);
+}
+
+/// What the kernel is told at boot.
+fn plan_settings(p: &mut Planner<'_>) {
     let sysctls = [
         "/etc/sysctl.conf",
         "/etc/sysctl.d/*",
@@ -82,6 +87,11 @@ fn plan(p: &mut Planner<'_>) {
         256 * K,
     )
     .row(17);
+    plan_counters(p);
+}
+
+/// What the kernel counts and how it protects itself.
+fn plan_counters(p: &mut Planner<'_>) {
     for name in [
         "interrupts",
         "softirqs",

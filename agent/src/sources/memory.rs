@@ -1,7 +1,7 @@
 //! Processors and memory: what there is, how it is used, and whether it errs.
 
 use super::declare;
-use crate::collect::{self, Miss, Params, PlannedItem, Planner, Source, source::Native};
+use crate::collect::{self, Host, Miss, Params, PlannedItem, Planner, Source, source::Native};
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::Duration;
@@ -120,6 +120,19 @@ fn free(n: &mut Native<'_>) -> Result<(), Miss> {
     Ok(())
 }
 
+const CPU: &str = "/sys/devices/system/cpu";
+/// Names as lscpu prints them, and those of /proc/cpuinfo.
+const CPU_KEYS: [(&str, &str); 8] = [
+    ("Vendor ID", "vendor_id"),
+    ("CPU family", "cpu family"),
+    ("Model", "model"),
+    ("Model name", "model name"),
+    ("Stepping", "stepping"),
+    ("CPU MHz", "cpu MHz"),
+    ("BogoMIPS", "bogomips"),
+    ("Microcode", "microcode"),
+];
+
 fn lscpu(n: &mut Native<'_>) -> Result<(), Miss> {
     let info = n.host.text("/proc/cpuinfo")?;
     let value = |key: &str| {
@@ -129,24 +142,13 @@ fn lscpu(n: &mut Native<'_>) -> Result<(), Miss> {
         line.and_then(|l| l.split_once(':'))
             .map(|(_, v)| v.trim().to_owned())
     };
-    let cpu = "/sys/devices/system/cpu";
     let logical = info
         .lines()
         .filter(|l| l.starts_with("processor"))
         .count()
         .max(1);
-    let mut cores = BTreeSet::new();
-    let mut sockets = BTreeSet::new();
-    for index in 0..logical.min(4096) {
-        let topology = |name: &str| {
-            n.host
-                .value(&format!("{cpu}/cpu{index}/topology/{name}"))
-                .unwrap_or_default()
-        };
-        let socket = topology("physical_package_id");
-        cores.insert((socket.clone(), topology("core_id")));
-        sockets.insert(socket);
-    }
+    let (cores, sockets) = cores_and_sockets(n.host, logical);
+    let nodes = numa_nodes(n.host);
     let machine = if n.host.is_live() {
         rustix::system::uname()
             .machine()
@@ -168,34 +170,13 @@ fn lscpu(n: &mut Native<'_>) -> Result<(), Miss> {
     row("CPU(s)", &logical.to_string())?;
     row(
         "On-line CPU(s) list",
-        &n.host.value(&format!("{cpu}/online")).unwrap_or_default(),
+        &n.host.value(&format!("{CPU}/online")).unwrap_or_default(),
     )?;
-    row(
-        "Thread(s) per core",
-        &(logical / cores.len().max(1)).max(1).to_string(),
-    )?;
-    row(
-        "Core(s) per socket",
-        &(cores.len() / sockets.len().max(1)).max(1).to_string(),
-    )?;
-    row("Socket(s)", &sockets.len().to_string())?;
-    let nodes = n
-        .host
-        .names("/sys/devices/system/node")
-        .iter()
-        .filter(|d| d.starts_with("node"))
-        .count();
-    row("NUMA node(s)", &nodes.max(1).to_string())?;
-    for (key, from) in [
-        ("Vendor ID", "vendor_id"),
-        ("CPU family", "cpu family"),
-        ("Model", "model"),
-        ("Model name", "model name"),
-        ("Stepping", "stepping"),
-        ("CPU MHz", "cpu MHz"),
-        ("BogoMIPS", "bogomips"),
-        ("Microcode", "microcode"),
-    ] {
+    row("Thread(s) per core", &(logical / cores).max(1).to_string())?;
+    row("Core(s) per socket", &(cores / sockets).max(1).to_string())?;
+    row("Socket(s)", &sockets.to_string())?;
+    row("NUMA node(s)", &nodes.len().max(1).to_string())?;
+    for (key, from) in CPU_KEYS {
         if let Some(value) = value(from) {
             row(key, &value)?;
         }
@@ -203,16 +184,7 @@ fn lscpu(n: &mut Native<'_>) -> Result<(), Miss> {
     if info.contains(" hypervisor") {
         row("Virtualization type", "full")?;
     }
-    for node in n
-        .host
-        .names("/sys/devices/system/node")
-        .iter()
-        .filter(|d| d.starts_with("node"))
-    {
-        let list = n
-            .host
-            .value(&format!("/sys/devices/system/node/{node}/cpulist"))
-            .unwrap_or_default();
+    for (node, list) in nodes {
         row(&format!("NUMA {node} CPU(s)"), &list)?;
     }
     if let Some(flags) = value("flags") {
@@ -220,6 +192,40 @@ fn lscpu(n: &mut Native<'_>) -> Result<(), Miss> {
     }
     Ok(())
 }
+
+/// How many cores and how many sockets the processors stand on; never 0.
+fn cores_and_sockets(host: &Host, logical: usize) -> (usize, usize) {
+    let mut cores = BTreeSet::new();
+    let mut sockets = BTreeSet::new();
+    for index in 0..logical.min(4096) {
+        let topology = |name: &str| {
+            host.value(&format!("{CPU}/cpu{index}/topology/{name}"))
+                .unwrap_or_default()
+        };
+        let socket = topology("physical_package_id");
+        cores.insert((socket.clone(), topology("core_id")));
+        sockets.insert(socket);
+    }
+    (cores.len().max(1), sockets.len().max(1))
+}
+
+/// The names of the NUMA nodes with the processors of each.
+fn numa_nodes(host: &Host) -> Vec<(String, String)> {
+    let folder = "/sys/devices/system/node";
+    let names = host.names(folder).into_iter();
+    names
+        .filter(|name| name.starts_with("node"))
+        .map(|name| {
+            let list = host.value(&format!("{folder}/{name}/cpulist"));
+            (name, list.unwrap_or_default())
+        })
+        .collect()
+}
+
+/// Columns of the cpu line of /proc/stat.
+const CPU_TIMES: [&str; 8] = [
+    "user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal",
+];
 
 /// The same counters twice, and the rates of those that are plain `name value` pairs.
 fn series(n: &mut Native<'_>) -> Result<(), Miss> {
@@ -257,10 +263,7 @@ fn series(n: &mut Native<'_>) -> Result<(), Miss> {
         .map(|(a, b)| b.saturating_sub(*a))
         .collect();
     let total: u64 = deltas.iter().take(8).sum::<u64>().max(1);
-    let names = [
-        "user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal",
-    ];
-    for (name, delta) in names.iter().zip(&deltas) {
+    for (name, delta) in CPU_TIMES.iter().zip(&deltas) {
         writeln!(
             n.out,
             "cpu_{name}_pct {:.1}",

@@ -58,6 +58,11 @@ fn plan(p: &mut Planner<'_>) {
     }
     p.native("apk", "installed packages", apk).row(111).must();
     p.native("dpkg", "unusual states", unusual).row(112);
+    plan_sources(p, rpm);
+}
+
+/// Where packages come from, what happened to them lately, and packages of other kinds.
+fn plan_sources(p: &mut Planner<'_>, rpm: bool) {
     let files = [
         "/etc/apt/sources.list",
         "/etc/apt/sources.list.d/*",

@@ -71,6 +71,11 @@ fn plan(p: &mut Planner<'_>) {
         .limit(64 * K)
         .root();
     }
+    plan_limits(p);
+}
+
+/// What processes may use and what they share.
+fn plan_limits(p: &mut Planner<'_>) {
     p.files(
         &["/etc/security/limits.conf", "/etc/security/limits.d/*"],
         64 * K,

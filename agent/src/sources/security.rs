@@ -55,6 +55,11 @@ fn plan(p: &mut Planner<'_>) {
         64 * K,
     )
     .row(102);
+    plan_accounts(p);
+}
+
+/// Who may come in and what is recorded of it.
+fn plan_accounts(p: &mut Planner<'_>) {
     let audit = (!p.host.exists("/run/auditd.pid") && !p.host.exists("/var/run/auditd.pid"))
         .then_some("auditd does not run");
     p.command_if("auditd", "auditctl -s", audit).row(103).root();

@@ -73,6 +73,11 @@ fn plan(p: &mut Planner<'_>) {
         .row(69)
         .must()
         .seconds(10);
+    plan_mounts(p);
+}
+
+/// What is mounted where, and the layers below.
+fn plan_mounts(p: &mut Planner<'_>) {
     p.files(
         &[
             "/etc/fstab",
@@ -222,6 +227,10 @@ fn plan_file_systems(p: &mut Planner<'_>) {
         4 * K,
     )
     .row(76);
+    plan_zfs_and_nfs(p);
+}
+
+fn plan_zfs_and_nfs(p: &mut Planner<'_>) {
     let zfs = (!p.host.exists("/proc/spl")).then_some("ZFS is not loaded");
     for line in ["zpool status -v", "zpool list -v", "zfs list"] {
         p.command_if("zfs", line, zfs)

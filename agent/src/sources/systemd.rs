@@ -51,6 +51,11 @@ fn plan(p: &mut Planner<'_>) {
     command(p, 48, "systemd-analyze blame", 256 * K, 10);
     command(p, 48, "systemd-analyze critical-chain", 256 * K, 10);
     command(p, 48, "systemctl list-timers --all", 256 * K, 10);
+    plan_services(p);
+}
+
+/// Everything that starts or groups processes beside units.
+fn plan_services(p: &mut Planner<'_>) {
     p.file("/proc/cgroups", 64 * K).row(49).must();
     p.files(
         &[

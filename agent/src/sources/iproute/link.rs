@@ -224,6 +224,16 @@ fn details(out: &mut String, all: Attributes<'_>, alone: bool) {
     }
 }
 
+const BOND_MODES: &[&str] = &[
+    "balance-rr",
+    "active-backup",
+    "balance-xor",
+    "broadcast",
+    "802.3ad",
+    "balance-tlb",
+    "balance-alb",
+];
+
 /// What is worth knowing of the kinds that are met most; of the others, their name.
 fn of_kind(out: &mut String, kind: &str, data: Attributes<'_>) {
     let number = |at: u16| data.get(at).map(number);
@@ -255,17 +265,8 @@ fn of_kind(out: &mut String, kind: &str, data: Attributes<'_>) {
             }
         }
         "bond" => {
-            let modes = [
-                "balance-rr",
-                "active-backup",
-                "balance-xor",
-                "broadcast",
-                "802.3ad",
-                "balance-tlb",
-                "balance-alb",
-            ];
             let mode = usize::try_from(number(1).unwrap_or(0)).unwrap_or(0);
-            let _ = write!(out, "mode {} ", modes.get(mode).unwrap_or(&"?"));
+            let _ = write!(out, "mode {} ", BOND_MODES.get(mode).unwrap_or(&"?"));
             for (at, name) in [(3, "miimon"), (4, "updelay"), (5, "downdelay")] {
                 if let Some(value) = number(at) {
                     let _ = write!(out, "{name} {value} ");

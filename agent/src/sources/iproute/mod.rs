@@ -173,6 +173,15 @@ fn shown_ip(bytes: &[u8]) -> String {
     ip(bytes).map_or_else(|| "?".to_owned(), |address| address.to_string())
 }
 
+/// A network as `ip` shows it: without its length where that is the whole address.
+fn shown_prefix(family: u8, bytes: &[u8], length: u8) -> String {
+    let whole = if family == INET { 32 } else { 128 };
+    if length == whole {
+        return shown_ip(bytes);
+    }
+    format!("{}/{length}", shown_ip(bytes))
+}
+
 /// An address of a link: hexadecimal bytes, or an address when it is a tunnel's.
 fn hardware(bytes: &[u8]) -> String {
     if bytes.len() == 4 || bytes.len() == 16 {

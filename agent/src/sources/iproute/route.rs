@@ -1,6 +1,6 @@
 //! `ip route show table all`.
 
-use super::{INET, INET6, Names, scope, shown_ip};
+use super::{INET, INET6, Names, scope, shown_ip, shown_prefix};
 use crate::collect::Miss;
 use crate::collect::netlink::{self, Attributes, Message, u16_of, u32_of};
 use std::fmt::Write as _;
@@ -84,14 +84,9 @@ fn line(out: &mut String, names: &Names, message: &Message) {
         let name = TYPES.get(usize::from(kind)).unwrap_or(&"?");
         let _ = write!(out, "{name} ");
     }
-    let whole = if family == INET { 32 } else { 128 };
-    let prefix = |bytes: &[u8], length: u8| match length {
-        l if l == whole => shown_ip(bytes),
-        l => format!("{}/{l}", shown_ip(bytes)),
-    };
     match all.get(1) {
         Some(to) => {
-            let _ = write!(out, "{} ", prefix(to, length));
+            let _ = write!(out, "{} ", shown_prefix(family, to, length));
         }
         None if length > 0 => {
             let _ = write!(out, "0/{length} ");
@@ -99,7 +94,7 @@ fn line(out: &mut String, names: &Names, message: &Message) {
         None => out.push_str("default "),
     }
     if let Some(from) = all.get(2) {
-        let _ = write!(out, "from {} ", prefix(from, from_length));
+        let _ = write!(out, "from {} ", shown_prefix(family, from, from_length));
     }
     if let Some(id) = all.u32(30) {
         let _ = write!(out, "nhid {id} ");
@@ -128,21 +123,21 @@ fn line(out: &mut String, names: &Names, message: &Message) {
     metrics(out, all.nested(8));
     expiry(out, all.get(12));
     if let Some(preference) = all.u8(20) {
-        let _ = write!(
-            out,
-            "pref {}",
-            match preference {
-                0 => "medium",
-                1 => "high",
-                3 => "low",
-                _ => "?",
-            }
-        );
+        let _ = write!(out, "pref {}", preference_name(preference));
     }
     if let Some(hops) = all.get(9) {
         next_hops(out, names, hops);
     }
     out.push('\n');
+}
+
+fn preference_name(value: u8) -> &'static str {
+    match value {
+        0 => "medium",
+        1 => "high",
+        3 => "low",
+        _ => "?",
+    }
 }
 
 fn gateway(out: &mut String, names: &Names, all: Attributes<'_>) {

@@ -1,6 +1,6 @@
 //! `ip -4 rule list` and `ip -6 rule list`.
 
-use super::{INET, INET6, Names, shown_ip};
+use super::{INET, INET6, Names, shown_prefix};
 use crate::collect::Miss;
 use crate::collect::netlink::{self, Message, u16_of, u32_of};
 use std::fmt::Write as _;
@@ -39,23 +39,18 @@ fn line(out: &mut String, names: &Names, message: &Message) {
     };
     let flags = message.body().get(8..).and_then(u32_of).unwrap_or(0);
     let all = message.attributes(FIXED);
-    let whole = if family == INET { 32 } else { 128 };
-    let prefix = |bytes: &[u8], length: u8| match length {
-        l if l == whole => shown_ip(bytes),
-        l => format!("{}/{l}", shown_ip(bytes)),
-    };
     let _ = write!(out, "{}:\t", all.u32(6).unwrap_or(0));
     if flags & INVERT != 0 {
         out.push_str("not ");
     }
     match all.get(2) {
         Some(from) => {
-            let _ = write!(out, "from {} ", prefix(from, from_length));
+            let _ = write!(out, "from {} ", shown_prefix(family, from, from_length));
         }
         None => out.push_str("from all "),
     }
     if let Some(to) = all.get(1) {
-        let _ = write!(out, "to {} ", prefix(to, to_length));
+        let _ = write!(out, "to {} ", shown_prefix(family, to, to_length));
     }
     if tos != 0 {
         let _ = write!(out, "tos {tos:#x} ");
@@ -86,10 +81,18 @@ fn line(out: &mut String, names: &Names, message: &Message) {
             let _ = write!(out, "suppress_prefixlength {length} ");
         }
     }
+    act(out, action, all.u32(4));
+    while out.ends_with(' ') {
+        out.pop();
+    }
+    out.push('\n');
+}
+
+fn act(out: &mut String, action: u8, target: Option<u32>) {
     match action {
         1 => {}
         2 => {
-            let _ = write!(out, "goto {} ", all.u32(4).unwrap_or(0));
+            let _ = write!(out, "goto {} ", target.unwrap_or(0));
         }
         3 => out.push_str("nop "),
         6 => out.push_str("blackhole "),
@@ -99,10 +102,6 @@ fn line(out: &mut String, names: &Names, message: &Message) {
             let _ = write!(out, "action {other} ");
         }
     }
-    while out.ends_with(' ') {
-        out.pop();
-    }
-    out.push('\n');
 }
 
 /// Users, protocol and ports.
