@@ -1,6 +1,12 @@
 //! Conditions on facts: CEL with three values. What the facts do not say is unknown, never false.
 
+use std::sync::Arc;
+
+use cel::extractors::This;
 use cel::{Context, ExecutionError, Program, Value};
+
+/// What a pattern inside a condition may grow to.
+const PATTERN_BYTES: usize = 1 << 20;
 
 /// What a condition came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +33,7 @@ pub(super) fn compile(text: &str) -> Result<Program, String> {
 
 /// Decides a compiled condition on the facts, given as the JSON of `meta/facts.json`.
 pub(super) fn decide(program: &Program, facts: &serde_json::Value) -> Truth {
-    let mut context = Context::default();
-    context.add_variable_from_value("facts", value(facts));
-    execute(program, &context)
+    execute(program, &context(facts))
 }
 
 /// The same for the body of a macro, with the variable that it is about.
@@ -39,10 +43,30 @@ pub(super) fn decide_for(
     variable: &str,
     element: &serde_json::Value,
 ) -> Truth {
-    let mut context = Context::default();
-    context.add_variable_from_value("facts", value(facts));
+    let mut context = context(facts);
     context.add_variable_from_value(variable.to_owned(), value(element));
     execute(program, &context)
+}
+
+fn context(facts: &serde_json::Value) -> Context<'static, 'static> {
+    let mut context = Context::default();
+    context
+        .add_function("matches", matches)
+        .expect("the context is one that functions can be added to");
+    context.add_variable_from_value("facts", value(facts));
+    context
+}
+
+/// CEL's `matches`. The library's own would bring every table of Unicode into the agent, and sets no limit.
+fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> Result<bool, ExecutionError> {
+    regex::RegexBuilder::new(&pattern)
+        .size_limit(PATTERN_BYTES)
+        .build()
+        .map(|pattern| pattern.is_match(&text))
+        .map_err(|e| ExecutionError::FunctionError {
+            function: "matches".to_owned(),
+            message: e.to_string(),
+        })
 }
 
 fn execute(program: &Program, context: &Context<'_, '_>) -> Truth {
@@ -123,6 +147,12 @@ mod tests {
         check(
             "facts.units.failed.exists(u, u.matches('^ng.*e$'))",
             Some(true),
+        );
+        check("matches('foobar', '^[a-z]*$')", Some(true));
+        check("facts.units.failed.exists(u, u.matches('(nginx'))", None);
+        check(
+            "facts.units.failed.exists(u, u.matches('(a{900}){900}'))",
+            None,
         );
         check("facts.disks", None);
     }
