@@ -5,6 +5,7 @@ mod choice;
 mod code;
 mod completions;
 mod config;
+mod delete;
 mod findings;
 mod global;
 mod man;
@@ -49,6 +50,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<check::Check>(),
     entry::<redact::Redact>(),
     entry::<status::Status>(),
+    entry::<delete::Delete>(),
     entry::<record::Record>(),
     entry::<profiles::Profiles>(),
     entry::<signatures::Signatures>(),

@@ -111,6 +111,10 @@ impl RunResult {
     /// Adds what the collector said.
     pub fn sent(&mut self, sent: &Sent, record: &Record) {
         self.value["receipt"] = json!(record.receipt);
+        if record.file.as_os_str().is_empty() {
+            // Nothing on this host remembers it.
+            self.value["withdrawal_code"] = json!(record.withdrawal_code);
+        }
         self.value["upload"] = sending::as_json(sent);
     }
 

@@ -4,7 +4,9 @@ use super::App;
 use crate::config::local_minute;
 use crate::error::{Exit, Failure};
 use crate::ui::{Line, Tone, Ui};
-use crate::upload::{Collector, Outgoing, Record, Records, Sent, UploadError, verdict_word};
+use crate::upload::{
+    Collector, Outgoing, Record, Records, Sent, UploadError, verdict_word, withdrawal_code,
+};
 use serde_json::{Value, json};
 use sitrep_shared::protocol::{CodeInfo, Verdict};
 use sitrep_shared::size::format_bytes;
@@ -96,9 +98,10 @@ pub fn send(
     let now = (app.ui.io.now)();
     let known = records.find(&parcel.sha256);
     let base_url = collector.destination().base_url().to_owned();
-    let mut record = known
-        .filter(|record| record.base_url == base_url && !record.complete)
-        .unwrap_or_else(|| Record {
+    let known = known.filter(|record| record.base_url == base_url && !record.complete);
+    let mut record = match known {
+        Some(record) => record,
+        None => Record {
             schema: Record::SCHEMA.to_owned(),
             sha256: parcel.sha256.clone(),
             length: parcel.length,
@@ -106,8 +109,10 @@ pub fn send(
             created_ms: now.0,
             basis: parcel.basis.to_owned(),
             agreed_ms: now.0,
+            withdrawal_code: Some(new_withdrawal_code()?),
             ..Record::default()
-        });
+        },
+    };
     record.code = Some(collector.destination().secret());
     record.file = std::path::absolute(parcel.path).unwrap_or_else(|_| parcel.path.to_path_buf());
     let consent =
@@ -133,6 +138,11 @@ pub fn send(
             Err(stopped(error, named, parcel, &record))
         }
     }
+}
+
+/// The code that takes a bundle back, for one that is sent for the first time.
+pub fn new_withdrawal_code() -> Result<String, Failure> {
+    withdrawal_code().map_err(|error| error.failure("cannot prepare the upload"))
 }
 
 fn stopped(
@@ -186,6 +196,19 @@ pub fn report(app: &mut App, sent: &Sent, record: &Record) -> Result<Exit, Failu
     let path = record.file.display().to_string();
     if !path.is_empty() {
         let text = app.ui.say("copy", &[("path", &path)]);
+        app.ui.status(&Line::of(format!("  {text}")));
+    }
+    if let (Some(receipt), Some(code)) = (&record.receipt, &record.withdrawal_code) {
+        // Without a file there is no record either: the code is to be kept by the person.
+        let command = if path.is_empty() {
+            format!(
+                "sitrep delete {receipt} --code {}/u/{code}",
+                record.base_url
+            )
+        } else {
+            format!("sitrep delete {receipt}")
+        };
+        let text = app.ui.say("delete_later", &[("command", &command)]);
         app.ui.status(&Line::of(format!("  {text}")));
     }
     let Some(status) = &sent.status else {

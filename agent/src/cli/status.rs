@@ -65,6 +65,10 @@ fn state(ui: &Ui, record: &Record) -> (Tone, String) {
     }
     let sent = ui.say("status_sent", &[]);
     let receipt = record.receipt.as_deref().unwrap_or(&sent);
+    if record.withdrawn_ms.is_some() {
+        let word = ui.say("status_withdrawn", &[]);
+        return (Tone::Dim, format!("{receipt} {word}"));
+    }
     match record.verdict.as_deref() {
         Some(verdict) => {
             let word = sending::verdict_text(ui, verdict);
@@ -81,5 +85,6 @@ fn row(record: &Record) -> serde_json::Value {
     json!({"file": record.file, "sha256": record.sha256, "bytes": record.length,
         "offset": record.offset, "complete": record.complete, "ticket": record.ticket,
         "ticket_url": record.ticket_url, "receipt": record.receipt, "verdict": record.verdict,
+        "deleted": record.withdrawn_ms.map(|ms| UtcMs(ms).rfc3339()),
         "collector": record.base_url, "created": UtcMs(record.created_ms).rfc3339()})
 }

@@ -55,11 +55,12 @@ impl Streaming<'_> {
             "profile": self.prepared.plan.profile, "items": self.prepared.plan.items().count(),
             "max_bytes": self.prepared.plan.params.max_bytes}})
         .to_string();
-        let (streamed, arrived) = self.collect_and_send(app, &name, &consent)?;
+        let withdrawal_code = sending::new_withdrawal_code()?;
+        let (streamed, arrived) = self.collect_and_send(app, &name, &consent, &withdrawal_code)?;
         summary::found(app, streamed.view(), None);
         let (sent, record) = self
             .collector
-            .verdict_on(&mut app.ui, &arrived, &streamed.sha256)
+            .verdict_on(&mut app.ui, &arrived, &streamed.sha256, &withdrawal_code)
             .map_err(|error| error.failure("upload stopped"))?;
         let mut result = RunResult::of(streamed.view());
         result.sent(&sent, &record);
@@ -74,11 +75,13 @@ impl Streaming<'_> {
         app: &mut App,
         name: &str,
         consent: &str,
+        withdrawal_code: &str,
     ) -> Result<(Streamed, Arrived), Failure> {
         let file = format!("{name}.tar.gz");
         let out = Outbound {
             name: &file,
             consent,
+            withdrawal_code,
             max_rate: app.config.bytes("upload.max_rate"),
         };
         let (give, take) = sync_channel(WAITING_PIECES);

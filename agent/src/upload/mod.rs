@@ -15,6 +15,7 @@ mod stream;
 mod tus;
 mod verdict;
 mod way;
+mod withdraw;
 mod witness;
 
 pub use client::Collector;
@@ -26,3 +27,4 @@ pub use state::{Record, Records};
 pub use stream::{Arrived, Outbound};
 pub use verdict::word as verdict_word;
 pub use way::{Via, Way, from_environment};
+pub use withdraw::code as withdrawal_code;

@@ -3,9 +3,9 @@
 
 use super::client::Collector;
 use super::state::{Record, Records};
-use super::{UploadError, retry, tus};
+use super::{UploadError, retry, tus, withdraw};
 use crate::ui::{Bar, Line, Tone, Ui};
-use sitrep_shared::protocol::UploadStatus;
+use sitrep_shared::protocol::{UploadStatus, metadata};
 use sitrep_shared::size::{format_bytes, format_duration_ms};
 use std::path::Path;
 use std::sync::Arc;
@@ -141,11 +141,19 @@ impl Collector {
                 url
             }
             None => {
-                let metadata = tus::metadata(&[
-                    ("filename", out.name),
-                    ("sha256", out.sha256),
-                    ("consent", out.consent),
-                ]);
+                let withdrawal = record.withdrawal_code.as_deref().map(withdraw::digest);
+                let mut pairs = vec![
+                    (metadata::FILENAME, out.name),
+                    (metadata::SHA256, out.sha256),
+                    (metadata::CONSENT, out.consent),
+                ];
+                // An upload that an older version began has no such code.
+                pairs.extend(
+                    withdrawal
+                        .as_deref()
+                        .map(|digest| (metadata::WITHDRAWAL, digest)),
+                );
+                let metadata = tus::metadata(&pairs);
                 let url = tus::create(self, Some(out.length), &metadata).await?;
                 (record.upload_url, record.offset) = (Some(url.clone()), 0);
                 out.records.save(record)?;

@@ -1,7 +1,7 @@
 //! What this host remembers of uploads: one private file each, on disk before the first byte goes out.
 //!
 //! An unfinished upload keeps its code here (0600, in a 0700 directory), because a resume after a
-//! reboot needs it; a finished one forgets it.
+//! reboot needs it; a finished one forgets it. The code that takes a bundle back stays until it is used.
 
 use super::UploadError;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,10 @@ pub struct Record {
     pub receipt: Option<String>,
     /// The collector's verdict.
     pub verdict: Option<String>,
+    /// With this the bundle can be taken back.
+    pub withdrawal_code: Option<String>,
+    /// When it was taken back.
+    pub withdrawn_ms: Option<i64>,
 }
 
 /// The directory of records.

@@ -4,9 +4,10 @@
 
 use super::client::Collector;
 use super::state::Record;
-use super::{UploadError, retry, tus};
+use super::{UploadError, retry, tus, withdraw};
 use crate::bundle::Piece;
 use crate::ui::Ui;
+use sitrep_shared::protocol::metadata;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Receiver;
@@ -21,6 +22,8 @@ pub struct Outbound<'a> {
     pub name: &'a str,
     /// How it was agreed to, as the collector stores it.
     pub consent: &'a str,
+    /// With this the bundle can be taken back.
+    pub withdrawal_code: &'a str,
     /// Most bytes a second.
     pub max_rate: Option<u64>,
 }
@@ -46,7 +49,11 @@ impl Collector {
     ) -> Result<Arrived, UploadError> {
         let began = Instant::now();
         self.runtime.block_on(async {
-            let metadata = tus::metadata(&[("filename", out.name), ("consent", out.consent)]);
+            let metadata = tus::metadata(&[
+                (metadata::FILENAME, out.name),
+                (metadata::CONSENT, out.consent),
+                (metadata::WITHDRAWAL, &withdraw::digest(out.withdrawal_code)),
+            ]);
             let url = self.begin(&metadata).await?;
             match self.pass_on(out, &url, pieces).await {
                 Ok(bytes) => Ok(Arrived {
@@ -171,6 +178,7 @@ impl Collector {
         ui: &mut Ui,
         arrived: &Arrived,
         sha256: &str,
+        withdrawal_code: &str,
     ) -> Result<(super::Sent, Record), UploadError> {
         let mut record = Record {
             sha256: sha256.to_owned(),
@@ -178,6 +186,7 @@ impl Collector {
             offset: arrived.bytes,
             complete: true,
             upload_url: Some(arrived.url.clone()),
+            withdrawal_code: Some(withdrawal_code.to_owned()),
             base_url: self.destination.base_url().to_owned(),
             ..Record::default()
         };

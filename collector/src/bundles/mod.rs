@@ -7,6 +7,7 @@ pub mod receive;
 mod status;
 pub mod storage;
 pub mod tickets;
+mod withdraw;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -229,6 +230,13 @@ impl Bundles {
             return Ok(false);
         }
         tx.commit().await?;
+        self.remove(id).await?;
+        Ok(true)
+    }
+
+    /// What follows the mark of a deletion.
+    async fn remove(&self, id: Uuid) -> Result<(), DeleteError> {
+        let text = id.to_string();
         let store = Arc::clone(&self.store);
         tokio::task::spawn_blocking(move || store.remove_bundle(id)).await??;
         let mut tx = self.db.begin().await?;
@@ -239,7 +247,6 @@ impl Bundles {
         diagnosis::forget_pins(&mut tx, &text).await?;
         bundles::bury(&mut tx, &text).await?;
         tx.commit().await?;
-        self.db.forget_log().await?;
-        Ok(true)
+        Ok(self.db.forget_log().await?)
     }
 }

@@ -48,6 +48,14 @@ pub trait Tickets: fmt::Debug + Send + Sync {
 
     /// A bundle has its verdict.
     fn verdict<'a>(&'a self, tx: &'a mut AnyConnection, told: Told<'a>) -> Soon<'a, ()>;
+
+    /// Who sent a bundle takes it back; its findings are gone already.
+    fn withdrawn<'a>(
+        &'a self,
+        tx: &'a mut AnyConnection,
+        bundle: &'a BundleRow,
+        code_id: &'a str,
+    ) -> Soon<'a, ()>;
 }
 
 /// Tickets that take everything, for tests.
@@ -88,6 +96,15 @@ impl Tickets for AnyTicket {
         }
         self.findings
             .fetch_add(told.findings.len(), std::sync::atomic::Ordering::Relaxed);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn withdrawn<'a>(
+        &'a self,
+        _: &'a mut AnyConnection,
+        _: &'a BundleRow,
+        _: &'a str,
+    ) -> Soon<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -114,6 +114,21 @@ pub async fn find(db: &mut AnyConnection, id: &str) -> Result<Option<BundleRow>,
         .named("find a bundle")
 }
 
+/// Finds a bundle by its receipt.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_receipt(
+    db: &mut AnyConnection,
+    receipt: &str,
+) -> Result<Option<BundleRow>, DbError> {
+    sqlx::query_as(select("WHERE receipt = $1 AND state <> 'deleted'"))
+        .bind(receipt)
+        .fetch_optional(db)
+        .await
+        .named("find a bundle by its receipt")
+}
+
 /// The bundles of a ticket, newest first.
 ///
 /// # Errors
@@ -370,10 +385,14 @@ mod tests {
                 find(&mut tx, "b1").await.unwrap().is_some(),
                 "only what is being deleted"
             );
+            let row = by_receipt(&mut tx, "RCP-1").await.unwrap();
+            assert_eq!(row.map(|row| row.id).as_deref(), Some("b1"));
             assert!(shift(&mut tx, "b1", &["stored"], "deleting").await.unwrap());
             assert_eq!(deleting(&mut tx).await.unwrap(), ["b1"]);
             bury(&mut tx, "b1").await.unwrap();
             assert!(find(&mut tx, "b1").await.unwrap().is_none());
+            assert!(by_receipt(&mut tx, "RCP-1").await.unwrap().is_none());
+            assert!(by_receipt(&mut tx, "RCP-2").await.unwrap().is_none());
             assert_eq!(deleting(&mut tx).await.unwrap(), [""; 0]);
             assert!(of_ticket(&mut tx, "t").await.unwrap().is_empty());
             let left: String = sqlx::query_scalar("SELECT filename FROM bundles WHERE id = 'b1'")

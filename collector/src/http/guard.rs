@@ -96,7 +96,8 @@ fn uploader(request: &mut Request, grant: codes::CodeGrant) -> Actor {
     actor
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The token of an Authorization header.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(rest.trim())

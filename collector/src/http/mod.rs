@@ -36,6 +36,7 @@ pub fn registry() -> Routes {
         .merge(api::macros::routes())
         .merge(api::lifecycle::routes())
         .merge(api::articles::routes())
+        .merge(api::receipts::routes())
         .merge(api::uploads::routes())
         .merge(api::bundles::routes())
         .merge(api::search::routes())

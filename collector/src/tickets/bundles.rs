@@ -4,10 +4,11 @@ use serde_json::json;
 use sqlx::AnyConnection;
 
 use super::model::Happened;
-use super::{append, apply_findings, event, key, with_data};
+use super::{append, apply_findings, event, key, retract_findings, with_data};
 use crate::auth::Actor;
 use crate::bundles::now_ms;
 use crate::bundles::tickets::{Soon, TicketName, Tickets, Told};
+use crate::db::bundles::BundleRow;
 use crate::db::findings;
 use crate::db::uploads::UploadRow;
 use crate::db::{codes, tickets};
@@ -61,6 +62,30 @@ impl Tickets for OwnTickets {
                     title: row.title,
                 })
                 .unwrap_or_default())
+        })
+    }
+
+    fn withdrawn<'a>(
+        &'a self,
+        tx: &'a mut AnyConnection,
+        bundle: &'a BundleRow,
+        code_id: &'a str,
+    ) -> Soon<'a, ()> {
+        Box::pin(async move {
+            let now = now_ms();
+            let actor = Actor::Uploader {
+                code_id: code_id.to_owned(),
+                ticket_id: bundle.ticket_id.clone(),
+            };
+            let body = format!("{} · sha256 {}", bundle.receipt, bundle.sha256);
+            append(
+                tx,
+                &event(now, &bundle.ticket_id, Happened::Deleted, true, &actor, &body),
+            )
+            .await?;
+            tickets::touch(tx, &bundle.ticket_id, now).await?;
+            retract_findings(tx, now, &bundle.ticket_id).await?;
+            Ok(())
         })
     }
 

@@ -19,13 +19,15 @@ mod upload;
 pub use problem::Problem;
 pub use upload::{
     CodeInfo, ConsentBasis, ConsentRecord, FindingBrief, TicketBrief, UploadState, UploadStatus,
-    Verdict, metadata,
+    Verdict, Withdrawn, metadata,
 };
 
 /// Header that carries a [`Problem`].
 pub const PROBLEM_JSON: &str = "application/problem+json";
 /// Path of [`CodeInfo`].
 pub const UPLOAD_CODE_PATH: &str = "/api/v1/upload-code";
+/// Path below which a receipt's bundle is withdrawn.
+pub const RECEIPTS_PATH: &str = "/api/v1/receipts";
 /// Path of the tus server.
 pub const UPLOADS_PATH: &str = "/api/v1/uploads";
 /// The tus version that is spoken.

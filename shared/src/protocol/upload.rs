@@ -12,6 +12,8 @@ pub mod metadata {
     pub const SHA256: &str = "sha256";
     /// JSON of a [`super::ConsentRecord`].
     pub const CONSENT: &str = "consent";
+    /// Hex SHA-256 of the code that may have the bundle deleted again; the code itself stays with the sender.
+    pub const WITHDRAWAL: &str = "withdrawal";
 }
 
 /// What a code is good for; shown to the customer before anything is collected.
@@ -111,6 +113,26 @@ pub struct UploadStatus {
     /// Findings in short, once ready.
     #[serde(default)]
     pub findings: Vec<FindingBrief>,
+}
+
+/// The answer to `DELETE /api/v1/receipts/{receipt}`: what is gone, and since when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawn {
+    /// `sitrep.withdrawn/1`.
+    pub schema: String,
+    /// `RCP-XXXX-XXXX`.
+    pub receipt: String,
+    /// Digest of the bundle that was there.
+    pub sha256: Digest,
+    /// Its size.
+    pub bytes: u64,
+    /// UTC milliseconds by the collector's clock.
+    pub deleted_ms: i64,
+}
+
+impl Withdrawn {
+    /// Value of `schema`.
+    pub const SCHEMA: &str = "sitrep.withdrawn/1";
 }
 
 /// State of a transfer.

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sitrep_shared::protocol::metadata;
 
 use super::ReceiveError;
 
@@ -28,6 +29,8 @@ pub struct Metadata {
     pub sha256: Option<String>,
     /// Consent record, JSON.
     pub consent: Option<String>,
+    /// Hex SHA-256 of the code that may withdraw the bundle.
+    pub withdrawal: Option<String>,
 }
 
 impl Metadata {
@@ -59,7 +62,14 @@ impl Metadata {
                 return Err(fault("a key stands there twice"));
             }
             seen.push(key);
-            if !matches!(key, "filename" | "name" | "sha256" | "consent") {
+            if !matches!(
+                key,
+                metadata::FILENAME
+                    | "name"
+                    | metadata::SHA256
+                    | metadata::CONSENT
+                    | metadata::WITHDRAWAL
+            ) {
                 continue;
             }
             let bytes = STANDARD
@@ -67,15 +77,18 @@ impl Metadata {
                 .map_err(|_| fault("a value is not base64"))?;
             let text = String::from_utf8(bytes).map_err(|_| fault("a value is not UTF-8"))?;
             match key {
-                "filename" => found.filename = base_name(&text),
+                metadata::FILENAME => found.filename = base_name(&text),
                 // tus-js-client's examples send `name` as well; `filename` wins.
                 "name" if !seen.contains(&"filename") => found.filename = base_name(&text),
-                "sha256" => {
-                    found.sha256 = Some(
-                        hex_digest(&text).ok_or_else(|| fault("sha256 is not 64 hex digits"))?,
-                    )
+                metadata::SHA256 | metadata::WITHDRAWAL => {
+                    let digest = hex_digest(&text)
+                        .ok_or_else(|| fault(&format!("{key} is not 64 hex digits")))?;
+                    match key {
+                        metadata::SHA256 => found.sha256 = Some(digest),
+                        _ => found.withdrawal = Some(digest),
+                    }
                 }
-                "consent" => found.consent = Some(text),
+                metadata::CONSENT => found.consent = Some(text),
                 _ => {}
             }
         }

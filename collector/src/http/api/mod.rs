@@ -14,6 +14,7 @@ pub mod macros;
 pub mod me;
 pub mod notes;
 pub mod packs;
+pub mod receipts;
 pub mod retro;
 pub mod search;
 pub mod selection;
