@@ -10,6 +10,7 @@ use sitrep_tests::trouble;
 use std::time::Duration;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told from top to bottom")]
 fn from_trouble_to_tagged_ticket() -> Result<(), String> {
     let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
 

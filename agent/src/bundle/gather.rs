@@ -24,6 +24,7 @@ use sitrep_shared::redact::{FileContext, Redactor};
 use sitrep_shared::size::format_bytes;
 use sitrep_shared::time::UtcMs;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// A host and what would be read from it.
 pub struct Prepared {
@@ -38,7 +39,7 @@ pub struct Prepared {
 /// Makes the plan; reads names and sizes only.
 pub fn prepare(app: &App, request: &Request) -> Result<Prepared, Failure> {
     collect::sys::keep_memory_low();
-    let host = open_host(request)?;
+    let host = open_host(request.root.as_deref())?;
     let profile = Profile::load(&request.profile).map_err(|error| {
         Failure::usage("cannot use this profile")
             .because(error)
@@ -50,6 +51,7 @@ pub fn prepare(app: &App, request: &Request) -> Result<Prepared, Failure> {
         now_ms: (app.ui.io.now)().0,
         include: request.include.clone(),
         exclude: request.exclude.clone(),
+        before: request.before.clone(),
         // Lets a test see that a panic of a source is an outcome; ignored in release builds.
         fault_panic_in: app.ui.io.var("SITREP_FAULT_PANIC_IN").map(str::to_owned),
         ..Params::default()
@@ -258,8 +260,9 @@ pub(super) fn document_item(path: &str) -> Item {
     }
 }
 
-fn open_host(request: &Request) -> Result<Host, Failure> {
-    match &request.root {
+/// The running host, or the one below another root.
+pub fn open_host(root: Option<&Path>) -> Result<Host, Failure> {
+    match root {
         None => Host::live().map_err(|error| Failure::internal("cannot open /", error)),
         Some(root) => Host::at(root).map_err(|error| {
             Failure::usage(format!("cannot open the root {}", root.display())).because(error)

@@ -19,7 +19,7 @@ mod spool;
 mod stream;
 
 pub use draft::{Draft, Occasion, Parts};
-pub use gather::{Prepared, gather, prepare};
+pub use gather::{Prepared, gather, open_host, prepare};
 pub use output::{Piece, Road};
 pub use request::Request;
 pub use spool::{Spool, SpoolError, StateDir};

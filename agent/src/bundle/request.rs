@@ -2,12 +2,14 @@
 
 use super::draft::Occasion;
 use crate::cli::{App, Choice, Span};
+use crate::collect::Moment;
 use crate::config::Origin;
 use crate::error::Failure;
 use crate::profile;
 use sitrep_shared::age::Recipient;
 use sitrep_shared::protocol::CodeInfo;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What is asked for.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct Request {
     pub profile: String,
     /// Span of time.
     pub span: Span,
+    /// The host before a recording.
+    pub before: Option<Arc<Moment>>,
     /// Its beginning as a person wrote it.
     pub since: Option<String>,
     /// Items to add.
@@ -68,6 +72,7 @@ impl Request {
             span: choice.span(app, info.and_then(|info| info.since.as_deref()))?,
             include: choice.include.clone(),
             exclude: choice.exclude.clone(),
+            before: choice.before.clone(),
             root: choice.root.clone(),
             secrets: Vec::new(),
             ticket: info.map(|info| info.ticket.key.clone()),

@@ -1,10 +1,12 @@
 //! What to collect: flags that `run` and `plan` share.
 
 use super::App;
+use crate::collect::Moment;
 use crate::config::{duration_ms, moment_ms};
 use crate::error::Failure;
 use clap::Args;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Half of the span that `--around` takes without `--window`.
 const DEFAULT_WINDOW_MS: u64 = 30 * 60_000;
@@ -43,6 +45,9 @@ pub struct Choice {
     /// Another root: a mounted disk or a container's file system
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
+    /// The host before a recording.
+    #[arg(skip)]
+    pub before: Option<Arc<Moment>>,
 }
 
 /// A span of time; open ends are none.

@@ -41,6 +41,8 @@ impl Command for Record {
             );
         }
         let began = (app.ui.io.now)();
+        let since = sitrep_shared::time::UtcMs(began.0 - LEAD_MS);
+        self.run.recorded(since.rfc3339())?;
         let until = Instant::now() + span.map_or(LONGEST, Duration::from_millis).min(LONGEST);
         let key = if span.is_some() {
             "recording_for"
@@ -54,8 +56,6 @@ impl Command for Record {
         if wait(app, until) == Answer::Interrupted {
             return Err(app.interrupted());
         }
-        let since = sitrep_shared::time::UtcMs(began.0 - LEAD_MS);
-        self.run.since(since.rfc3339());
         self.run.run(app)
     }
 }

@@ -6,7 +6,8 @@ use super::result::RunResult;
 use super::sending::{self, Parcel};
 use super::streaming::Streaming;
 use super::{App, Command, findings, summary};
-use crate::bundle::{Draft, Request, StateDir, gather, prepare};
+use crate::bundle::{Draft, Request, StateDir, gather, open_host, prepare};
+use crate::collect::Moment;
 use crate::consent::{self, Decision};
 use crate::error::{Exit, Failure};
 use crate::ui::Line;
@@ -14,6 +15,7 @@ use crate::upload::{Collector, Destination, Records};
 use clap::Args;
 use sitrep_shared::protocol::CodeInfo;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Arguments of `run`.
 #[derive(Args, Debug)]
@@ -92,9 +94,12 @@ impl Run {
         self.handling.room_for_output()
     }
 
-    /// Collects only from then on.
-    pub fn since(&mut self, at: String) {
-        self.choice.since = Some(at);
+    /// Collects only from then on, and what is different from the host as it is now.
+    pub fn recorded(&mut self, since: String) -> Result<(), Failure> {
+        let host = open_host(self.choice.root.as_deref())?;
+        self.choice.before = Some(Arc::new(Moment::take(&host)));
+        self.choice.since = Some(since);
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use super::cancel::Cancel;
 use super::execute;
 use super::host::Host;
 use super::miss::Miss;
+use super::moment::Moment;
 use super::out::Out;
 use std::sync::Arc;
 
@@ -128,6 +129,8 @@ pub struct Params {
     pub custom: Vec<crate::profile::Custom>,
     /// Capabilities of the profile that sources look at, for example `slow` or `target:nginx`.
     pub opt_in: Vec<String>,
+    /// The host before the problem was reproduced, when it was recorded.
+    pub before: Option<Arc<Moment>>,
     /// Source that panics on purpose; only looked at in debug builds.
     pub fault_panic_in: Option<String>,
 }
@@ -147,6 +150,7 @@ impl Default for Params {
             probes: Vec::new(),
             custom: Vec::new(),
             opt_in: Vec::new(),
+            before: None,
             fault_panic_in: None,
         }
     }

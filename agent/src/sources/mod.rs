@@ -3,6 +3,7 @@
 mod agent;
 mod blockdevs;
 mod blocks;
+mod changes;
 mod configs;
 mod containers;
 mod crashes;
@@ -70,6 +71,7 @@ pub(crate) use declare;
 pub fn registry() -> &'static [&'static dyn Source] {
     &[
         &agent::Agent,
+        &changes::Changes,
         &host::Host,
         &kernel::Kernel,
         &memory::Memory,

@@ -2,10 +2,11 @@
 //! Linux profile there. The table of them is made by `tests/tests/items.rs`.
 
 use super::registry;
-use crate::collect::{Host, Params, PlannedItem, Read, Tier};
+use crate::collect::{Host, Moment, Params, PlannedItem, Read, Tier};
 use crate::profile;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Rows of the default Linux profile.
 const ROWS: u16 = 131;
@@ -46,8 +47,12 @@ fn every_source_plans_on_every_host() {
         .into_iter()
         .chain([("live".to_owned(), Host::live().expect("host"))])
     {
+        let params = Params {
+            before: Some(Arc::new(Moment::take(&host))),
+            ..Params::default()
+        };
         for source in registry() {
-            let items = source.plan(&host, &Params::default());
+            let items = source.plan(&host, &params);
             assert!(!items.is_empty(), "{} plans nothing on {name}", source.id());
             for item in items {
                 assert_eq!(item.source, source.id());

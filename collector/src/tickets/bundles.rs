@@ -78,11 +78,10 @@ impl Tickets for OwnTickets {
                 ticket_id: bundle.ticket_id.clone(),
             };
             let body = format!("{} · sha256 {}", bundle.receipt, bundle.sha256);
-            append(
-                tx,
-                &event(now, &bundle.ticket_id, Happened::Deleted, true, &actor, &body),
-            )
-            .await?;
+            let ticket_id = &bundle.ticket_id;
+            let happened = event(now, ticket_id, Happened::Deleted, true, &actor, &body);
+            let data = json!({"bundle": bundle.id, "receipt": bundle.receipt});
+            append(tx, &with_data(happened, &data)).await?;
             tickets::touch(tx, &bundle.ticket_id, now).await?;
             retract_findings(tx, now, &bundle.ticket_id).await?;
             Ok(())
