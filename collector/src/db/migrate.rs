@@ -20,6 +20,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0502_customer", include_str!("../../migrations/0502_customer.sql")),
     ("0503_knowledge", include_str!("../../migrations/0503_knowledge.sql")),
     ("0504_lessons", include_str!("../../migrations/0504_lessons.sql")),
+    ("0505_created", include_str!("../../migrations/0505_created.sql")),
 ];
 
 /// Brings the database to this program's schema; returns the names that were applied now.

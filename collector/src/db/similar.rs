@@ -38,19 +38,25 @@ pub async fn shared(db: &mut AnyConnection, ticket_id: &str) -> Result<Vec<Share
         format!("{name}.shadow = 0 AND ({name}.verdict IS NULL OR {name}.verdict <> 'dismissed')")
     };
     let text = format!(
-        "WITH own AS (\
+        "WITH own AS MATERIALIZED (\
            SELECT 'finding' AS kind, f.signature_id AS what, MIN(f.title) AS text FROM findings f \
              WHERE f.ticket_id = $1 AND {own} GROUP BY f.signature_id \
            UNION ALL \
            SELECT 'template', b.template_id, MIN(t.text) FROM bundle_templates b JOIN templates t ON t.id = b.template_id \
              WHERE b.ticket_id = $1 AND t.ignored IS NULL GROUP BY b.template_id), \
+         counts AS MATERIALIZED (\
+           SELECT own.kind, own.what, CASE WHEN own.kind = 'finding' THEN \
+             (SELECT COUNT(*) FROM (SELECT DISTINCT f.ticket_id FROM findings f \
+               WHERE f.signature_id = own.what AND {own} LIMIT $2 + 1) a) ELSE \
+             (SELECT COUNT(*) FROM (SELECT DISTINCT b.ticket_id FROM bundle_templates b \
+               WHERE b.template_id = own.what LIMIT $2 + 1) c) END AS tickets FROM own), \
+         rare AS MATERIALIZED (SELECT kind, what FROM counts WHERE tickets <= $2), \
          others AS (\
            SELECT DISTINCT 'finding' AS kind, f.signature_id AS what, f.ticket_id FROM findings f \
-             JOIN own ON own.kind = 'finding' AND own.what = f.signature_id WHERE {own} \
+             JOIN rare ON rare.kind = 'finding' AND rare.what = f.signature_id WHERE {own} \
            UNION ALL \
            SELECT DISTINCT 'template', b.template_id, b.ticket_id FROM bundle_templates b \
-             JOIN own ON own.kind = 'template' AND own.what = b.template_id), \
-         counts AS (SELECT kind, what, COUNT(*) AS tickets FROM others GROUP BY kind, what) \
+             JOIN rare ON rare.kind = 'template' AND rare.what = b.template_id) \
          SELECT k.id AS ticket_id, k.number, k.title, k.status, own.kind, own.what, own.text, counts.tickets FROM own \
          JOIN counts ON counts.kind = own.kind AND counts.what = own.what AND counts.tickets <= $2 \
          JOIN others ON others.kind = own.kind AND others.what = own.what AND others.ticket_id <> $1 \

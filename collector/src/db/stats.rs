@@ -69,6 +69,15 @@ pub async fn figures(
     .named("read the figures of tickets")
 }
 
+/// Tickets created since a time, and how many of them have a finding.
+pub async fn with_finding(conn: &mut AnyConnection, from_ms: i64) -> Result<(i64, i64), DbError> {
+    sqlx::query_as("SELECT COUNT(*), COUNT(top_finding) FROM tickets WHERE created_ms >= $1")
+        .bind(from_ms)
+        .fetch_one(conn)
+        .await
+        .named("count tickets with a finding")
+}
+
 /// Unknown errors that nobody ignores, those of most tickets first.
 pub async fn unexplained(
     conn: &mut AnyConnection,
@@ -138,6 +147,11 @@ mod tests {
                 .collect();
             assert_eq!(told, [(1001, Some(4), Some(9)), (1002, None, None)]);
             assert!(figures(&mut tx, (2, 5), 10).await.unwrap().is_empty());
+            assert_eq!(with_finding(&mut tx, 0).await.unwrap(), (2, 0));
+            a.top_finding = Some("SIG-1 T".into());
+            tickets::update(&mut tx, &a).await.unwrap();
+            assert_eq!(with_finding(&mut tx, 1).await.unwrap(), (2, 1));
+            assert_eq!(with_finding(&mut tx, 2).await.unwrap(), (0, 0));
             let closed = without_cause(&mut tx, 5).await.unwrap();
             assert_eq!(closed, [(1001, "Title of a".to_owned(), 30)]);
             life.cause = "capacity".into();

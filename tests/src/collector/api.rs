@@ -368,6 +368,14 @@ impl Collector {
         &self.token
     }
 
+    /// A page, or anything else that is read by its address.
+    ///
+    /// # Errors
+    /// With the collector's answer when it refuses.
+    pub fn page(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.bytes(path)
+    }
+
     fn bytes(&self, path: &str) -> Result<Vec<u8>, String> {
         let response = self
             .client

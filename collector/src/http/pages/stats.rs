@@ -170,9 +170,9 @@ struct CoveragePage {
 }
 
 async fn coverage(State(state): State<AppState>, frame: Frame) -> AppResult<Response> {
-    let now = state.now_ms() + 1;
-    let told = stats::of_span(&state, now - 90 * DAY_MS, now).await?;
     let mut conn = state.db.read().await?;
+    let since = state.now_ms() - 90 * DAY_MS;
+    let (tickets, with) = rows::with_finding(&mut conn, since).await?;
     let errors = rows::unexplained(&mut conn, ROWS_MAX).await?;
     let closed = rows::without_cause(&mut conn, ROWS_MAX).await?;
     let causeless = closed
@@ -184,10 +184,10 @@ async fn coverage(State(state): State<AppState>, frame: Frame) -> AppResult<Resp
         });
     super::html(&CoveragePage {
         frame,
-        percent: told
-            .all
-            .with_finding_percent
-            .map_or_else(|| "–".to_owned(), |p| p.to_string()),
+        percent: match tickets {
+            0 => "–".to_owned(),
+            tickets => (with * 100 / tickets).to_string(),
+        },
         errors,
         causeless: causeless.collect(),
     })

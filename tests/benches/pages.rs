@@ -1,0 +1,110 @@
+//! What pages cost: the server's time for each with 100,000 tickets and 20,000 bundles of metadata, and the sizes of
+//! script and style as they travel.
+//!
+//! Fills a real collector's SQLite, asks for each page in turn, and prints the median and the 95th percentile beside the
+//! limit. Run with `cargo bench --bench pages [-- TICKETS]`.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sitrep_tests::collector::Collector;
+use sitrep_tests::{process, workspace_root};
+
+/// Times each page is asked for.
+const ROUNDS: usize = 60;
+/// A page that takes longer than this in all is asked for less often, but five times.
+const LONGEST: Duration = Duration::from_secs(6);
+
+/// Pages, and their limits in milliseconds.
+const PAGES: [(&str, f64); 9] = [
+    ("/tickets", 30.0),
+    ("/tickets?view=closed", 30.0),
+    ("/tickets?view=all&q=export", 40.0),
+    ("/tickets/new", 30.0),
+    ("/tickets/TKT-{last}", 40.0),
+    ("/kb", 30.0),
+    ("/signatures", 30.0),
+    ("/coverage", 60.0),
+    ("/stats", 80.0),
+];
+
+/// Assets of a page, and their limits in bytes, compressed.
+const ASSETS: [(&str, &[&str], usize); 4] = [
+    ("script of ordinary pages", &["desk.js"], 16 * 1024),
+    ("script of the viewer", &["viewer.js"], 30 * 1024),
+    ("script of the upload", &["upload.js"], 6 * 1024),
+    ("style", &["site.css"], 14 * 1024),
+];
+
+fn main() -> Result<(), String> {
+    let tickets: usize = std::env::args()
+        .filter_map(|word| word.parse().ok())
+        .next()
+        .unwrap_or(100_000);
+    let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let data = dir.path().join("collector");
+    let collector = Collector::start(&data)?;
+    fill(&data, tickets)?;
+    say("| what | median | 95 of 100 within | limit |\n|---|---|---|---|");
+    for (path, limit) in PAGES {
+        let path = path.replace("{last}", &(2000 + tickets - 1).to_string());
+        let mut took = Vec::new();
+        let all = Instant::now();
+        while took.len() < ROUNDS && (took.len() < 5 || all.elapsed() < LONGEST) {
+            let begun = Instant::now();
+            collector.page(&path)?;
+            took.push(begun.elapsed());
+        }
+        took.sort_unstable();
+        let (half, most) = (ms(took[took.len() / 2]), ms(took[took.len() * 95 / 100]));
+        say(&format!(
+            "| `{path}` | {half:.1} ms | {most:.1} ms | {limit} ms |"
+        ));
+    }
+    for (name, files, limit) in ASSETS {
+        let mut bytes = 0;
+        for file in files {
+            bytes += packed(&collector.page(&format!("/assets/{file}"))?)?;
+        }
+        say(&format!("| {name} | {bytes} bytes | | {limit} bytes |"));
+    }
+    Ok(())
+}
+
+fn fill(data: &Path, tickets: usize) -> Result<(), String> {
+    let files = std::fs::read_dir(data).map_err(|error| error.to_string())?;
+    let database = files
+        .filter_map(|file| Some(file.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|end| end == "db"));
+    let database = database.ok_or("the collector has no database file")?;
+    let mut command = process::command(Path::new("python3"));
+    command.arg(workspace_root().join("tests/fixtures/pages/fill.py"));
+    command
+        .arg(database)
+        .arg(tickets.to_string())
+        .arg((tickets / 5).to_string());
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    let output = process::output(&mut command)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn packed(bytes: &[u8]) -> Result<usize, String> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(bytes).map_err(|error| error.to_string())?;
+    Ok(packer.finish().map_err(|error| error.to_string())?.len())
+}
+
+fn ms(took: Duration) -> f64 {
+    took.as_secs_f64() * 1000.0
+}
+
+#[allow(clippy::print_stdout, reason = "a program that prints")]
+fn say(text: &str) {
+    println!("{text}");
+}
