@@ -3,6 +3,7 @@
 
 mod measured;
 mod refusals;
+mod spelled;
 
 use super::engine::Engine;
 use super::parse::{Catalogue, LoadError};

@@ -156,12 +156,20 @@ pub(super) struct RawTerm {
     pub nested: Option<Nested>,
 }
 
-/// A condition that is a machine of its own, or a metric query.
+/// A condition that is a machine of its own, a metric query or a program.
 #[derive(Debug, Clone)]
 pub(super) enum Nested {
     Set(Box<Spanned<RawMachine>>),
     Sequence(Box<Spanned<RawMachine>>),
     Promql,
+    Script,
+}
+
+impl Nested {
+    /// Whether it is a set or a sequence.
+    pub(super) fn is_machine(&self) -> bool {
+        matches!(self, Self::Set(_) | Self::Sequence(_))
+    }
 }
 
 #[derive(Deserialize)]
@@ -178,6 +186,7 @@ struct RawTermMap {
     set: Option<Box<Spanned<RawMachine>>>,
     sequence: Option<Box<Spanned<RawMachine>>>,
     promql: Option<serde::de::IgnoredAny>,
+    script: Option<serde::de::IgnoredAny>,
 }
 
 impl<'de> Deserialize<'de> for RawTerm {
@@ -222,10 +231,11 @@ impl<'de> Visitor<'de> for TermVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawTerm, A::Error> {
         let raw = RawTermMap::deserialize(MapAccessDeserializer::new(map))?;
-        let nested = match (raw.set, raw.sequence, raw.promql) {
+        let nested = match (raw.set, raw.sequence, raw.promql, raw.script) {
             (Some(set), ..) => Some(Nested::Set(set)),
-            (_, Some(sequence), _) => Some(Nested::Sequence(sequence)),
-            (.., Some(_)) => Some(Nested::Promql),
+            (_, Some(sequence), ..) => Some(Nested::Sequence(sequence)),
+            (_, _, Some(_), _) => Some(Nested::Promql),
+            (.., Some(_)) => Some(Nested::Script),
             _ => None,
         };
         Ok(RawTerm {

@@ -9,6 +9,9 @@ use jaq_json::{Val, read};
 /// Outputs looked at before a program that gives nothing but null and false counts as not met.
 const MAX_OUTPUTS: usize = 10_000;
 
+/// What jq's manual has and jaq does not.
+const MORE: &str = include_str!("jq/more.jq");
+
 type Kind = data::JustLut<Val>;
 
 /// A compiled jq program.
@@ -21,7 +24,8 @@ impl Program {
     pub(super) fn compile(code: &str) -> Result<Self, String> {
         let definitions = jaq_core::defs()
             .chain(jaq_std::defs())
-            .chain(jaq_json::defs());
+            .chain(jaq_json::defs())
+            .chain(jaq_core::load::parse(MORE, |p| p.defs()).unwrap_or_default());
         let functions = jaq_core::funs()
             .chain(jaq_std::funs())
             .chain(jaq_json::funs());
@@ -42,15 +46,18 @@ impl Program {
         Ok(Self { filter })
     }
 
-    /// Whether the program gives anything but null and false for a text that is one JSON value.
+    /// Whether the program gives anything but null and false, and no error, for a text that is one JSON
+    /// value.
     pub(super) fn is_met(&self, text: &[u8]) -> bool {
         if !could_be_json(text) || serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err() {
             return false;
         }
-        let Ok(input) = read::parse_single(text) else {
+        let Ok(input) = read::parse_single(text).or_else(|_| read::parse_single(&mended(text)))
+        else {
             return false;
         };
         let context = Ctx::<Kind>::new(&self.filter.lut, Vars::new([]));
+        let mut met = false;
         for output in self
             .filter
             .id
@@ -60,11 +67,12 @@ impl Program {
         {
             match output {
                 Ok(Val::Null | Val::Bool(false)) => {}
-                Ok(_) => return true,
+                Ok(_) => met = true,
+                // Also behind outputs that would do: the reference takes them back.
                 Err(_) => return false,
             }
         }
-        false
+        met
     }
 }
 
@@ -77,6 +85,34 @@ fn could_be_json(text: &[u8]) -> bool {
             b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'
         )
     })
+}
+
+/// JSON with replacement characters where its strings are no Unicode: bytes that are none, and halves of
+/// pairs that stand alone.
+fn mended(text: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(text);
+    let bytes = text.as_bytes();
+    let unit = |at: usize| {
+        let escape = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u32::from_str_radix(escape, 16).ok()
+    };
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let taken = match (bytes[at], unit(at)) {
+            (b'\\', Some(0xd800..=0xdbff)) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => 12,
+            (b'\\', Some(0xd800..=0xdfff)) => {
+                out.extend_from_slice(b"\\ufffd");
+                at += 6;
+                continue;
+            }
+            (b'\\', _) => 2,
+            _ => 1,
+        };
+        out.extend_from_slice(&bytes[at..bytes.len().min(at + taken)]);
+        at += taken;
+    }
+    out
 }
 
 impl fmt::Debug for Program {

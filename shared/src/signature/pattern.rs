@@ -2,9 +2,9 @@
 //! language as the `regex` crate writes it.
 //!
 //! The differences that occur in rules: `{` that begins no repetition is a literal, `\Q…\E` quotes,
-//! any escaped punctuation is a literal (`\<` is not a word boundary), classes know no set
-//! operations, `\d \s \w` and `\b` are ASCII, a repetition of a repetition is refused, and a
-//! counted repetition goes up to 1,000.
+//! any escaped punctuation or blank is a literal (`\<` is not a word boundary), classes know no set
+//! operations, `\d \s \w` and `\b` are ASCII, the dot and what a class excludes are characters, not
+//! bytes, a repetition of a repetition is refused, and a counted repetition goes up to 1,000.
 
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
@@ -13,10 +13,13 @@ use regex_syntax::hir::Hir;
 /// The largest count in `{n,m}` that RE2 accepts.
 const MAX_REPEAT: u32 = 1000;
 
+/// A character of several bytes. A byte that is part of none counts as one by itself.
+const WIDE: &str = r"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}";
+
 /// Parses an expression of a rule: much cheaper than compiling it, and as strict about syntax.
 pub(super) fn parse(expression: &str) -> Result<Hir, String> {
-    let translated = translate(expression)?;
     let parse = |unicode: bool| {
+        let translated = translate(expression, unicode)?;
         let mut parser = ParserBuilder::new().unicode(unicode).utf8(false).build();
         parser
             .parse(&translated)
@@ -36,14 +39,15 @@ pub(super) fn check(expression: &str) -> Result<(), String> {
 
 /// Compiles an expression of a rule.
 pub(super) fn compile(expression: &str) -> Result<Regex, String> {
-    let translated = translate(expression)?;
-    build(&translated, false)
-        .or_else(|_| build(&translated, true))
-        .map_err(|e| last_line(&e.to_string()))
+    build(expression, false).or_else(|_| build(expression, true))
 }
 
-fn build(translated: &str, unicode: bool) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(translated).unicode(unicode).build()
+fn build(expression: &str, unicode: bool) -> Result<Regex, String> {
+    let translated = translate(expression, unicode)?;
+    RegexBuilder::new(&translated)
+        .unicode(unicode)
+        .build()
+        .map_err(|e| last_line(&e.to_string()))
 }
 
 /// The last line of a syntax error says what is wrong; the lines before draw it.
@@ -52,9 +56,10 @@ fn last_line(message: &str) -> String {
     line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
-/// Rewrites RE2 syntax so that the `regex` crate reads the same expression.
-pub(super) fn translate(expression: &str) -> Result<String, String> {
+/// Rewrites RE2 syntax so that the `regex` crate reads the same expression: over bytes, or over text.
+fn translate(expression: &str, unicode: bool) -> Result<String, String> {
     let mut walker = Walker {
+        unicode,
         rest: expression,
         out: String::with_capacity(expression.len() + 8),
         repeated: false,
@@ -66,6 +71,7 @@ pub(super) fn translate(expression: &str) -> Result<String, String> {
 }
 
 struct Walker<'a> {
+    unicode: bool,
     rest: &'a str,
     out: String,
     /// The item before is already repeated.
@@ -87,7 +93,24 @@ impl<'a> Walker<'a> {
             }
             '[' => {
                 self.repeated = false;
-                self.class()
+                let start = self.out.len();
+                let excludes = self.rest.starts_with("[^");
+                self.class()?;
+                if excludes && self.counts_characters() {
+                    let class = self.out.split_off(start);
+                    self.out.push_str(&format!("(?:{WIDE}|{class})"));
+                }
+                Ok(())
+            }
+            '.' if !self.unicode => {
+                self.repeated = false;
+                self.take(1);
+                if self.counts_characters() {
+                    self.out.push_str(&format!("(?:{WIDE}|.)"));
+                } else {
+                    self.out.push('.');
+                }
+                Ok(())
             }
             '*' | '+' | '?' => {
                 self.take(1);
@@ -114,6 +137,12 @@ impl<'a> Walker<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// Whether what was just read is not repeated without bound, so that it matters how many bytes a
+    /// character has.
+    fn counts_characters(&self) -> bool {
+        !self.unicode && !self.rest.starts_with(['*', '+'])
     }
 
     fn literal(&mut self, text: &str) -> Result<(), String> {
@@ -151,9 +180,16 @@ impl<'a> Walker<'a> {
                 }
             }
             _ if c.is_ascii_punctuation() => self.push_literal(c),
+            ' ' => self.out.push_str("\\x20"),
             _ => {
                 self.out.push('\\');
                 self.out.push(c);
+                // `\p{Greek}`, `\x{41}`: these braces count nothing.
+                if matches!(c, 'p' | 'P' | 'x') && self.rest.starts_with('{') {
+                    let end = self.rest.find('}').ok_or("missing } of an escape")?;
+                    let name = self.take(end + 1);
+                    self.out.push_str(name);
+                }
             }
         }
         Ok(())
@@ -198,6 +234,13 @@ impl<'a> Walker<'a> {
                     None => self.class_literal(c),
                 },
                 ']' | '&' | '~' => self.class_literal(c),
+                // Two in a row are no set operation.
+                '-' if self.rest.starts_with("--") && !first => {
+                    self.out.push('-');
+                    self.take(1);
+                    self.class_literal('-');
+                }
+                '-' if first => self.class_literal(c),
                 '\\' => self.escape()?,
                 _ => {
                     let text = self.take(c.len_utf8());
@@ -264,6 +307,28 @@ mod tests {
         check(r"[[:digit:]]+ms", "17ms", true);
         check(r"é+", "éé", true);
         check(r"[éü]", "ü", true);
+        check(r"couldn.t open", "couldn’t open", true);
+        check(r"^.{3}$", "äöü", true);
+        check(r"^.{3}$", "äöüß", false);
+        check(r"^[^x]{2,3}$", "汉字", true);
+        check(r"^a[^b]?c$", "a…c", true);
+        check(r"a\ b", "a b", true);
+        check(r"[+--]x", "-x", true);
+        check(r"^[+--]$", ".", false);
+        check(r"^[--/]$", ".", true);
+        check(r"^[a-]$", "-", true);
+        check(r"(?s)a.b", "a-b", true);
+        check(r"(?P<code>\d{3}) (?:Bad|Service)", "HTTP 503 Service", true);
+        check(r"\AERROR.*x\z", "ERROR: x", true);
+        check(r"(?U)a+$", "caa", true);
+        check(r"\pL\p{Greek}", "éα", true);
+        check(r"\x41\x{42}", "AB", true);
+        check(r"(?i:warn)ING", "WaRnING", true);
+        check(r"(?i:warn)ING", "warning", false);
+        check(r"[[:^digit:]]x", "1x", false);
+        check(r"^\S+ \[\w+]", "a [b]", true);
+        check(r"^$", "", true);
+        check(r"a|", "b", true);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The rules of the matching part: what a set or a sequence may be, and what is refused.
 
-use std::collections::BTreeSet;
+mod limits;
 
 use serde_saphyr::Spanned;
 
@@ -10,9 +10,8 @@ use super::jq;
 use super::model::{Matcher, Negative, Positive, Rule, Shape};
 use super::parse::{Fault, Terms, line_of};
 use super::pattern;
+use limits::{Given, fits, times};
 
-/// Distinct positive conditions of a rule; the reference has the same limit.
-const MAX_TERMS: usize = 64;
 /// Machines within machines.
 const MAX_DEPTH: usize = 8;
 /// Entries that one hit may be made of; bounds what a `count` can ask for.
@@ -68,13 +67,14 @@ fn machine(
     };
     let conditions = conditions.filter(|c| !c.is_empty());
     let conditions = conditions.ok_or_else(|| Fault::new(line, missing, hint))?;
+    let written = raw.window.filter(|window| !window.value.trim().is_empty());
     let given = Given {
         line,
-        window_line: raw.window.as_ref().map_or(line, line_of),
-        window: raw.window.is_some(),
+        window_line: written.as_ref().map_or(line, line_of),
+        window: written.is_some(),
         event: raw.event.is_some(),
     };
-    let window_ns = raw.window.as_ref().map(window).transpose()?.unwrap_or(0);
+    let window_ns = written.as_ref().map(window).transpose()?.unwrap_or(0);
     let event = raw.event.map(|e| e.value);
     let origin = event.as_ref().is_some_and(|e| e.origin == Some(true));
     nesting.origins += usize::from(origin);
@@ -96,12 +96,14 @@ fn machine(
         unsupported: None,
     };
     let mut inner = 0;
+    let mut joins = false;
     for condition in conditions {
         let (line, term) = resolve(condition, terms);
         extracts(&term.extract, line)?;
         match &term.nested {
             Some(machine) => {
                 inner += 1;
+                joins |= machine.is_machine();
                 rule.unsupported = Some(nested(machine, terms, nesting)?);
             }
             None => add(
@@ -116,7 +118,10 @@ fn machine(
     for condition in raw.negate.unwrap_or_default() {
         let (line, term) = resolve(condition, terms);
         match &term.nested {
-            Some(machine) => rule.unsupported = Some(nested(machine, terms, nesting)?),
+            Some(machine) => {
+                joins |= machine.is_machine();
+                rule.unsupported = Some(nested(machine, terms, nesting)?);
+            }
             None => rule.negatives.push(negative(&term, line)?),
         }
     }
@@ -127,19 +132,18 @@ fn machine(
             "for example `window: 30s`",
         ));
     }
+    if joins && (given.event || !rule.positives.is_empty() || !rule.negatives.is_empty()) {
+        return Err(Fault::new(
+            given.line,
+            "conditions on entries and nested machines in one machine",
+            "put the conditions into a nested set with its own event.source",
+        ));
+    }
     if rule.unsupported.is_none() {
         fits(&rule, &given)?;
         times(&rule, &given)?;
     }
     Ok(rule)
-}
-
-/// What was written, beside what it means.
-struct Given {
-    line: u64,
-    window_line: u64,
-    window: bool,
-    event: bool,
 }
 
 /// Equal conditions are one with a higher count: anywhere in a set, side by side in a sequence.
@@ -165,6 +169,9 @@ fn nested(nested: &Nested, terms: &Terms, nesting: &mut Nesting) -> Result<Strin
     let (shape, raw, name) = match nested {
         Nested::Promql => {
             return Ok("a `promql` query needs metrics, which are not here".to_owned());
+        }
+        Nested::Script => {
+            return Ok("a `script` is never run".to_owned());
         }
         Nested::Set(raw) => (Shape::Set, raw, "set"),
         Nested::Sequence(raw) => (Shape::Sequence, raw, "sequence"),
@@ -202,61 +209,6 @@ fn extracts(extracts: &[RawExtract], line: u64) -> Result<(), Fault> {
         }
     }
     Ok(())
-}
-
-/// Limits that only the whole rule can be judged by.
-fn fits(rule: &Rule, given: &Given) -> Result<(), Fault> {
-    let fault = |message: &str, hint: &str| Err(Fault::new(given.line, message, hint));
-    let width: u64 = rule.positives.iter().map(|p| u64::from(p.count)).sum();
-    let distinct: BTreeSet<&Matcher> = rule.positives.iter().map(|p| &p.matcher).collect();
-    if !given.event || rule.source.is_empty() {
-        return fault(
-            "rule without event.source",
-            "say which data source it reads",
-        );
-    }
-    if distinct
-        .len()
-        .max(rule.positives.len())
-        .max(rule.negatives.len())
-        > MAX_TERMS
-    {
-        return fault("more than 64 conditions", "split the rule");
-    }
-    if width > MAX_WIDTH {
-        return fault("a hit is made of too many entries", "lower `count`");
-    }
-    if rule.negatives.iter().any(|n| n.anchor as u64 >= width) {
-        return fault(
-            "anchor beyond the last condition",
-            "anchors count positive conditions from 0",
-        );
-    }
-    Ok(())
-}
-
-/// Where a window must be and where it must not.
-fn times(rule: &Rule, given: &Given) -> Result<(), Fault> {
-    let fault = |message: &str, hint: &str| Err(Fault::new(given.window_line, message, hint));
-    let width = rule.width();
-    match rule.shape {
-        Shape::Sequence if width < 2 => fault(
-            "a sequence needs two or more conditions",
-            "use a set for a single one",
-        ),
-        Shape::Sequence if rule.window_ns == 0 => {
-            fault("a sequence needs a window", "for example `window: 30s`")
-        }
-        Shape::Set if width > 1 && rule.window_ns == 0 => fault(
-            "a set with two or more conditions needs a window",
-            "for example `window: 30s`",
-        ),
-        Shape::Set if width == 1 && given.window => fault(
-            "a window needs two or more conditions",
-            "remove `window`, or add a condition or a `count`",
-        ),
-        _ => Ok(()),
-    }
 }
 
 fn window(text: &Spanned<String>) -> Result<i64, Fault> {

@@ -63,7 +63,7 @@ const fn after(
 /// Every form, in the order they are tried.
 #[rustfmt::skip]
 pub const FORMATS: &[Format] = &[
-    after("json_time_epoch", "\"time\":", "%s", r#"{"level":"error","time":1744570895480541}"#, "2025-04-13T19:01:35.480541Z"),
+    after("json_time_epoch", "\"time\":", "%u", r#"{"level":"error","time":1744570895480541}"#, "2025-04-13T19:01:35.480541Z"),
     start("rfc3339", "%Y-%m-%dT%H:%M:%S%?%z%t", "2025-01-20T11:06:41.655Z|114883|poll_loop", "2025-01-20T11:06:41.655Z"),
     start("iso_comma_5", "%Y-%m-%d %H:%M:%S,%5", "2025-05-17 16:09:12,46570 WARN x", "2025-05-17T16:09:12.4657Z"),
     start("iso_micro_offset", "%Y-%m-%d %H:%M:%S.%6%z", "2026-01-02 15:04:05.000000-0700 x", "2026-01-02T22:04:05Z"),

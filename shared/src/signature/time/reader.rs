@@ -4,7 +4,7 @@
 //! `%e` day, one or two digits, may be padded with a space; `%1` … `%9` a fraction of at least that
 //! many digits; `%?` an optional fraction behind a point or comma; `%z` an offset (`Z`, `+02:00`,
 //! `+0200`, `+02`), `%Z` an optional one, which may follow a space or be `UTC` or `GMT`;
-//! `%s` an epoch whose unit follows from its length; `%E` epoch seconds with an optional fraction (`%T`: not since boot);
+//! `%s` an epoch whose unit follows from its length (`%u`: at least microseconds); `%E` epoch seconds with an optional fraction (`%T`: not since boot);
 //! `%t` a blank, tab or bar; `%N` skips a number, `%w` skips a word, `%_` skips blanks, `%L` is one capital letter.
 //! Any other character stands for itself.
 
@@ -146,7 +146,8 @@ impl Cursor<'_> {
             b'?' => fields.nanos = self.optional_fraction(),
             b'z' => fields.offset_s = Some(self.offset()?),
             b'Z' => fields.offset_s = self.optional_offset(),
-            b's' => fields.epoch = Some(self.epoch()?),
+            b's' => fields.epoch = Some(self.epoch(9)?),
+            b'u' => fields.epoch = Some(self.epoch(16)?),
             b'E' => fields.epoch = Some(self.epoch_seconds(1)?),
             b'T' => fields.epoch = Some(self.epoch_seconds(9)?),
             b'N' => return self.digits(1, 18).map(|_| ()),
@@ -277,9 +278,9 @@ impl Cursor<'_> {
     }
 
     /// A whole number whose length tells the unit: seconds, milli-, micro- or nanoseconds.
-    fn epoch(&mut self) -> Option<i64> {
+    fn epoch(&mut self, min: usize) -> Option<i64> {
         let start = self.at;
-        let value = self.digits(9, 19)?;
+        let value = self.digits(min, 19)?;
         match self.at - start {
             ..=10 => value.checked_mul(SECOND),
             11..=13 => value.checked_mul(1_000_000),
@@ -288,8 +289,14 @@ impl Cursor<'_> {
         }
     }
 
+    /// Seconds with an optional fraction; a number too long for seconds tells its unit by its length.
     fn epoch_seconds(&mut self, min: usize) -> Option<i64> {
-        let seconds = self.digits(min, 11)?;
+        let start = self.at;
+        let seconds = self.digits(min, 19)?;
+        if self.at - start > 11 {
+            self.at = start;
+            return self.epoch(min);
+        }
         let nanos = self.optional_fraction();
         seconds.checked_mul(SECOND)?.checked_add(nanos)
     }
