@@ -106,14 +106,14 @@ impl Engine {
         Arc::clone(&plan)
     }
 
-    /// Learns from a slab, with so many candidates in it, what is common in these logs. Whatever is
-    /// learnt, what is found is the same.
-    pub(super) fn learn(&self, slab: &[u8], candidates: usize) {
+    /// Learns from a slab, for which the filter looked so often and which gave so many candidates, what is
+    /// common in these logs. Whatever is learnt, what is found is the same.
+    pub(super) fn learn(&self, slab: &[u8], probes: usize, candidates: usize) {
         // Whoever is busy with the sampler has enough to learn from.
         let Ok(mut sampler) = self.sampler.try_lock() else {
             return;
         };
-        let Some(sample) = sampler.take(slab, candidates) else {
+        let Some(sample) = sampler.take(slab, probes, candidates) else {
             return;
         };
         drop(sampler);

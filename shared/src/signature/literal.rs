@@ -81,7 +81,11 @@ pub(super) fn branches(hir: &Hir) -> Vec<Vec<Required>> {
 
 /// All requirements of a parsed expression, best first; each one alone is a valid prefilter.
 fn of_hir(hir: &Hir) -> Vec<Required> {
-    let mut all = walk(hir).required;
+    ranked(walk(hir).required)
+}
+
+/// Requirements that can be looked for, best first.
+pub(super) fn ranked(mut all: Vec<Required>) -> Vec<Required> {
     all.retain(|set| !set.is_empty() && set.iter().all(|l| !l.text.is_empty()));
     all.iter_mut().flatten().for_each(Literal::cut);
     all.sort_by_cached_key(cost);
@@ -105,8 +109,12 @@ pub(super) fn cheapest<'a>(
     let least = options.iter().map(too_short).min()?;
     let best = options.iter().filter(|set| too_short(set) == least);
     let best = best.min_by_key(|set| cost_in(set, rarity))?;
-    let common = || occurrences(best, rarity);
-    if !with_short || least > 0 || !rarity.is_common(common()) {
+    let at_most = || best.iter().map(|l| rarity.at_most(&l.text)).sum();
+    if !with_short || least > 0 || !rarity.is_common(at_most()) {
+        return Some(best);
+    }
+    let common = occurrences(best, rarity);
+    if !rarity.is_common(common) {
         return Some(best);
     }
     let short = options
@@ -114,7 +122,7 @@ pub(super) fn cheapest<'a>(
         .filter(|set| (2..GRAM_BYTES).contains(&shortest(set)) && set.len() == 1)
         .map(|set| (occurrences(set, rarity), set))
         .min_by_key(|(count, _)| *count);
-    let better = short.filter(|(count, _)| count * MUCH_RARER <= common());
+    let better = short.filter(|(count, _)| count * MUCH_RARER <= common);
     Some(better.map_or(best, |(_, set)| set))
 }
 

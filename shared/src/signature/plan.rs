@@ -14,14 +14,14 @@ use super::term::Term;
 
 /// Bytes kept of one slab.
 const SLICE_BYTES: usize = 4 * 1024;
-/// Slices kept: those of the last slabs.
-const MAX_SLICES: usize = 96;
-/// A sample of less is no sample.
-const LEAST_BYTES: u64 = 4 * 1024 * 1024;
-/// A better plan is worth its making when it can save this many candidates for each condition.
-const CANDIDATES_FOR_TERM: u64 = 50;
-/// How often the worth is doubled: where many candidates are hits, no plan is better.
-const MAX_DOUBLED: u32 = 6;
+/// Slices kept of the last slabs, and as many of all before them.
+const MAX_SLICES: usize = 48;
+/// What a plan costs is judged over so many bytes.
+const STRETCH_BYTES: u64 = 2 * 1024 * 1024;
+/// A candidate costs as much as so many looks of the filter.
+const CANDIDATE: u64 = 40;
+/// Making a plan costs as much as so many looks of the filter for each condition.
+const PLAN_FOR_TERM: u64 = 1_000;
 
 /// Short literals up to which a rare one takes the place of a common long one.
 const MAX_SHORT: usize = 24;
@@ -82,46 +82,93 @@ impl Plan {
     }
 }
 
-/// Gathers a sample of what was scanned last, and knows when a better plan is worth its making.
+/// Gathers a sample of what was scanned, and knows when a better plan is worth its making: when what the
+/// plan in force costs beyond its best comes to what a new one costs. Of the plan that begins, made for no
+/// logs at all, everything counts.
 pub(super) struct Sampler {
-    slices: VecDeque<Vec<u8>>,
-    terms: u64,
-    /// Since the last plan.
+    recent: VecDeque<Vec<u8>>,
+    /// Every so many slabs one is kept.
+    kept: Vec<Vec<u8>>,
+    every: u64,
+    slabs: u64,
+    plan_cost: u64,
+    /// Bytes and cost of the stretch that is judged next.
     bytes: u64,
-    candidates: u64,
-    plans: u32,
+    cost: u64,
+    /// The least that a MiB came to under the plan in force; unknown until its first stretch ends.
+    least: Option<u64>,
+    excess: u64,
 }
 
 impl Sampler {
     /// Begins for a catalogue with this many conditions.
     pub(super) fn new(terms: usize) -> Self {
         Self {
-            slices: VecDeque::new(),
-            terms: terms as u64,
+            recent: VecDeque::new(),
+            kept: Vec::new(),
+            every: 1,
+            slabs: 0,
+            plan_cost: terms as u64 * PLAN_FOR_TERM,
             bytes: 0,
-            candidates: 0,
-            plans: 0,
+            cost: 0,
+            least: Some(0),
+            excess: 0,
         }
     }
 
-    /// Takes a slice of a slab in which there were so many candidates; gives the sample when it is time
-    /// for a better plan.
-    pub(super) fn take(&mut self, slab: &[u8], candidates: usize) -> Option<Vec<u8>> {
-        let start = (slab.len() / 2).min(slab.len().saturating_sub(SLICE_BYTES));
-        let end = slab.len().min(start + SLICE_BYTES);
-        if self.slices.len() >= MAX_SLICES {
-            self.slices.pop_front();
-        }
-        self.slices.push_back(slab[start..end].to_vec());
+    /// Takes a slice of a slab for which the filter looked so often and which gave so many candidates; gives the
+    /// sample when it is time for a better plan.
+    pub(super) fn take(
+        &mut self,
+        slab: &[u8],
+        probes: usize,
+        candidates: usize,
+    ) -> Option<Vec<u8>> {
+        self.keep(slab);
         self.bytes += slab.len() as u64;
-        self.candidates += candidates as u64;
-        let worth = (self.terms * CANDIDATES_FOR_TERM) << self.plans.min(MAX_DOUBLED);
-        if self.bytes < LEAST_BYTES || self.candidates < worth {
+        self.cost += probes as u64 + CANDIDATE * candidates as u64;
+        if self.bytes < STRETCH_BYTES {
             return None;
         }
-        (self.bytes, self.candidates) = (0, 0);
-        self.plans += 1;
-        Some(self.slices.make_contiguous().concat())
+        let (bytes, cost) = (
+            std::mem::take(&mut self.bytes),
+            std::mem::take(&mut self.cost),
+        );
+        let rate = (cost << 20) / bytes;
+        let least = self.least.map_or(rate, |least| least.min(rate));
+        self.least = Some(least);
+        self.excess += cost.saturating_sub((least * bytes) >> 20);
+        if self.excess < self.plan_cost {
+            return None;
+        }
+        (self.excess, self.least) = (0, None);
+        let slices = self.recent.iter().chain(&self.kept);
+        Some(slices.flatten().copied().collect())
+    }
+
+    fn keep(&mut self, slab: &[u8]) {
+        let start = (slab.len() / 2).min(slab.len().saturating_sub(SLICE_BYTES));
+        let end = slab.len().min(start + SLICE_BYTES);
+        self.recent.push_back(slab[start..end].to_vec());
+        if self.recent.len() <= MAX_SLICES {
+            return;
+        }
+        let Some(oldest) = self.recent.pop_front() else {
+            return;
+        };
+        if self.slabs.is_multiple_of(self.every) {
+            self.kept.push(oldest);
+        }
+        self.slabs += 1;
+        if self.kept.len() > MAX_SLICES {
+            // From now on half as many, and of those that are kept every other.
+            self.every *= 2;
+            let mut second = false;
+            self.kept.retain(|_| {
+                second = !second;
+                second
+            });
+        }
     }
 }
 
@@ -131,23 +178,32 @@ mod tests {
     use crate::signature::model::Matcher;
 
     #[test]
-    fn a_better_plan_comes_when_it_is_worth_it_and_from_what_was_scanned_last() {
-        let mut sampler = Sampler::new(10);
-        let slab = |number: u32| format!("{number:06}\n").repeat(10_000);
-        let quiet = (0..1_000).filter_map(|n| sampler.take(slab(n).as_bytes(), 0));
-        assert_eq!(quiet.count(), 0);
-        let mut at = Vec::new();
-        for number in 1_000..2_000 {
-            if let Some(sample) = sampler.take(slab(number).as_bytes(), 100) {
-                assert!(sample.len() <= MAX_SLICES * SLICE_BYTES);
-                let text = String::from_utf8_lossy(&sample).into_owned();
-                assert!(text.contains(&format!("{number:06}")) && !text.contains("\n000100\n"));
-                at.push(number);
-            }
+    fn a_better_plan_comes_when_it_is_worth_it_and_from_what_was_scanned() {
+        let mut sampler = Sampler::new(2);
+        let slab = |number: u32| format!("{number:07}\n").repeat(1 << 15);
+        let mut plans = |numbers: std::ops::Range<u32>, probes: usize| {
+            let taken = |n: u32| Some((n, sampler.take(slab(n).as_bytes(), probes, 0)?));
+            numbers.filter_map(taken).collect::<Vec<_>>()
+        };
+        // Eight slabs are a stretch; the plan that begins is replaced for 2,000 looks.
+        assert!(plans(0..800, 0).is_empty());
+        let first = plans(800..1_000, 100);
+        assert_eq!(first.len(), 1);
+        assert_eq!(first[0].0, 823, "three stretches of 800");
+        // The new one costs no less: that is what these logs come to.
+        assert!(plans(1_000..1_400, 100).is_empty());
+        // Then other logs come, for which it is worse.
+        let second = plans(1_400..1_800, 300);
+        assert_eq!(second.len(), 1);
+        assert!(second[0].0 < 1_420);
+        let text = String::from_utf8_lossy(&second[0].1).into_owned();
+        assert!(text.len() <= 2 * MAX_SLICES * SLICE_BYTES);
+        // Of the last ones all, of those before some.
+        for number in [second[0].0, 1_390] {
+            assert!(text.contains(&format!("{number:07}")), "{number}");
         }
-        assert_eq!(at[0], 1_004, "500 candidates are worth a plan");
-        // Then at least 4 MiB between them, and the more candidates the more plans there were.
-        assert!(at[1] - at[0] >= 60 && at.len() < 12, "{at:?}");
+        let old = (0..800).filter(|n| text.contains(&format!("\n{n:07}\n")));
+        assert!(old.count() > 4);
     }
 
     #[test]

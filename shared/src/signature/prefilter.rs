@@ -49,16 +49,18 @@ impl Prefilter {
         })
     }
 
-    /// Collects candidates in ascending order of their lines. A text is at most 4 GiB.
-    pub(super) fn scan(&self, text: &[u8], candidates: &mut Vec<Candidate>) {
+    /// Collects candidates in ascending order of their lines; gives how often the filter looked for them
+    /// and for nothing. A text is at most 4 GiB.
+    pub(super) fn scan(&self, text: &[u8], candidates: &mut Vec<Candidate>) -> usize {
         candidates.clear();
-        self.gram.scan(text, candidates);
+        let probes = self.gram.scan(text, candidates);
         let grams = candidates.len();
         self.short.scan(text, candidates);
         // Grams come in the order of their probes, which is that of their lines already.
         if candidates.len() > grams {
             candidates.sort_unstable();
         }
+        probes
     }
 }
 

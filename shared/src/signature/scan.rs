@@ -116,6 +116,8 @@ pub struct FileScan<'e> {
     /// For each term, the entry (by number) it was last decided for.
     decided: Vec<u64>,
     candidates: Vec<Candidate>,
+    /// How often the filter looked in the last slab.
+    probes: usize,
     entries: u64,
     order: u64,
 }
@@ -157,6 +159,7 @@ impl<'e> FileScan<'e> {
             rules: BTreeMap::new(),
             decided: vec![0; engine.terms.len()],
             candidates: Vec::new(),
+            probes: 0,
             entries: 0,
             order: 0,
         }

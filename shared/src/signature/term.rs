@@ -12,7 +12,7 @@ use super::jq::Program;
 use super::literal::{self, Required};
 use super::model::Matcher;
 use super::pattern;
-use gaps::Gaps;
+use gaps::{Gaps, Spelling};
 
 /// Literals that are looked for before an expression is run.
 const MAX_OTHERS: usize = 4;
@@ -67,7 +67,24 @@ impl Term {
         }
     }
 
+    /// An expression that needs no parser.
+    fn plain(source: &str) -> Option<Self> {
+        let spelling = Spelling::plain(source)?;
+        if let Some(text) = spelling.as_literal() {
+            return Some(Self::literal(text));
+        }
+        let required = spelling.texts().map(literal::of_literal).collect();
+        Some(Self {
+            branches: vec![literal::ranked(required)],
+            check: Check::Gaps(Gaps::of_plain(spelling)?),
+            is_its_literal: false,
+        })
+    }
+
     fn expression(source: &str) -> Result<Self, String> {
+        if let Some(plain) = Self::plain(source) {
+            return Ok(plain);
+        }
         let hir = pattern::parse(source)?;
         if let HirKind::Literal(literal) = hir.kind() {
             return Ok(Self::literal(&literal.0));
@@ -174,7 +191,8 @@ mod tests {
             check("abc.*def", text, true);
             check("abc(.+)def", text, true);
             check("abc.+def.*", text, true);
-            check(".*abc", text, true);
+            check(".*abc", text, false);
+            check("abc.*", text, false);
             check("abc.+.+def", text, true);
             check("abc.*def|ghi", text, true);
             check("abc( x | +|1)def", text, false);
@@ -188,6 +206,49 @@ mod tests {
             check(r"x|abc.*def|a\d", text, false);
             check("^abc.*def$", text, false);
             check("(a|b|c|d)(a|b|c|d).*(def|abc)(x|y)", text, false);
+        }
+    }
+
+    #[test]
+    fn plain_expressions_are_read_as_the_parser_reads_them() {
+        for expression in [
+            r"disk \[sda\] is full",
+            "abc.*def",
+            "abc(.+)def.*ghi",
+            ".*abc.+",
+            ".+abc",
+            "é.*ü",
+            "abc.*",
+            r"a\.b.*\(c\)",
+        ] {
+            let plain = Spelling::plain(expression).unwrap();
+            let regex = pattern::compile(expression).unwrap();
+            let term = Term::compile(&Matcher::Regex(expression.to_owned())).unwrap();
+            for text in [
+                "the disk [sda] is full",
+                "abc",
+                "xabc",
+                "abcx def ghi",
+                "abcdef",
+                "é-ü",
+                "a.b(c)",
+            ] {
+                let found = regex.is_match(text.as_bytes());
+                assert_eq!(
+                    term.is_met(text.as_bytes()),
+                    found,
+                    "{expression} on {text}"
+                );
+                let near = plain
+                    .texts()
+                    .all(|t| Finder::new(t).find(text.as_bytes()).is_some());
+                assert!(near || !found, "{expression} on {text}");
+            }
+        }
+        for expression in [
+            "a.c", "a+", "a|b", "a{2}", r"\d", "(abc)", "a.*?b", "^a", "", ".*", "a]",
+        ] {
+            assert!(Spelling::plain(expression).is_none(), "{expression}");
         }
     }
 

@@ -19,6 +19,9 @@ static BUILT_IN: LazyLock<Rarity> = LazyLock::new(|| Rarity::of(SAMPLE.as_bytes(
 /// Counts of the grams of a sample.
 pub(in crate::signature) struct Rarity {
     counts: Box<[u16]>,
+    /// Counts of single bytes and of pairs, in lower case.
+    singles: Box<[u32]>,
+    pairs: Box<[u16]>,
     /// The sample in lower case, for texts that are shorter than a gram.
     folded: Box<[u8]>,
 }
@@ -31,9 +34,19 @@ impl Rarity {
             let count = &mut counts[bucket(bytes)];
             *count = count.saturating_add(1);
         }
+        let folded = sample.to_ascii_lowercase();
+        let mut singles = vec![0_u32; 1 << 8];
+        folded.iter().for_each(|b| singles[usize::from(*b)] += 1);
+        let mut pairs = vec![0_u16; 1 << 16];
+        for bytes in folded.windows(2) {
+            let count = &mut pairs[pair(bytes)];
+            *count = count.saturating_add(1);
+        }
         Self {
             counts: counts.into(),
-            folded: sample.to_ascii_lowercase().into(),
+            singles: singles.into(),
+            pairs: pairs.into(),
+            folded: folded.into(),
         }
     }
 
@@ -54,6 +67,24 @@ impl Rarity {
         memmem::find_iter(&self.folded, &text.to_ascii_lowercase()).count()
     }
 
+    /// A text does not occur more often than this, as far as is known without looking for it.
+    pub(super) fn at_most(&self, text: &[u8]) -> usize {
+        if text.len() < GRAM {
+            return self.short(text) as usize;
+        }
+        let grams = text.windows(GRAM);
+        let counts = grams.map(|gram| self.counts[bucket(gram)]);
+        counts.min().map_or(0, usize::from)
+    }
+
+    /// How often the least common pair of a text that is shorter than a gram occurs.
+    fn short(&self, text: &[u8]) -> u32 {
+        let text = text.to_ascii_lowercase();
+        let pairs = text.windows(2).map(|p| u32::from(self.pairs[pair(p)]));
+        let single = text.first().map_or(0, |b| self.singles[usize::from(*b)]);
+        pairs.min().unwrap_or(single)
+    }
+
     /// Whether so many occurrences are more than a few for each 4 KiB.
     pub(super) fn is_common(&self, occurrences: usize) -> bool {
         occurrences > 3 && occurrences * 4096 > self.folded.len()
@@ -62,7 +93,7 @@ impl Rarity {
     /// The commonness of the least common window of a text.
     pub(super) fn rarest(&self, text: &[u8]) -> u32 {
         if text.len() < GRAM {
-            return self.occurrences(text) as u32;
+            return self.short(text);
         }
         // Sums over the grams of each window, by adding the gram that enters and taking the one that leaves.
         let span = text.len().min(GRAM_BYTES) - GRAM + 1;
@@ -78,6 +109,10 @@ impl Rarity {
         }
         least
     }
+}
+
+fn pair(bytes: &[u8]) -> usize {
+    usize::from(bytes[0]) << 8 | usize::from(bytes[1])
 }
 
 fn bucket(bytes: &[u8]) -> usize {

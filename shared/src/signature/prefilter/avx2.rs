@@ -13,14 +13,15 @@ use std::arch::x86_64::{
 use super::Candidate;
 use super::gram::{FOLD, Gram, MIX_HIGH, MIX_LOW, Probes, REACH, STEP};
 
-/// Scans as far as whole steps go and returns where it stopped. The caller has made sure of AVX2.
-pub(super) fn scan(gram: &Gram, text: &[u8], candidates: &mut Vec<Candidate>) -> usize {
+/// Scans as far as whole steps go; returns where it stopped, and what was looked at. The caller
+/// has made sure of AVX2.
+pub(super) fn scan(gram: &Gram, text: &[u8], candidates: &mut Vec<Candidate>) -> (usize, usize) {
     // SAFETY: the only caller checks that the processor has AVX2.
     unsafe { scan_avx2(gram, text, candidates) }
 }
 
 #[target_feature(enable = "avx2")]
-fn scan_avx2(gram: &Gram, text: &[u8], candidates: &mut Vec<Candidate>) -> usize {
+fn scan_avx2(gram: &Gram, text: &[u8], candidates: &mut Vec<Candidate>) -> (usize, usize) {
     let fold = _mm256_set1_epi32(FOLD as i32);
     let low_byte = _mm256_set1_epi32(0xff);
     let mix_low = _mm256_set1_epi32(MIX_LOW as i32);
@@ -71,5 +72,5 @@ fn scan_avx2(gram: &Gram, text: &[u8], candidates: &mut Vec<Candidate>) -> usize
         at += STEP;
     }
     gram.look_at(text, &mut probes, candidates);
-    at
+    (at, probes.looked_at)
 }

@@ -19,11 +19,13 @@ const PHASES: usize = 4;
 /// Bits of Bloom filter for each gram; more do not lower the rate of false alarms much.
 const BITS_PER_GRAM: usize = 64;
 
-/// One gram of one literal.
+/// One gram of the window that some literals have.
 struct Slot {
-    /// The literal's folded window.
+    /// The folded window.
     window: u64,
-    literal: u32,
+    /// Where in `wanted` its literals are.
+    from: u32,
+    to: u32,
     /// Where in the window the gram is.
     phase: u32,
 }
@@ -36,10 +38,19 @@ struct Wanted {
     window: u32,
 }
 
+impl Wanted {
+    /// The window, folded.
+    fn folded(&self) -> u64 {
+        word(&self.text[self.window as usize..]) | FOLD_WORD
+    }
+}
+
 /// Probes that the Bloom filter let through: where, and the hash.
 pub(super) struct Probes {
     held: [(u32, u32); Self::ROOM],
     length: usize,
+    /// What was looked at for them: slots, and two for each probe.
+    pub(super) looked_at: usize,
 }
 
 impl Default for Probes {
@@ -47,6 +58,7 @@ impl Default for Probes {
         Self {
             held: [(0, 0); Self::ROOM],
             length: 0,
+            looked_at: 0,
         }
     }
 }
@@ -111,25 +123,30 @@ impl Gram {
         literals: impl Iterator<Item = (u32, &'a Literal)>,
         rarity: &Rarity,
     ) -> Self {
-        let mut wanted = Vec::new();
+        let place = |(number, literal): (u32, &Literal)| Wanted {
+            number,
+            text: literal.text.clone().into(),
+            any_case: literal.any_case,
+            window: rarest_window(&literal.text, rarity) as u32,
+        };
+        let mut wanted: Vec<Wanted> = literals.map(place).collect();
+        // Literals with one window are looked at together.
+        wanted.sort_by_key(Wanted::folded);
         let mut grams: Vec<(u32, Slot)> = Vec::new();
-        for (number, literal) in literals {
-            let window = rarest_window(&literal.text, rarity);
-            let bytes = &literal.text[window..window + GRAM_BYTES];
-            for phase in 0..PHASES {
+        let mut from = 0;
+        for same in wanted.chunk_by(|a, b| a.folded() == b.folded()) {
+            let to = from + same.len() as u32;
+            let window = same[0].folded();
+            for phase in 0..PHASES as u32 {
                 let slot = Slot {
-                    window: word(bytes) | FOLD_WORD,
-                    literal: wanted.len() as u32,
-                    phase: phase as u32,
+                    window,
+                    from,
+                    to,
+                    phase,
                 };
-                grams.push((hash_bytes(word(&bytes[phase..])), slot));
+                grams.push((hash_bytes(window >> (8 * phase)), slot));
             }
-            wanted.push(Wanted {
-                number,
-                text: literal.text.clone().into(),
-                any_case: literal.any_case,
-                window: window as u32,
-            });
+            from = to;
         }
         grams.sort_by_key(|(hash, _)| *hash);
         let words = (grams.len() * BITS_PER_GRAM / 32)
@@ -160,20 +177,21 @@ impl Gram {
         }
     }
 
-    pub(super) fn scan(&self, text: &[u8], candidates: &mut Vec<Candidate>) {
+    /// Collects candidates; gives what was looked at for them.
+    pub(super) fn scan(&self, text: &[u8], candidates: &mut Vec<Candidate>) -> usize {
         if self.wanted.is_empty() {
-            return;
+            return 0;
         }
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
-            let done = super::avx2::scan(self, text, candidates);
-            return self.scan_rest(text, done, candidates);
+            let (done, probes) = super::avx2::scan(self, text, candidates);
+            return probes + self.scan_rest(text, done, candidates);
         }
-        self.scan_scalar(text, candidates);
+        self.scan_scalar(text, candidates)
     }
 
     /// The same without vector instructions.
-    pub(super) fn scan_scalar(&self, text: &[u8], candidates: &mut Vec<Candidate>) {
+    pub(super) fn scan_scalar(&self, text: &[u8], candidates: &mut Vec<Candidate>) -> usize {
         let mut at = 0;
         let mut probes = Probes::default();
         while let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk::<REACH>) {
@@ -189,11 +207,11 @@ impl Gram {
             at += STEP;
         }
         self.look_at(text, &mut probes, candidates);
-        self.scan_rest(text, at, candidates);
+        probes.looked_at + self.scan_rest(text, at, candidates)
     }
 
     /// Probes the end of the text, where a whole step does not fit.
-    fn scan_rest(&self, text: &[u8], mut at: usize, candidates: &mut Vec<Candidate>) {
+    fn scan_rest(&self, text: &[u8], mut at: usize, candidates: &mut Vec<Candidate>) -> usize {
         let mut probes = Probes::default();
         while at + GRAM <= text.len() {
             let hash = hash_bytes(word(&text[at..]));
@@ -204,6 +222,7 @@ impl Gram {
         }
         // What is left is less than one step.
         self.look_at(text, &mut probes, candidates);
+        probes.looked_at
     }
 
     #[inline(always)]
@@ -221,16 +240,19 @@ impl Gram {
         candidates: &mut Vec<Candidate>,
     ) {
         let mut slots = [(0, 0); Probes::ROOM];
-        let probes = probes.take();
-        for ((_, hash), slots) in probes.iter().zip(&mut slots) {
+        let mut looked_at = probes.looked_at;
+        let held = probes.take();
+        for ((_, hash), slots) in held.iter().zip(&mut slots) {
             let bucket = (hash >> self.bucket_shift) as usize;
             *slots = (self.buckets[bucket], self.buckets[bucket + 1]);
+            looked_at += 2 + (slots.1 - slots.0) as usize;
         }
-        for ((at, _), (from, to)) in probes.iter().zip(slots) {
+        for ((at, _), (from, to)) in held.iter().zip(slots) {
             for slot in &self.slots[from as usize..to as usize] {
                 self.look(text, *at as usize, slot, candidates);
             }
         }
+        probes.looked_at = looked_at;
     }
 
     /// Compares a window, and then its literal, with the text round a probe.
@@ -244,26 +266,28 @@ impl Gram {
             return;
         };
         if u64::from_le_bytes(*bytes) | FOLD_WORD == slot.window {
-            self.compare(text, start, slot.literal, candidates);
+            for wanted in &self.wanted[slot.from as usize..slot.to as usize] {
+                compare(wanted, text, start, candidates);
+            }
         }
     }
+}
 
-    fn compare(&self, text: &[u8], window: usize, literal: u32, candidates: &mut Vec<Candidate>) {
-        let wanted = &self.wanted[literal as usize];
-        let Some(start) = window.checked_sub(wanted.window as usize) else {
-            return;
-        };
-        let Some(bytes) = text.get(start..start + wanted.text.len()) else {
-            return;
-        };
-        let same = if wanted.any_case {
-            bytes.eq_ignore_ascii_case(&wanted.text)
-        } else {
-            bytes == &*wanted.text
-        };
-        if same {
-            candidates.push((start as u32, wanted.number));
-        }
+/// Compares a literal with the text round its window.
+fn compare(wanted: &Wanted, text: &[u8], window: usize, candidates: &mut Vec<Candidate>) {
+    let Some(start) = window.checked_sub(wanted.window as usize) else {
+        return;
+    };
+    let Some(bytes) = text.get(start..start + wanted.text.len()) else {
+        return;
+    };
+    let same = if wanted.any_case {
+        bytes.eq_ignore_ascii_case(&wanted.text)
+    } else {
+        bytes == &*wanted.text
+    };
+    if same {
+        candidates.push((start as u32, wanted.number));
     }
 }
 

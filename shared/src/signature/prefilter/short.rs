@@ -2,7 +2,7 @@
 
 use aho_corasick::packed::{Config, Searcher};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, Span};
-use memchr::{memchr, memmem};
+use memchr::memmem;
 
 use super::super::literal::Literal;
 use super::Candidate;
@@ -14,7 +14,7 @@ const MAX_SPELT: usize = 4;
 
 enum Kind {
     None,
-    /// Finds that a line has any of them; then each is looked for.
+    /// Finds where any of them begins.
     Packed(Box<Searcher>),
     /// Slow, and only for catalogues that go against the advice of `lint`.
     Automaton(Box<AhoCorasick>),
@@ -66,15 +66,11 @@ impl Short {
         let mut at = 0;
         while let Some(found) = searcher.find_in(text, Span::from(at..text.len())) {
             let start = found.start();
-            let end = memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n);
-            for (number, literal) in &self.literals {
-                let mut from = start;
-                while let Some(place) = literal.find(&text[from..end]) {
-                    candidates.push(((from + place) as u32, *number));
-                    from += place + 1;
-                }
-            }
-            at = end;
+            let rest = &text[start..];
+            // The searcher names one literal that begins here; there may be others.
+            let begin = self.literals.iter().filter(|(_, l)| l.begins(rest));
+            candidates.extend(begin.map(|(number, _)| (start as u32, *number)));
+            at = start + 1;
         }
     }
 }
@@ -87,6 +83,18 @@ impl Literal {
         } else {
             bytes == self.text
         }
+    }
+
+    /// Whether the bytes begin with it.
+    fn begins(&self, bytes: &[u8]) -> bool {
+        let same_first = |a: &u8, b: &u8| a.eq_ignore_ascii_case(b);
+        self.text
+            .first()
+            .zip(bytes.first())
+            .is_some_and(|(a, b)| same_first(a, b))
+            && bytes
+                .get(..self.text.len())
+                .is_some_and(|head| self.is_at(head))
     }
 
     /// Where it occurs first.

@@ -50,7 +50,7 @@ impl FileScan<'_> {
                 _ if every => self.scan_every(&plan, &slab),
                 _ => counted = self.scan_candidates(&plan, &slab),
             }
-            self.engine.learn(text, self.candidates.len());
+            self.engine.learn(text, self.probes, self.candidates.len());
         }
         self.lines += counted.1 + newlines(&text[counted.0..]);
         self.open_line = !text.ends_with(b"\n");
@@ -62,7 +62,7 @@ impl FileScan<'_> {
         let mut current: Option<Current<'_>> = None;
         let mut counted = (0, 0);
         let mut candidates = std::mem::take(&mut self.candidates);
-        plan.prefilter.scan(slab.text, &mut candidates);
+        self.probes = plan.prefilter.scan(slab.text, &mut candidates);
         for &(at, literal) in &candidates {
             let at = at as usize;
             if current
@@ -138,7 +138,7 @@ impl FileScan<'_> {
     ) {
         let engine = self.engine;
         let mut candidates = std::mem::take(&mut self.candidates);
-        plan.prefilter.scan(slab.text, &mut candidates);
+        self.probes = plan.prefilter.scan(slab.text, &mut candidates);
         let mut hot = candidates.iter().copied().peekable();
         for placed in entries {
             self.entries += 1;

@@ -25,6 +25,11 @@ impl Gaps {
         gaps.map(Self)
     }
 
+    /// The only way in which a plain expression matches.
+    pub(super) fn of_plain(spelling: Spelling) -> Option<Self> {
+        spelling.gaps().map(|gaps| Self(vec![gaps]))
+    }
+
     /// Where the first of the literals is, of the alternative that begins first.
     pub(super) fn find(&self, text: &[u8]) -> Option<usize> {
         self.0.iter().filter_map(|gaps| find(gaps, text)).min()
@@ -51,13 +56,59 @@ fn find(gaps: &[Gap], text: &[u8]) -> Option<usize> {
 
 /// One alternative, as far as it is read.
 #[derive(Clone, Default)]
-struct Spelling {
+pub(super) struct Spelling {
     literals: Vec<(usize, Vec<u8>)>,
     /// What stands between the last literal and the next: nothing, or anything of at least this length.
     gap: Option<usize>,
 }
 
 impl Spelling {
+    /// An expression of nothing but literals with `.*` and `.+` between, which most are: read without a
+    /// parser, which takes most of the time of building.
+    pub(super) fn plain(source: &str) -> Option<Self> {
+        let mut spelling = Self::default();
+        let mut rest = source;
+        while let Some(first) = rest.chars().next() {
+            let gap = ["(.*)", "(.+)", ".*", ".+"]
+                .iter()
+                .find(|g| rest.starts_with(**g));
+            if let Some(gap) = gap {
+                spelling.skip(usize::from(gap.contains('+')));
+                rest = &rest[gap.len()..];
+                continue;
+            }
+            let escaped = rest.strip_prefix('\\');
+            let text = match (escaped, first) {
+                (Some(rest), _) => rest
+                    .get(..1)
+                    .filter(|t| t.as_bytes()[0].is_ascii_punctuation())?,
+                (
+                    None,
+                    '.' | '+' | '*' | '?' | '(' | ')' | '|' | '[' | ']' | '{' | '}' | '^' | '$',
+                ) => {
+                    return None;
+                }
+                _ => &rest[..first.len_utf8()],
+            };
+            spelling.literal(text.as_bytes());
+            rest = &escaped.unwrap_or(rest)[text.len()..];
+        }
+        (!spelling.literals.is_empty()).then_some(spelling)
+    }
+
+    /// The text, when the expression is met wherever it occurs.
+    pub(super) fn as_literal(&self) -> Option<&[u8]> {
+        match self.literals.as_slice() {
+            [(0, text)] if self.gap.is_none_or(|skip| skip == 0) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The texts that every match has.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        self.literals.iter().map(|(_, text)| text.as_slice())
+    }
+
     fn literal(&mut self, bytes: &[u8]) {
         match (self.gap.take(), self.literals.last_mut()) {
             (None, Some((_, last))) => last.extend_from_slice(bytes),
@@ -69,6 +120,7 @@ impl Spelling {
         self.gap = Some(self.gap.unwrap_or(0) + bytes);
     }
 
+    /// As a way to match; `None` when that takes an expression.
     fn gaps(self) -> Option<Vec<Gap>> {
         // A gap at the end is only a condition when it must not be empty.
         if self.literals.is_empty() || self.gap.is_some_and(|skip| skip > 0) {
