@@ -63,6 +63,7 @@ pub fn registry() -> Routes {
         .merge(pages::findings::routes())
         .merge(pages::signatures::routes())
         .merge(pages::signature::routes())
+        .merge(pages::packs::routes())
         .merge(pages::upload::routes())
         .merge(pages::admin::routes())
         .merge(pages::account::routes())

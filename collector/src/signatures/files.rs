@@ -49,6 +49,20 @@ pub fn unpack(upload: &[u8], single: &str) -> AppResult<Files> {
     Ok(taken.files)
 }
 
+/// The signature files in one file of a form: an archive's, or the file itself. Files that only lie beside the rules give
+/// none.
+///
+/// # Errors
+/// As [`unpack`].
+pub fn of_form(upload: &[u8], name: &str) -> AppResult<Files> {
+    let mut files = unpack(upload, name)?;
+    let itself = files.len() == 1 && files[0].0 == name;
+    if itself && !(is_yaml(name) && has_rules(&files[0].1)) {
+        files.clear();
+    }
+    Ok(files)
+}
+
 /// Takes the signature files of an archive.
 #[derive(Default)]
 struct Taken {

@@ -71,6 +71,7 @@ fn read(folder: &Path) -> Vec<(Label, Files)> {
                     name,
                     version: about.version,
                     licence: about.licence,
+                    stand: None,
                 };
                 packs.push((label, files));
             }

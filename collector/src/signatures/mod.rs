@@ -6,6 +6,7 @@ pub mod explain;
 pub mod feedback;
 pub mod files;
 pub mod folder;
+pub mod intake;
 pub mod overview;
 pub mod packs;
 pub mod retro;

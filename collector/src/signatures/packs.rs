@@ -36,6 +36,8 @@ pub struct Label {
     pub version: String,
     /// Licence its maker gave it.
     pub licence: String,
+    /// Where its signatures are to stand; without one where their files say.
+    pub stand: Option<Status>,
 }
 
 /// What the check of files gave.
@@ -137,7 +139,8 @@ pub async fn store(
     })?;
     let checked = checked.map_err(AppError::internal)??;
     let lead = caller.actor.may(Access::Lead) || matches!(caller.actor, Actor::System);
-    if !lead && !checked.live.is_empty() {
+    let live = label.stand.is_none_or(|stand| stand == Status::Live);
+    if !lead && live && !checked.live.is_empty() {
         return Err(AppError::forbidden(format!(
             "{} would be live, which a lead decides; store it with the status draft or shadow",
             checked.live[0]
@@ -146,9 +149,9 @@ pub async fn store(
     let now = state.now_ms();
     let row = PackRow {
         digest: digest(&label, &files),
-        name: label.name,
-        version: label.version,
-        licence: label.licence,
+        name: label.name.clone(),
+        version: label.version.clone(),
+        licence: label.licence.clone(),
         source: source.to_owned(),
         enabled: 1,
         signatures: i64::try_from(checked.ids.len()).unwrap_or(i64::MAX),
@@ -158,6 +161,11 @@ pub async fn store(
     };
     let mut tx = state.db.begin().await?;
     packs::put(&mut tx, &row, &files).await?;
+    if let Some(stand) = label.stand {
+        for id in &checked.ids {
+            packs::set_state(&mut tx, id, word(stand), (caller.actor.name(), now)).await?;
+        }
+    }
     changed(&mut tx).await?;
     caller
         .audit(&mut tx, state, "signatures.store", &row.name)
@@ -210,6 +218,7 @@ fn checked(label: Label) -> AppResult<Label> {
         name,
         version: text("version", &label.version, 0, 60)?,
         licence: text("licence", &label.licence, 0, 200)?,
+        stand: label.stand,
     })
 }
 

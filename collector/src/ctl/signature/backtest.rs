@@ -8,27 +8,19 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
+use super::server::{Server, answer, read};
 use super::{Fault, Outcome};
 
 /// Between two looks at how far it is.
 const LOOK: Duration = Duration::from_millis(300);
-/// One request takes no longer.
-const REQUEST: Duration = Duration::from_secs(60);
 
 /// Options of `signature backtest`.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// File with one signature.
     file: PathBuf,
-    /// Address of the collector, such as `https://support.example`.
-    #[arg(long)]
-    server: String,
-    /// File with an API token of an engineer.
-    #[arg(long)]
-    token_file: PathBuf,
-    /// Certificate (PEM) to trust besides the usual ones.
-    #[arg(long)]
-    ca: Option<PathBuf>,
+    #[command(flatten)]
+    server: Server,
     /// Only say what it would read.
     #[arg(long)]
     estimate: bool,
@@ -81,38 +73,18 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Outcome,
 }
 
 async fn ask(arguments: &Arguments) -> Result<Value, Fault> {
-    let read = |path: &PathBuf| {
-        std::fs::read_to_string(path).map_err(|source| Fault::Read {
-            path: path.display().to_string(),
-            source,
-        })
-    };
-    let (yaml, token) = (read(&arguments.file)?, read(&arguments.token_file)?);
-    // Another part of the program may have chosen it already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder().timeout(REQUEST);
-    if let Some(path) = &arguments.ca {
-        let fault = |error: reqwest::Error| Fault::Usage(format!("{}: {error}", path.display()));
-        let certificate = reqwest::Certificate::from_pem(read(path)?.as_bytes()).map_err(fault)?;
-        builder = builder.add_root_certificate(certificate);
-    }
-    let client = builder
-        .build()
-        .map_err(|error| Fault::Usage(error.to_string()))?;
-    let base = arguments.server.trim_end_matches('/');
-    let send =
-        async |request: reqwest::RequestBuilder| answer(request.bearer_auth(token.trim())).await;
+    let yaml = read(&arguments.file)?;
+    let server = arguments.server.open()?;
     let kind = ("content-type", "application/yaml");
     if arguments.estimate {
-        let url = format!("{base}/api/v1/signature-estimates");
-        return send(client.post(url).header(kind.0, kind.1).body(yaml)).await;
+        let asked = server.post("/api/v1/signature-estimates");
+        return answer(asked.header(kind.0, kind.1).body(yaml)).await;
     }
-    let url = format!("{base}/api/v1/signature-backtests");
-    let started = send(client.post(url).header(kind.0, kind.1).body(yaml)).await?;
+    let asked = server.post("/api/v1/signature-backtests");
+    let started = answer(asked.header(kind.0, kind.1).body(yaml)).await?;
     let id = started["id"].as_str().unwrap_or_default();
-    let url = format!("{base}/api/v1/retro-scans/{id}");
     loop {
-        let seen = send(client.get(&url)).await?;
+        let seen = answer(server.get(&format!("/api/v1/retro-scans/{id}"))).await?;
         match seen["state"].as_str() {
             Some("queued" | "running") => tokio::time::sleep(LOOK).await,
             Some("done") => return Ok(seen),
@@ -123,25 +95,4 @@ async fn ask(arguments: &Arguments) -> Result<Value, Fault> {
             }
         }
     }
-}
-
-async fn answer(request: reqwest::RequestBuilder) -> Result<Value, Fault> {
-    let fault =
-        |error: reqwest::Error| Fault::Usage(format!("the collector does not answer: {error}"));
-    let response = request.send().await.map_err(fault)?;
-    let status = response.status();
-    let text = response.text().await.map_err(fault)?;
-    let body: Value = serde_json::from_str(&text).unwrap_or_default();
-    if status.is_success() {
-        return Ok(body);
-    }
-    let mut told = body["detail"]
-        .as_str()
-        .unwrap_or("no reason was given")
-        .to_owned();
-    for error in body["errors"].as_array().into_iter().flatten() {
-        let word = |key: &str| error[key].as_str().unwrap_or_default();
-        told.push_str(&format!("\n  {}: {}", word("field"), word("message")));
-    }
-    Err(Fault::Usage(format!("{status}: {told}")))
 }

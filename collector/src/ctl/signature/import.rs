@@ -8,12 +8,15 @@ use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 use sitrep_shared::archive::{self, Entry, Kind, Verdict, Visitor};
 use sitrep_shared::bundle::limits::{Limits, Reject};
+use sitrep_shared::bundle::{tar_end, tar_header, tar_padding};
 use sitrep_shared::hash::sha256;
 use sitrep_shared::signature::{Catalogue, LoadError, Signature, lint, test_signature};
 
 use super::files::{self, is_yaml, read_fault, walk};
+use super::server::{Open, answer};
 use super::{Fault, Outcome};
 
 /// A file of a pack is not larger.
@@ -32,8 +35,20 @@ pub(super) struct Arguments {
     #[arg(value_name = "DIR|ARCHIVE")]
     from: PathBuf,
     /// The folder that the pack's folder is made in.
-    #[arg(long, value_name = "FOLDER")]
-    to: PathBuf,
+    #[arg(long, value_name = "FOLDER", required_unless_present = "server")]
+    to: Option<PathBuf>,
+    /// Address of a collector that takes the pack in, such as `https://support.example`.
+    #[arg(long, value_name = "URL", requires = "token_file")]
+    server: Option<String>,
+    /// File with an API token of a lead.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    token_file: Option<PathBuf>,
+    /// Certificate (PEM) to trust besides the usual ones.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    ca: Option<PathBuf>,
+    /// Where the pack is to stand in the collector: shadow or live.
+    #[arg(long, value_name = "STATE", default_value = "shadow", value_parser = ["shadow", "live"])]
+    stand: String,
     /// Lower-case name of the pack. Default: from the name of what is imported.
     #[arg(long)]
     name: Option<String>,
@@ -104,9 +119,49 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Outcome,
         .clone()
         .unwrap_or_else(|| version(&texts, &kept));
     kept.extend(licence);
-    let folder = write(&arguments.to, &pack, &kept)?;
-    report(&pack, &folder, out)?;
+    if let Some(to) = &arguments.to {
+        let folder = write(to, &pack, &kept)?;
+        report(&pack, &folder.display().to_string(), out)?;
+    }
+    if let (Some(url), Some(token)) = (&arguments.server, &arguments.token_file) {
+        let server = Open::at(url, token, arguments.ca.as_deref())?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let stored = runtime.block_on(send(&server, &pack, &kept, &arguments.stand))?;
+        report(&pack, &format!("collector, {}", arguments.stand), out)?;
+        for remark in stored["remarks"].as_array().into_iter().flatten() {
+            let remark = remark.as_str().unwrap_or_default();
+            writeln!(out, "  {}", sitrep_shared::escape::terminal(remark))?;
+        }
+    }
     Ok(Outcome::Done)
+}
+
+/// Hands the pack to a collector, which checks it again.
+async fn send(server: &Open, pack: &Pack, kept: &[&Text], stand: &str) -> Result<Value, Fault> {
+    let mut archive = Vec::new();
+    for (path, bytes) in kept {
+        let size = bytes.len() as u64;
+        archive.extend(tar_header(path, size));
+        archive.extend_from_slice(bytes);
+        archive.extend_from_slice(tar_padding(size));
+    }
+    archive.extend_from_slice(tar_end());
+    let label = [
+        ("name", pack.name.as_str()),
+        ("version", &pack.version),
+        ("licence", &pack.licence),
+        ("stand", stand),
+    ];
+    let label = serde_urlencoded::to_string(label).map_err(io::Error::other)?;
+    let request = server.post(&format!("/api/v1/signature-packs?{label}"));
+    answer(
+        request
+            .header("content-type", "application/octet-stream")
+            .body(archive),
+    )
+    .await
 }
 
 /// Checks a rule file; whether it goes into the pack.
@@ -322,7 +377,7 @@ fn write(to: &Path, pack: &Pack, kept: &[&Text]) -> Result<PathBuf, Fault> {
     Ok(folder)
 }
 
-fn report(pack: &Pack, folder: &Path, out: &mut dyn Write) -> Result<(), Fault> {
+fn report(pack: &Pack, place: &str, out: &mut dyn Write) -> Result<(), Fault> {
     for error in &pack.refused {
         writeln!(out, "refused: {error}")?;
         if !error.hint.is_empty() {
@@ -331,8 +386,7 @@ fn report(pack: &Pack, folder: &Path, out: &mut dyn Write) -> Result<(), Fault> 
     }
     writeln!(
         out,
-        "{}: {} {}, licence {}, {} signatures, {} refused, {} pieces of advice (in {PACK_FILE})",
-        folder.display(),
+        "{place}: {} {}, licence {}, {} signatures, {} refused, {} pieces of advice (in {PACK_FILE})",
         pack.name,
         pack.version,
         pack.licence,

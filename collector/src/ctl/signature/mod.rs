@@ -12,6 +12,7 @@ mod logs;
 mod replay;
 mod run;
 mod schema;
+mod server;
 mod test;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use crate::http::Routes;
 use crate::http::extract::{Json, Path, Query};
 use crate::http::openapi::Op;
 use crate::signatures::files::unpack;
+use crate::signatures::intake;
 use crate::signatures::packs::{self, Label, UPLOAD_MAX_BYTES};
 use crate::state::AppState;
 use crate::tickets::Caller;
@@ -45,6 +46,9 @@ pub struct NewPack {
     /// Licence its maker gave it.
     #[serde(default)]
     licence: String,
+    /// shadow or live: where its signatures are to stand. Without it where their files say.
+    #[serde(default)]
+    stand: Option<String>,
 }
 
 /// A pack as the API shows it.
@@ -124,6 +128,7 @@ async fn store(
     let files = tokio::task::spawn_blocking(move || unpack(&bytes, &single)).await;
     let files = files.map_err(AppError::internal)??;
     let label = Label {
+        stand: new.stand.as_deref().map(intake::stand).transpose()?,
         name: new.name,
         version: new.version,
         licence: new.licence,

@@ -13,6 +13,7 @@ pub mod intake;
 pub mod kb;
 pub mod login;
 pub mod macros;
+pub mod packs;
 pub mod preferences;
 pub mod setup;
 pub mod signature;

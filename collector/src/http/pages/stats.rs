@@ -9,6 +9,7 @@ use sitrep_shared::ids::TicketKey;
 use super::{Frame, span, time};
 use crate::auth::Access;
 use crate::db::stats::{self as rows, UnexplainedRow};
+use crate::db::templates;
 use crate::error::AppResult;
 use crate::http::Routes;
 use crate::http::extract::{Form, Query};
@@ -165,14 +166,24 @@ struct Causeless {
 struct CoveragePage {
     frame: Frame,
     percent: String,
+    /// Bundles that were read.
+    bundles: i64,
     errors: Vec<UnexplainedRow>,
     causeless: Vec<Causeless>,
+}
+
+impl CoveragePage {
+    /// How unusual an error is that so many bundles have: from 0, in all of them, upwards.
+    fn rarity(&self, error: &UnexplainedRow) -> String {
+        format!("{:.2}", unknown::rarity(error.bundles, self.bundles))
+    }
 }
 
 async fn coverage(State(state): State<AppState>, frame: Frame) -> AppResult<Response> {
     let mut conn = state.db.read().await?;
     let since = state.now_ms() - 90 * DAY_MS;
     let (tickets, with) = rows::with_finding(&mut conn, since).await?;
+    let bundles = templates::read_bundles(&mut conn).await?;
     let errors = rows::unexplained(&mut conn, ROWS_MAX).await?;
     let closed = rows::without_cause(&mut conn, ROWS_MAX).await?;
     let causeless = closed
@@ -188,6 +199,7 @@ async fn coverage(State(state): State<AppState>, frame: Frame) -> AppResult<Resp
             0 => "–".to_owned(),
             tickets => (with * 100 / tickets).to_string(),
         },
+        bundles,
         errors,
         causeless: causeless.collect(),
     })

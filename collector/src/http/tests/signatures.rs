@@ -6,7 +6,7 @@ use crate::signatures::unknown;
 use crate::tickets::apply_findings;
 use sitrep_shared::signature::Template;
 
-const PROVEN: &str = "rules:
+pub(super) const PROVEN: &str = "rules:
   - metadata: {id: ownRuleProven1, kind: sitrep, version: \"1.0.0\"}
     cre: {id: OWN-0001, severity: 1, title: Widgets run out, category: own}
     sitrep:
@@ -38,7 +38,7 @@ impl House {
     }
 
     /// A page as a person sees it.
-    async fn page(&self, path: &str, token: &str, language: &str) -> String {
+    pub(super) async fn page(&self, path: &str, token: &str, language: &str) -> String {
         let bearer = format!("Bearer {token}");
         let headers = [
             ("authorization", bearer.as_str()),
@@ -51,7 +51,11 @@ impl House {
     }
 
     /// A ticket with a bundle in which signatures found something.
-    async fn ticket(&self, token: &str, found: &[NewFinding]) -> (String, String, String) {
+    pub(super) async fn ticket(
+        &self,
+        token: &str,
+        found: &[NewFinding],
+    ) -> (String, String, String) {
         let (_, made) = self
             .json("POST", "/api/v1/tickets", token, json!({"title": "t"}))
             .await;
@@ -99,7 +103,7 @@ impl House {
     }
 }
 
-fn found(id: &str) -> NewFinding {
+pub(super) fn found(id: &str) -> NewFinding {
     NewFinding {
         signature_id: id.into(),
         severity: "high".into(),
