@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 /// The engineers' command line of Sitrep.
 #[derive(Parser)]
-#[command(name = "sitrepctl", version, propagate_version = true)]
+#[command(name = "sitrepctl", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -34,5 +34,17 @@ fn main() -> ExitCode {
         // A reader that has seen enough (`| head`) is not a failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
         Err(_) => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Arguments;
+
+    #[test]
+    fn no_option_of_any_command_is_ambiguous() {
+        Arguments::command().debug_assert();
     }
 }
