@@ -57,23 +57,27 @@ pub fn cases() -> Vec<Case> {
         .collect()
 }
 
-/// Whether the secret or a long piece of it (half, eight characters or more) is in the output.
-/// A piece that the text also has outside its secrets, such as `password` of `password1`, says
-/// nothing.
+/// A long piece of the secret (half of it, eight characters or more) that is in a text, by the letter
+/// of the samples' README.
 #[must_use]
-pub fn leaks(case: &Case, secret: &str, out: &str) -> bool {
-    if out.contains(secret) {
-        return true;
+pub fn piece(secret: &str, text: &str) -> Option<String> {
+    if text.contains(secret) {
+        return Some(secret.to_owned());
     }
-    let rest = case
-        .secrets
-        .iter()
-        .fold(case.text.clone(), |t, s| t.replace(s.as_str(), "\u{0}"));
     let chars: Vec<char> = secret.chars().collect();
-    let piece = 8.max(chars.len().div_ceil(2));
-    chars.len() >= piece
-        && chars.windows(piece).any(|w| {
-            let w: String = w.iter().collect();
-            out.contains(&w) && !rest.contains(&w)
-        })
+    let least = 8.max(chars.len().div_ceil(2));
+    if chars.len() < least {
+        return None;
+    }
+    chars
+        .windows(least)
+        .map(|w| w.iter().collect::<String>())
+        .find(|w| text.contains(w.as_str()))
+}
+
+/// Whether a case says no to itself: a long piece of a secret is in what must survive.
+#[must_use]
+pub fn contradicts_itself(case: &Case) -> bool {
+    let kept = |s: &String| case.keep.iter().any(|k| piece(s, k).is_some());
+    case.secrets.iter().any(kept)
 }

@@ -54,7 +54,7 @@ impl Context {
             "psk.txt" => Some(Lines::Second),
             "smbpasswd" => Some(Lines::Smb),
             ".pgpass" | "pgpass" | "pgpass.conf" => Some(Lines::Pgpass),
-            "chap-secrets" | "pap-secrets" | "l2tp-secrets" => Some(Lines::Chap),
+            "chap-secrets" | "pap-secrets" | "l2tp-secrets" | "authkeys" => Some(Lines::Chap),
             ".vault_pass" | ".vault-token" | "authkey" | ".erlang.cookie" | "master.key" => {
                 Some(Lines::Whole)
             }

@@ -29,6 +29,8 @@ pub(crate) struct Edit {
 
 /// Addresses that are remembered; a log has few at a time.
 const ADDRESSES: usize = 512;
+/// Names that are remembered.
+const HOSTS: usize = 256;
 
 /// The stand-ins of the addresses seen last, by address.
 #[derive(Default)]
@@ -56,11 +58,41 @@ impl Addresses {
     }
 }
 
+/// The stand-ins of the names seen last, by their bytes.
+#[derive(Default)]
+pub(crate) struct Hosts {
+    slots: Vec<(Vec<u8>, String)>,
+}
+
+impl Hosts {
+    /// The stand-in if the name was seen a short while ago.
+    pub(crate) fn get(&self, name: &[u8]) -> Option<&str> {
+        let slot = self.slots.get(Self::slot(name))?;
+        (slot.0 == name).then_some(slot.1.as_str())
+    }
+
+    /// Remembers a stand-in.
+    pub(crate) fn put(&mut self, name: &[u8], text: &str) {
+        if self.slots.is_empty() {
+            self.slots.resize(HOSTS, Default::default());
+        }
+        self.slots[Self::slot(name)] = (name.to_vec(), text.to_owned());
+    }
+
+    fn slot(name: &[u8]) -> usize {
+        let mix = |n: u32, b: &u8| (n ^ u32::from(*b)).wrapping_mul(0x0100_0193);
+        let hash = name.iter().fold(0x811c_9dc5, mix);
+        (hash ^ hash >> 15) as usize & (HOSTS - 1)
+    }
+}
+
 /// A scanner's answer to one anchor.
 #[derive(Default)]
 pub(crate) struct Found {
     /// Stand-ins of the addresses seen last in this file.
     pub addresses: Addresses,
+    /// Stand-ins of the host names seen last in this file.
+    pub hosts: Hosts,
     pub edits: Vec<Edit>,
     /// The bytes up to here are settled: anchors inside are not looked at.
     pub settled: usize,

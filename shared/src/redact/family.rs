@@ -20,6 +20,9 @@ pub enum RuleError {
         #[source]
         source: Box<regex::Error>,
     },
+    /// A family is not of its form.
+    #[error("a family of redaction rules is not of its form")]
+    Form(#[source] serde_json::Error),
     /// Something about a rule is not allowed.
     #[error("rule {rule}: {message}")]
     Rule {
@@ -171,6 +174,16 @@ pub struct Example {
     pub kept: Vec<String>,
 }
 
+impl Family {
+    /// Reads a family written as JSON.
+    ///
+    /// # Errors
+    /// When it is not of its form, or a rule is one that cannot be used.
+    pub fn parse(json: &[u8]) -> Result<Self, RuleError> {
+        check(serde_json::from_slice(json).map_err(RuleError::Form)?)
+    }
+}
+
 /// Checks what the data format cannot.
 fn check(family: Family) -> Result<Family, RuleError> {
     for rule in &family.rules {
@@ -182,12 +195,24 @@ fn check(family: Family) -> Result<Family, RuleError> {
         }
     }
     for token in &family.tokens {
-        if token.lit.len() < 3 {
+        if !(3..=64).contains(&token.lit.len()) {
             return Err(RuleError::Rule {
                 rule: token.id.clone(),
-                message: "a literal has at least 3 bytes".into(),
+                message: "a literal has 3 to 64 bytes".into(),
             });
         }
+        if token.back.as_ref().is_some_and(|back| back.max > 255) {
+            return Err(RuleError::Rule {
+                rule: token.id.clone(),
+                message: "at most 255 characters are looked at before a literal".into(),
+            });
+        }
+    }
+    if let Some(anchor) = family.anchors.iter().find(|a| !(3..=64).contains(&a.len())) {
+        return Err(RuleError::Rule {
+            rule: family.family.clone(),
+            message: format!("the anchor '{anchor}' has not 3 to 64 bytes"),
+        });
     }
     Ok(family)
 }
@@ -234,5 +259,18 @@ mod tests {
     #[test]
     fn refuses_what_it_does_not_know() {
         assert!(serde_saphyr::from_str::<Family>("family: x\nsurprise: 1\n").is_err());
+        let head = r#""family":"x","title":"x","level":"standard","removes":"x","leaves":"x""#;
+        let long = "x".repeat(65);
+        for (rest, good) in [
+            ("", true),
+            (r#","rules":[{"id":"x","mark":"toolongmark"}]"#, false),
+            (r#","tokens":[{"id":"x","lit":"ab","re":"ab"}]"#, false),
+            (r#","tokens":[{"id":"x","lit":"abc","re":"abc"}]"#, true),
+            (r#","anchors":["ab"]"#, false),
+            (&format!(r#","anchors":["{long}"]"#), false),
+        ] {
+            let text = format!("{{{head}{rest}}}");
+            assert_eq!(Family::parse(text.as_bytes()).is_ok(), good, "{text}");
+        }
     }
 }

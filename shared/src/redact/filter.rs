@@ -145,7 +145,7 @@ impl Filter {
         if i < fast {
             for w in buf[i..fast + 3].windows(4) {
                 let h = hash(gram(u32::from_le_bytes([w[0], w[1], w[2], w[3]])));
-                if self.table[h >> 6] >> (h & 63) & 1 != 0 {
+                if self.table[h >> 6] >> (h & 63) & 1 != 0 && self.plausible(buf, i, h) {
                     return Some(i);
                 }
                 i += 1;
@@ -164,6 +164,24 @@ impl Filter {
             i += 1;
         }
         None
+    }
+
+    /// Whether a literal with this very gram begins as the bytes there do.
+    #[inline]
+    fn plausible(&self, buf: &[u8], at: usize, h: usize) -> bool {
+        let w = gram(u32::from_le_bytes([buf[at], buf[at + 1], buf[at + 2], 0]));
+        let (first, end) = (self.buckets[h] as usize, self.buckets[h + 1] as usize);
+        self.grams[first..end].iter().any(|entry| {
+            if entry.gram != w {
+                return false;
+            }
+            let start = at.wrapping_sub(entry.offset as usize);
+            let Some(four) = buf.get(start..).and_then(|b| b.get(..4)) else {
+                return at >= entry.offset as usize;
+            };
+            let four = u32::from_le_bytes([four[0], four[1], four[2], four[3]]);
+            (four | 0x2020_2020) & entry.mask == entry.head & entry.mask
+        })
     }
 
     /// The next literal that is really at gram position `at`; `skip` says where to go on.

@@ -98,8 +98,12 @@ impl Keys {
         if n >= 2 {
             let from = if n == 2 { 0 } else { ends[n - 3] as usize };
             let two = self.is.get(&buf[from..ends[n - 1] as usize]);
-            if let Some(rule) = two.map(|w| &self.words[*w]).filter(|r| r.random) {
-                return Verdict::IfRandom(rule.rule);
+            if let Some(rule) = two.map(|w| &self.words[*w]).filter(|r| !r.query) {
+                return if rule.random {
+                    Verdict::IfRandom(rule.rule)
+                } else {
+                    Verdict::Secret(rule.rule)
+                };
             }
         }
         if n == 0 || self.tails.contains(plain(word(n - 1))) && n > 1 {
@@ -128,6 +132,12 @@ impl Keys {
                 .iter()
                 .rposition(|b| *b == b'.')
                 .is_some_and(|dot| i + split_count(&key[dot + 1..]) < all);
+            // `x-stratum-auth`: an extension header; `_auth` of npm.
+            let header = i > 0 && key.len() > 2 && key[..2].eq_ignore_ascii_case(b"x-");
+            let npm = i == 0 && key.starts_with(b"_") && all == 1;
+            if (header || npm) && w == b"auth" || header && w == b"key" {
+                return Verdict::Secret(rule.rule);
+            }
             if rule.random || dotted {
                 return Verdict::IfRandom(rule.rule);
             }
@@ -148,17 +158,70 @@ impl Keys {
         provider
     }
 
+    /// Whether the name of an entry below a key of secrets may name one: it names no place and no
+    /// property.
+    pub(crate) fn may_hold(&self, name: &[u8]) -> bool {
+        let mut buf = [0u8; MAX_KEY];
+        let mut ends = [0u8; 24];
+        let n = split(name, &mut buf, &mut ends);
+        let Some(last) = n.checked_sub(1) else {
+            return true;
+        };
+        let from = if last == 0 {
+            0
+        } else {
+            ends[last - 1] as usize
+        };
+        let word = plain(&buf[from..ends[last] as usize]);
+        // Whose secret it is says nothing against it.
+        const WHOSE: [&[u8]; 10] = [
+            b"db",
+            b"database",
+            b"server",
+            b"service",
+            b"user",
+            b"account",
+            b"domain",
+            b"host",
+            b"test",
+            b"env",
+        ];
+        memchr::memmem::find(name, b"://").is_some()
+            || (!self.tails.contains(word) || WHOSE.contains(&word))
+                && !self.innocent.contains(word)
+                && word != b"external"
+    }
+
     /// The rule of a word, and how many of its last bytes matched.
     fn find(&self, w: &[u8]) -> Option<(usize, usize)> {
         let single = w.strip_suffix(b"s").filter(|s| s.len() > 2);
         for form in std::iter::once(w).chain(single) {
             if let Some(n) = self.is.get(form) {
-                return Some((*n, form.len()));
+                return Some((*n, w.len()));
+            }
+        }
+        // `passwordforstuff`: the rest names neither a place nor a property.
+        for s in [&b"password"[..], b"passwd", b"apikey", b"passphrase"] {
+            if let Some(at) = memchr::memmem::find(w, s)
+                && let rest = &w[at + s.len()..]
+                && rest.len() > 2
+                && !self.tails.contains(rest)
+                && ![
+                    &b"less"[..],
+                    b"auth",
+                    b"authentication",
+                    b"protected",
+                    b"quality",
+                ]
+                .contains(&rest)
+                && let Some((s, n)) = self.ends.iter().find(|(e, _)| s.ends_with(e))
+            {
+                return Some((*n, s.len() + rest.len()));
             }
         }
         for form in std::iter::once(w).chain(single) {
             if let Some((s, n)) = self.ends.iter().find(|(s, _)| form.ends_with(s)) {
-                return Some((*n, s.len()));
+                return Some((*n, s.len() + w.len() - form.len()));
             }
         }
         None

@@ -14,6 +14,9 @@ pub(crate) const MARK: &str = "REMOVED-";
 pub(crate) struct Keyed {
     mac: Hmac<Sha256>,
     sip: (u64, u64),
+    /// The numbers behind the first two octets of addresses, which every address asks for.
+    first: u64,
+    second: std::sync::Arc<[u64]>,
 }
 
 impl Keyed {
@@ -23,9 +26,23 @@ impl Keyed {
         let mut derived = mac.clone();
         derived.update(b"sitrep stand-ins");
         let derived = derived.finalize().into_bytes();
-        Self {
+        let mut keyed = Self {
             mac,
             sip: (half(&derived[..8]), half(&derived[8..16])),
+            first: 0,
+            second: std::sync::Arc::new([]),
+        };
+        keyed.first = keyed.number(b'4', b"");
+        keyed.second = (0..=255u8).map(|o| keyed.number(b'4', &[o])).collect();
+        keyed
+    }
+
+    /// The number behind the octets of an address.
+    pub(crate) fn prefix(&self, octets: &[u8]) -> u64 {
+        match octets {
+            [] => self.first,
+            [one] => self.second.get(*one as usize).copied().unwrap_or_default(),
+            more => self.number(b'4', more),
         }
     }
 

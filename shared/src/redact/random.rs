@@ -31,7 +31,22 @@ pub(crate) fn looks_random(v: &[u8]) -> bool {
         return false;
     }
     let kinds = u32::from(digits > 0) + u32::from(lower > 0) + u32::from(upper > 0);
-    // Changes between digit, lower and upper: names have few, random text has many.
+    let changes = changes(v);
+    kinds >= 2 && changes * 8 >= v.len() && distinct * 4 >= v.len().min(40)
+}
+
+/// Whether a text with slashes is drawn at random from base64 rather than a path.
+pub(crate) fn is_drawn(v: &[u8]) -> bool {
+    let base64 = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+    v.len() >= 24
+        && v.iter().all(base64)
+        && v.iter().any(u8::is_ascii_digit)
+        && v.iter().any(u8::is_ascii_uppercase)
+        && changes(v) * 4 >= v.len()
+}
+
+/// Changes between digit, lower and upper: names have few, random text has many.
+fn changes(v: &[u8]) -> usize {
     let class = |b: u8| {
         if b.is_ascii_digit() {
             0
@@ -43,16 +58,14 @@ pub(crate) fn looks_random(v: &[u8]) -> bool {
             3
         }
     };
-    let changes = v
-        .windows(2)
+    v.windows(2)
         .filter(|w| {
             class(w[0]) != class(w[1])
                 && !(class(w[0]) == 2 && class(w[1]) == 1)
                 && class(w[0]) != 3
                 && class(w[1]) != 3
         })
-        .count();
-    kinds >= 2 && changes * 8 >= v.len() && distinct * 4 >= v.len().min(40)
+        .count()
 }
 
 /// Base64 of `user:password`, as docker and HTTP keep it.

@@ -29,6 +29,7 @@ pub struct RedactorBuilder {
     learned: Learned,
     words: Vec<String>,
     patterns: Vec<String>,
+    more: Vec<Family>,
 }
 
 impl RedactorBuilder {
@@ -41,7 +42,15 @@ impl RedactorBuilder {
             learned: Learned::default(),
             words: Vec::new(),
             patterns: Vec::new(),
+            more: Vec::new(),
         }
+    }
+
+    /// Adds a family to those that are compiled in.
+    #[must_use]
+    pub fn family(mut self, family: Family) -> Self {
+        self.more.push(family);
+        self
     }
 
     /// Adds what the host says about itself.
@@ -72,6 +81,7 @@ impl RedactorBuilder {
     pub fn build(self) -> Result<Redactor, RuleError> {
         let active: Vec<&Family> = families()
             .iter()
+            .chain(&self.more)
             .filter(|f| f.level <= self.level)
             .collect();
         let mut names = RuleTable::default();
@@ -156,12 +166,14 @@ pub(crate) struct Rules {
 /// The numbers of the rules that scanners know by name.
 pub(crate) struct Ids {
     pub password: u16,
+    pub credential: u16,
     pub url: u16,
     pub pem: u16,
     pub hash: u16,
     pub k8s: u16,
     pub inside: u16,
     pub ipv4: u16,
+    pub reverse: u16,
     pub ipv6: u16,
     pub mac: u16,
     pub host: u16,
@@ -175,12 +187,14 @@ impl Ids {
         let id = |name: &str| table.ids.get(name).copied().unwrap_or_default();
         Self {
             password: id("keys.password"),
+            credential: id("keys.credential"),
             url: id("url"),
             pem: id("pem"),
             hash: id("hash"),
             k8s: id("k8s"),
             inside: id("cli.audit"),
             ipv4: id("ipv4"),
+            reverse: id("ipv4.reverse"),
             ipv6: id("ipv6"),
             mac: id("mac"),
             host: id("host"),

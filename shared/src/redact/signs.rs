@@ -22,7 +22,7 @@ pub(crate) struct Signs {
 }
 
 /// Where each sign is in a block.
-#[derive(Default, Clone, Copy)]
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
 struct Block {
     at: u64,
     dot: u64,
@@ -122,6 +122,58 @@ fn block(buf: &[u8], at: usize) -> Block {
         short[..len].copy_from_slice(&rest[..len]);
         &short
     });
+    compare(bytes)
+}
+
+/// Compares sixteen bytes at once: a third of what scanning for identifiers cost was spent here.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn compare(bytes: &[u8]) -> Block {
+    #[expect(
+        unsafe_code,
+        reason = "the compiler does not find these instructions by itself"
+    )]
+    // SAFETY: SSE2 is part of x86-64; the function is safe but for that.
+    unsafe {
+        by_sixteen(bytes)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "sse2")]
+#[inline]
+fn by_sixteen(bytes: &[u8]) -> Block {
+    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
+    let mut block = Block::default();
+    for (n, part) in bytes.as_chunks::<16>().0.iter().enumerate() {
+        let half = |at: usize| {
+            let mut eight = [0; 8];
+            eight.copy_from_slice(&part[at..at + 8]);
+            i64::from_le_bytes(eight)
+        };
+        let word = _mm_set_epi64x(half(8), half(0));
+        let equal = |sign: u8| {
+            let mask = _mm_movemask_epi8(_mm_cmpeq_epi8(word, _mm_set1_epi8(sign as i8)));
+            u64::from(mask as u32) << (16 * n)
+        };
+        block.at |= equal(b'@');
+        block.dot |= equal(b'.');
+        block.colon |= equal(b':');
+        block.dash |= equal(b'-');
+    }
+    block
+}
+
+/// The same eight bytes at a time.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn compare(bytes: &[u8]) -> Block {
+    by_words(bytes)
+}
+
+/// Compares eight bytes at once, on any processor.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+fn by_words(bytes: &[u8]) -> Block {
     let mut block = Block::default();
     for (n, part) in bytes.chunks_exact(8).enumerate() {
         let word = part.iter().rev().fold(0u64, |w, b| w << 8 | u64::from(*b));
@@ -165,6 +217,7 @@ fn pairs(m: u128) -> u128 {
 }
 
 /// A bit for each of eight bytes that is `sign`.
+#[cfg(any(test, not(target_arch = "x86_64")))]
 #[inline(always)]
 fn positions(word: u64, sign: u8) -> u64 {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
@@ -202,6 +255,20 @@ mod tests {
             ("0012.3456.789a", vec![4]),
         ] {
             assert_eq!(all(text, 0), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn both_ways_to_compare_agree() {
+        let mut n: u32 = 7;
+        for _ in 0..500 {
+            let bytes: Vec<u8> = (0..BLOCK)
+                .map(|_| {
+                    n = n.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    b"@.:-ax\xff\x7f\0\xc0\xae"[(n >> 16) as usize % 11]
+                })
+                .collect();
+            assert_eq!(compare(&bytes), by_words(&bytes));
         }
     }
 

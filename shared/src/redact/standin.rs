@@ -6,7 +6,7 @@
 //! names end in `.invalid`.
 
 use crate::redact::keyed::Keyed;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Mutex;
 
@@ -44,7 +44,7 @@ impl Cache {
 /// The stand-ins of all files.
 #[derive(Default)]
 pub(crate) struct Map {
-    all: Mutex<BTreeMap<String, String>>,
+    all: Mutex<HashMap<String, String>>,
 }
 
 impl Map {
@@ -68,13 +68,15 @@ impl Map {
         self.all
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+            .iter()
+            .map(|(real, put)| (real.clone(), put.clone()))
+            .collect()
     }
 }
 
 /// A keyed permutation of a byte that depends on the bytes before it.
 fn permuted(keyed: &Keyed, prefix: &[u8], byte: u8) -> u8 {
-    let [a, b, c, d, ..] = keyed.number(b'4', prefix).to_le_bytes();
+    let [a, b, c, d, ..] = keyed.prefix(prefix).to_le_bytes();
     // Odd factors are invertible modulo 256, so two bytes never meet.
     let mixed = (byte ^ a).wrapping_mul(b | 1).wrapping_add(c);
     (mixed ^ mixed >> 4 ^ (mixed >> 6)).wrapping_mul(d | 1)
@@ -129,10 +131,15 @@ pub(crate) fn mac(keyed: &Keyed, bytes: &[u8]) -> [u8; 6] {
 
 /// Whether a text is a stand-in of a name or number already.
 pub(crate) fn is_one(text: &[u8]) -> bool {
-    [&b"usr-"[..], b"id-", b"card-", b"hst-"].iter().any(|p| {
-        text.strip_prefix(*p)
-            .is_some_and(|rest| rest.len() >= 8 && rest.iter().take(8).all(u8::is_ascii_hexdigit))
-    })
+    let mac = text.strip_prefix(b"mm").is_some_and(|rest| {
+        rest.len() >= 10 && rest.iter().all(|b| b.is_ascii_hexdigit() || *b == b'.')
+    });
+    mac || text.ends_with(b".invalid")
+        || [&b"usr-"[..], b"id-", b"card-", b"hst-"].iter().any(|p| {
+            text.strip_prefix(*p).is_some_and(|rest| {
+                rest.len() >= 8 && rest.iter().take(8).all(u8::is_ascii_hexdigit)
+            })
+        })
 }
 
 /// A login name.

@@ -158,6 +158,29 @@ fn line() -> impl Strategy<Value = String> {
 }
 
 #[test]
+fn a_reversed_address_can_be_joined_with_its_own() {
+    let redactor = redactor(Level::Strict);
+    let out = text(
+        &redactor,
+        "x",
+        b"3.2.1.10.in-addr.arpa 10.1.2.3 2.1.10.in-addr.arpa\n",
+    );
+    let out = String::from_utf8(out).expect("text");
+    let words: Vec<&str> = out.split_whitespace().collect();
+    let back = |name: &str| -> Vec<String> {
+        let numbers = name.trim_end_matches(".in-addr.arpa");
+        let mut parts: Vec<String> = numbers.split('.').map(str::to_owned).collect();
+        parts.reverse();
+        parts
+    };
+    assert_eq!(back(words[0]).join("."), words[1], "{out}");
+    assert_eq!(
+        back(words[2]).join("."),
+        words[1].rsplit_once('.').expect("dots").0
+    );
+}
+
+#[test]
 fn hostile_lines_are_quick() {
     let redactor = redactor(Level::Strict);
     for piece in [

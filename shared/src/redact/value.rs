@@ -1,6 +1,7 @@
 //! Judges values: which say something without being a secret.
 
 use crate::redact::keyed::MARK;
+use crate::redact::random::is_drawn;
 pub(crate) use crate::redact::random::{is_basic, looks_random};
 use std::collections::HashSet;
 use std::sync::OnceLock;
@@ -62,6 +63,36 @@ fn is_common(v: &[u8]) -> bool {
         .contains(&*small)
 }
 
+/// Words that say nothing elsewhere and are set as passwords all the same.
+pub(crate) fn is_weak(v: &[u8]) -> bool {
+    const WEAK: &[&str] = &[
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "default",
+        "user",
+        "username",
+        "private",
+        "shared",
+        "internal",
+        "value",
+    ];
+    // With a capital letter it is a label: `<label for="password">Password</label>`.
+    WEAK.iter().any(|w| v == w.as_bytes())
+}
+
+/// A URL: what is secret in it is for the scanner of URLs.
+pub(crate) fn is_url(v: &[u8]) -> bool {
+    memchr::memmem::find(v, b"://").is_some_and(|n| {
+        n > 1
+            && v[0].is_ascii_alphabetic()
+            && v[..n]
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'-'))
+    })
+}
+
 /// A source of the name service switch: `passwd: files systemd`.
 fn is_lookup(word: &[u8]) -> bool {
     const SOURCES: &str = "files compat sss systemd ldap nis nisplus winbind db dns cache hesiod";
@@ -90,7 +121,9 @@ fn reference(v: &[u8]) -> bool {
         let variable = rest
             .first()
             .is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
-        return variable && plain || ends(b"$(", b")") || ends(b"$((", b"))");
+        // `$1`: a parameter of a script.
+        let position = rest.len() == 1 && (rest[0].is_ascii_digit() || b"@*#?!".contains(&rest[0]));
+        return variable && plain || position || ends(b"$(", b")") || ends(b"$((", b"))");
     }
     ends(b"{{", b"}}")
         || ends(b"<%", b"%>")
@@ -120,7 +153,13 @@ fn reference(v: &[u8]) -> bool {
 /// Asterisks, dots, crosses: somebody has removed it before.
 fn masked(v: &[u8]) -> bool {
     let mask = |b: &u8| matches!(b, b'*' | b'.' | b'#' | b'-' | b'_' | b'?' | b'=');
-    v.len() >= 2 && v.iter().all(mask)
+    let yours = v.len() > 6
+        && v[..4].eq_ignore_ascii_case(b"your")
+        && matches!(v[4], b'_' | b'-')
+        && v.iter()
+            .all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-'));
+    yours
+        || v.len() >= 2 && v.iter().all(mask)
         || v.len() >= 3 && (v.iter().all(|b| *b == b'x') || v.iter().all(|b| *b == b'X'))
         || v.len() >= 8 && v.windows(4).any(|w| w == b"****" || w == b"####")
 }
@@ -182,6 +221,7 @@ pub(crate) fn is_path(v: &[u8]) -> bool {
         && v.len() > 1
         && v[1].is_ascii_alphabetic()
         && memchr::memchr(b'=', v).is_none()
+        && !is_drawn(v)
         || v.starts_with(b"./")
         || v.starts_with(b"../")
         || v.starts_with(b"~/")

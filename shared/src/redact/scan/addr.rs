@@ -30,6 +30,9 @@ pub(crate) fn dotted(rules: &Rules, ctx: &Context, view: &View<'_>, dot: usize, 
     if back == 0 || back > 3 || before == Some(b'.') || ctx.version || glued(view, start, end) {
         return;
     }
+    if view.has(end, REVERSED) {
+        return reversed(rules, view, start, end, found);
+    }
     let Some(address) = ipv4_of(run) else { return };
     if public_knowledge(address) || says_version(view, start) {
         return;
@@ -42,6 +45,39 @@ pub(crate) fn dotted(rules: &Rules, ctx: &Context, view: &View<'_>, dot: usize, 
     let put = standin::ipv4(&rules.keyed, address, '.');
     found.addresses.put(address, &put);
     replace(view, start, end, put, rules.ids.ipv4, found);
+}
+
+/// What follows the numbers of a name that asks for an address's host.
+pub(crate) const REVERSED: &[u8] = b".in-addr.arpa";
+
+/// `3.2.1.10` or, for a network, `2.1.10` before `.in-addr.arpa`: the stand-in of the address, reversed
+/// as well, so that both can be joined.
+pub(crate) fn reversed(
+    rules: &Rules,
+    view: &View<'_>,
+    start: usize,
+    end: usize,
+    found: &mut Found,
+) {
+    let mut octets = [0u8; 4];
+    let mut known = 0;
+    for part in view.slice(start, end).rsplit(|b| *b == b'.') {
+        let number = std::str::from_utf8(part).ok().and_then(|s| s.parse().ok());
+        match (octets.get_mut(known), number) {
+            (Some(octet), Some(number)) => *octet = number,
+            // A stand-in already, or no address.
+            _ => return,
+        }
+        known += 1;
+    }
+    let address = Ipv4Addr::from(octets);
+    if public_knowledge(address) {
+        return;
+    }
+    let put = standin::ipv4(&rules.keyed, address, '.');
+    let parts: Vec<&str> = put.split('.').take(known).collect();
+    let put = parts.into_iter().rev().collect::<Vec<_>>().join(".");
+    found.push(start, end, rules.ids.reverse, Put::Text(put));
 }
 
 /// Four numbers up to 255 without needless zeros.

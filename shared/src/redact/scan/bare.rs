@@ -2,8 +2,11 @@
 
 use crate::redact::context::Context;
 use crate::redact::edit::Found;
+use crate::redact::key::Verdict;
 use crate::redact::scan::join::{Joined, quoted};
-use crate::redact::scan::kv::{Key, MAX_BARE, is_key, settle};
+use crate::redact::scan::kv::{Key, MAX_BARE, is_key};
+use crate::redact::scan::settle::{scheme, settle};
+use crate::redact::value;
 use crate::redact::window::View;
 
 /// The end of a bare value.
@@ -66,6 +69,10 @@ pub(crate) fn bare_end(
             .rev()
             .take_while(|b| matches!(b, b'.' | b':' | b'!' | b'?'))
             .count();
+        if ctx.prose && line[..end].ends_with(b":") && line.get(end) == Some(&b' ') {
+            // `secrets:   name:   file: x`: the next key.
+            return start;
+        }
         return start + end - if end == trailing { 0 } else { trailing };
     }
     let comment = line
@@ -125,9 +132,11 @@ pub(crate) fn words(ctx: &Context, view: &View<'_>, key: &Key, found: &mut Found
     start = view.skip_blanks(start);
     let line = view.slice(start, view.line_end_within(start, MAX_BARE));
     if let Some((from, to)) = quoted(view, start) {
+        let from = from + scheme(view.slice(from, to));
         let text = view.slice(from, to);
         // In prose only what cannot be a word of it.
-        let telling = key.pass
+        let telling = key.pass || from > start + 1;
+        let telling = telling
             && text.len() >= 4
             && !text.contains(&b' ')
             && text.iter().any(|b| !b.is_ascii_alphabetic());
@@ -135,6 +144,11 @@ pub(crate) fn words(ctx: &Context, view: &View<'_>, key: &Key, found: &mut Found
             settle(view, key, from, to, true, found);
         }
         return;
+    }
+    // `password ---- x`, `token - 'x'`: a table, a list.
+    let dashes = line.iter().take_while(|b| **b == b'-').count();
+    if dashes > 0 && matches!(line.get(dashes), Some(b' ' | b'\t')) {
+        return behind_dashes(view, key, start + dashes, found);
     }
     let len = line
         .iter()
@@ -151,8 +165,60 @@ pub(crate) fn words(ctx: &Context, view: &View<'_>, key: &Key, found: &mut Found
         return;
     }
     let last = line[len..].trim_ascii().is_empty();
-    let alone = key.first && last;
-    if flag || alone && !ctx.prose && word.len() >= 4 {
+    let alone = key.first && last && !ctx.prose && word.len() >= 4;
+    let random =
+        matches!(key.verdict, Verdict::Secret(_)) && value::looks_random(word) && !key_id(word);
+    // An argument of a directive: `fastcgi_param DB_PASSWORD x1;`.
+    let argument = !ctx.prose && (last || key.pass) && !upstream(view, key) && mixed(word);
+    if flag || alone && !upstream(view, key) || random || argument {
         settle(view, key, start, start + word.len(), false, found);
     }
+}
+
+/// The fingerprint of a public key, as GnuPG writes it.
+fn key_id(word: &[u8]) -> bool {
+    matches!(word.len(), 16 | 40)
+        && word
+            .iter()
+            .all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(b))
+}
+
+/// A value behind a key and dashes, which must not be taken for a word of a list.
+fn behind_dashes(view: &View<'_>, key: &Key, at: usize, found: &mut Found) {
+    let start = view.skip_blanks(at);
+    let whole = quoted(view, start);
+    let (from, to) = whole.unwrap_or_else(|| {
+        let line = view.slice(start, view.line_end_within(start, MAX_BARE));
+        let len = line.iter().position(u8::is_ascii_whitespace);
+        (start, start + len.unwrap_or(line.len()))
+    });
+    let word = view.slice(from, to);
+    if value::looks_random(word) || key.pass && mixed(word) {
+        settle(view, key, from, to, whole.is_some(), found);
+    }
+}
+
+/// Whether a directive of a web server names where requests are passed on to.
+fn upstream(view: &View<'_>, key: &Key) -> bool {
+    const PASSES: [&[u8]; 6] = [
+        b"proxy_pass",
+        b"fastcgi_pass",
+        b"uwsgi_pass",
+        b"scgi_pass",
+        b"grpc_pass",
+        b"memcached_pass",
+    ];
+    PASSES.contains(&view.slice(key.start, key.end))
+}
+
+/// Letters and digits in one word that is no path, version or date.
+fn mixed(word: &[u8]) -> bool {
+    let letters = word.iter().filter(|b| b.is_ascii_alphabetic()).count();
+    word.len() >= 6
+        && !key_id(word)
+        && letters >= 2
+        && word.iter().any(u8::is_ascii_digit)
+        && !word
+            .iter()
+            .any(|b| matches!(b, b'/' | b'(' | b'<' | b'{' | b':' | b'='))
 }

@@ -1,10 +1,12 @@
 //! Values that are not on the key's line: items below a key, block scalars, elements, siblings.
 
 use crate::redact::edit::{Found, Put};
+use crate::redact::key::Verdict;
 use crate::redact::redactor::Rules;
 use crate::redact::scan::Continue;
 use crate::redact::scan::join::{Joined, quoted};
-use crate::redact::scan::kv::{Key, settle};
+use crate::redact::scan::kv::Key;
+use crate::redact::scan::settle::settle;
 use crate::redact::value;
 use crate::redact::window::View;
 
@@ -12,7 +14,11 @@ use crate::redact::window::View;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Block {
     /// `- item` lines deeper than, or as deep as, the key.
-    Items { indent: usize, rule: u16 },
+    Items {
+        indent: usize,
+        rule: u16,
+        random: bool,
+    },
     /// Lines of a block scalar deeper than the key.
     Scalar {
         indent: usize,
@@ -24,7 +30,11 @@ pub(crate) enum Block {
 /// Goes on with items or lines.
 pub(crate) fn resume(_rules: &Rules, view: &View<'_>, at: usize, block: &Block, found: &mut Found) {
     match block {
-        Block::Items { indent, rule } => items(view, at, *indent, *rule, found),
+        Block::Items {
+            indent,
+            rule,
+            random,
+        } => items(view, at, *indent, (*rule, *random), found),
         Block::Scalar {
             indent,
             rule,
@@ -173,15 +183,26 @@ pub(crate) fn below(
     found: &mut Found,
 ) {
     let indent = indent_of(view, key.start);
-    let Some(next) = view.next_line(end) else {
+    let Some(mut next) = view.next_line(end) else {
         return;
     };
-    let from = view.skip_blanks(next);
+    let mut from = view.skip_blanks(next);
+    // Empty lines and comments say nothing.
+    for _ in 0..8 {
+        if !matches!(view.at(from), Some(b'\n' | b'\r' | b'#')) {
+            break;
+        }
+        let Some(line) = view.next_line(view.line_end(from)) else {
+            return;
+        };
+        (next, from) = (line, view.skip_blanks(line));
+    }
     if view.at(from) == Some(b'-')
         && matches!(view.at(from + 1), Some(b' '))
         && from - next >= indent
     {
-        return items(view, next, indent, key.rule(), found);
+        let random = !matches!(key.verdict, Verdict::Secret(_));
+        return items(view, next, indent, (key.rule(), random), found);
     }
     if from - next <= indent || joined.sign != b':' && joined.sign != b'=' {
         return;
@@ -212,22 +233,28 @@ pub(crate) fn below(
 }
 
 /// `- item` lines.
-fn items(view: &View<'_>, at: usize, indent: usize, rule: u16, found: &mut Found) {
+fn items(view: &View<'_>, at: usize, indent: usize, kind: (u16, bool), found: &mut Found) {
+    let (rule, random) = kind;
     let mut line = at;
     loop {
         let end = view.line_end(line);
         let dash = view.skip_blanks(line);
         let text = view.slice(dash, end);
-        if !text.trim_ascii().is_empty() {
+        if !text.trim_ascii().is_empty() && text[0] != b'#' {
             if dash - line < indent || !text.starts_with(b"- ") {
                 return;
             }
-            item(view, dash + 2, end, rule, found);
+            item(view, dash + 2, end, kind, found);
         }
         match view.next_line(end) {
             Some(next) if next < at + 32 * 1024 => line = next,
             Some(next) => {
-                found.more = Some((next, Continue::Block(Block::Items { indent, rule })));
+                let block = Block::Items {
+                    indent,
+                    rule,
+                    random,
+                };
+                found.more = Some((next, Continue::Block(block)));
                 return;
             }
             None => return,
@@ -235,7 +262,7 @@ fn items(view: &View<'_>, at: usize, indent: usize, rule: u16, found: &mut Found
     }
 }
 
-fn item(view: &View<'_>, at: usize, end: usize, rule: u16, found: &mut Found) {
+fn item(view: &View<'_>, at: usize, end: usize, (rule, random): (u16, bool), found: &mut Found) {
     let from = view.skip_blanks(at);
     let (a, b) = quoted(view, from).unwrap_or_else(|| {
         let text = view.slice(from, end).trim_ascii_end();
@@ -244,7 +271,8 @@ fn item(view: &View<'_>, at: usize, end: usize, rule: u16, found: &mut Found) {
     });
     let v = view.slice(a, b);
     let pair = v.windows(2).any(|w| w[0] == b':' && w[1] == b' ');
-    if b > a && !pair && !value::says_nothing(v) && !value::is_plain(v) {
+    let telling = !random || value::looks_random(v);
+    if b > a && !pair && telling && !value::says_nothing(v) && !value::is_plain(v) {
         found.mark(a, b, rule);
     }
 }

@@ -4,7 +4,7 @@ use crate::redact::context::Context;
 use crate::redact::edit::{Found, Put};
 use crate::redact::filter::Hit;
 use crate::redact::redactor::Rules;
-use crate::redact::scan::addr::replace;
+use crate::redact::scan::addr::{self, replace};
 use crate::redact::standin;
 use crate::redact::window::View;
 
@@ -175,6 +175,11 @@ pub(crate) fn name(rules: &Rules, ctx: &Context, view: &View<'_>, hit: Hit, foun
         .count();
     let mut start = hit.at - back;
     let run = view.slice(start, end);
+    if let Some(cut) = run.len().checked_sub(addr::REVERSED.len())
+        && run[cut..].eq_ignore_ascii_case(addr::REVERSED)
+    {
+        return addr::reversed(rules, view, start, start + cut, found);
+    }
     let first = memchr::memchr(b'.', run).unwrap_or_default();
     if first == 0
         || first > 63
@@ -192,7 +197,15 @@ pub(crate) fn name(rules: &Rules, ctx: &Context, view: &View<'_>, hit: Hit, foun
     {
         start += first + 1;
     }
-    let put = standin::host(&rules.keyed, view.slice(start, end));
+    let name = view.slice(start, end);
+    let put = match found.hosts.get(name) {
+        Some(known) => known.to_owned(),
+        None => {
+            let put = standin::host(&rules.keyed, name);
+            found.hosts.put(name, &put);
+            put
+        }
+    };
     replace(view, start, end, put, rules.ids.host, found);
 }
 
@@ -209,28 +222,33 @@ fn is_host(run: &[u8], view: &View<'_>, start: usize, end: usize) -> bool {
     if !(clear || alphabetic && one_of(UNCLEAR)) {
         return false;
     }
-    let lower = run.to_ascii_lowercase();
-    let labels: Vec<&[u8]> = lower.split(|b| *b == b'.').collect();
-    if labels
-        .iter()
-        .any(|l| l.is_empty() || l.len() > 63 || l.starts_with(b"_"))
+    let mut small = [0u8; 512];
+    let Some(lower) = small.get_mut(..run.len()) else {
+        return false;
+    };
+    lower.copy_from_slice(run);
+    lower.make_ascii_lowercase();
+    let lower = &*lower;
+    let labels = || lower.split(|b| *b == b'.');
+    if labels().any(|l| l.is_empty() || l.len() > 63 || l.starts_with(b"_"))
         || lower.ends_with(b".invalid")
     {
         return false;
     }
-    let package = std::str::from_utf8(labels[0]).is_ok_and(|l| PACKAGE.contains(&l));
+    let first = labels().next().unwrap_or_default();
+    let package = PACKAGE.iter().any(|p| p.as_bytes() == first);
     let humps = run
         .windows(2)
         .any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
     let path = matches!(view.before(start), Some(b'/')) && view.before(start - 1) != Some(b'/');
-    let digits = labels[..labels.len() - 1]
+    let digits = lower[..cut]
         .iter()
-        .all(|l| l.iter().all(u8::is_ascii_digit));
+        .all(|b| b.is_ascii_digit() || *b == b'.');
     if package || humps || path && !clear || digits {
         return false;
     }
     if !clear
-        && (labels.len() < 3
+        && (labels().count() < 3
             || matches!(view.at(end), Some(b'/' | b'=' | b':')) && view.before(start) != Some(b'/'))
     {
         return false;
@@ -240,7 +258,7 @@ fn is_host(run: &[u8], view: &View<'_>, start: usize, end: usize) -> bool {
         return false;
     }
     let in_url = view.before(start) == Some(b'/') || path;
-    !(in_url && is_public(&lower))
+    !(in_url && is_public(lower))
 }
 
 /// Whether a name in small letters belongs to one of the public sites.

@@ -4,6 +4,7 @@ use crate::redact::Level;
 use crate::redact::context::Context;
 use crate::redact::edit::Found;
 use crate::redact::filter::Hit;
+use crate::redact::keyed::MARK;
 use crate::redact::redactor::Rules;
 use crate::redact::scan::{addr, host, mac};
 use crate::redact::value;
@@ -69,7 +70,8 @@ fn bare(rules: &Rules, view: &View<'_>, at: usize, found: &mut Found) {
         .take_while(|b| !stop(b))
         .count();
     let info = view.slice(at - back, at);
-    if info.windows(3).any(|w| w == b"://") {
+    let done = memchr::memmem::find(info, MARK.as_bytes()).is_some();
+    if done || info.windows(3).any(|w| w == b"://") {
         return;
     }
     let Some(colon) = memchr::memchr(b':', info) else {

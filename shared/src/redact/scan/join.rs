@@ -14,7 +14,10 @@ pub(crate) fn skip_closing(view: &View<'_>, mut i: usize) -> usize {
     for _ in 0..8 {
         match view.at(i) {
             Some(b'"' | b'\'' | b'`' | b']') => i += 1,
-            Some(b'\\') if matches!(view.at(i + 1), Some(b'"' | b'\'' | b'\\')) => i += 1,
+            // The sign may be escaped: `password\=x` of Java properties.
+            Some(b'\\') if matches!(view.at(i + 1), Some(b'"' | b'\'' | b'\\' | b'=' | b':')) => {
+                i += 1
+            }
             Some(b'&') if view.has(i, b"&quot;") => i += 6,
             Some(b'%') if view.has(i, b"%22") => i += 3,
             Some(b'\\') if view.has(i, b"\\u0022") => i += 6,
@@ -26,7 +29,7 @@ pub(crate) fn skip_closing(view: &View<'_>, mut i: usize) -> usize {
 
 /// Skips blanks, a type and a sign that assigns; gives where the value may begin.
 pub(crate) fn separator(view: &View<'_>, from: usize) -> Option<Joined> {
-    let mut i = view.skip_blanks(from);
+    let mut i = view.skip_blanks(subscript(view, from));
     for name in [
         &b"string"[..],
         b"String",
@@ -43,7 +46,14 @@ pub(crate) fn separator(view: &View<'_>, from: usize) -> Option<Joined> {
         }
     }
     let two = view.slice(i, i + 2);
+    let quoted = |len: usize| {
+        let at = view.skip_blanks(i + len);
+        matches!(view.at(at), Some(b'"' | b'\'' | b'`'))
+    };
     let (sign, len) = match two {
+        // Compared with, or by default, a text: `== "x"`, `|| "x"`, `<- "x"`.
+        [b'=' | b'!', b'='] if view.at(i + 2) == Some(b'=') && quoted(3) => (b'=', 3),
+        [b'=' | b'!', b'='] | [b'|', b'|'] | [b'?', b'?'] | [b'<', b'-'] if quoted(2) => (b'=', 2),
         // `::=`, `:::=` of make, `:: ` of LDIF; what is left is a path in source code.
         [b':', b':'] if view.has(i, b"::=") => (b'=', 3),
         [b':', b':'] if view.has(i, b":::=") => (b'=', 4),
@@ -76,6 +86,22 @@ pub(crate) fn separator(view: &View<'_>, from: usize) -> Option<Joined> {
         }
     }
     Some(Joined { at, sign })
+}
+
+/// Skips the size of an array: `key[50]`, `key[]`.
+fn subscript(view: &View<'_>, from: usize) -> usize {
+    if view.at(from) != Some(b'[') {
+        return from;
+    }
+    let digits = view
+        .slice(from + 1, from + 8)
+        .iter()
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    match view.at(from + 1 + digits) {
+        Some(b']') => from + digits + 2,
+        _ => from,
+    }
 }
 
 /// The inside of a quoted value that begins at `i`, whatever the level of escaping.
@@ -117,7 +143,11 @@ pub(crate) fn quoted(view: &View<'_>, i: usize) -> Option<(usize, usize)> {
         return Some((from, to));
     }
     let text = view.slice(from, view.hi);
+    let mut doubled = 0;
     for at in memchr::memchr3_iter(quote, b'\n', b'\r', text) {
+        if at < doubled {
+            continue;
+        }
         if text[at] != quote {
             return Some((from, from + at));
         }
@@ -125,6 +155,7 @@ pub(crate) fn quoted(view: &View<'_>, i: usize) -> Option<(usize, usize)> {
         // Doubled quotes and escaped ones belong to the value.
         if before <= slashes && (slashes > 0 || before % 2 == 0) {
             if quote == b'\'' && text.get(at + 1) == Some(&b'\'') && at > 0 {
+                doubled = at + 2;
                 continue;
             }
             return Some((from, from + at - before.min(slashes)));

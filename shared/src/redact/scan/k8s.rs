@@ -3,6 +3,7 @@
 
 use crate::redact::edit::{Found, Put};
 use crate::redact::filter::Hit;
+use crate::redact::keyed::MARK;
 use crate::redact::redactor::Rules;
 use crate::redact::scan::Continue;
 use crate::redact::scan::blocks::scalar_header;
@@ -186,6 +187,7 @@ pub(crate) fn entries(
                 return;
             }
             match deeper {
+                Some(entry) if depth > entry && text.starts_with(MARK.as_bytes()) => {}
                 Some(entry) if depth > entry => {
                     let put = if found.edits.is_empty() {
                         Put::Mark

@@ -2,7 +2,7 @@
 //! a key that names a secret, without parsing the file.
 
 use crate::redact::context::Context;
-use crate::redact::edit::{Found, Put};
+use crate::redact::edit::Found;
 use crate::redact::filter::Hit;
 use crate::redact::key::{MAX_KEY, Verdict};
 use crate::redact::keyed::MARK;
@@ -10,8 +10,8 @@ use crate::redact::redactor::Rules;
 use crate::redact::scan::Continue;
 use crate::redact::scan::bare::{bare_end, words};
 use crate::redact::scan::join::{Joined, quoted, separator, skip_closing};
-use crate::redact::scan::{blocks, paired};
-use crate::redact::value;
+use crate::redact::scan::settle::{continued, scheme, settle};
+use crate::redact::scan::{blocks, maps, paired};
 use crate::redact::window::{View, is_word};
 
 /// Bytes of a value without quotes that are looked at for its end.
@@ -75,6 +75,9 @@ pub(crate) fn look(rules: &Rules, ctx: &Context, view: &View<'_>, hit: Hit, foun
             | b'('
             | b')'
             | b','
+            | b'['
+            | b'!'
+            | b';'
             | 0
             | b'<'
             | b'|'
@@ -213,6 +216,9 @@ fn value_of(rules: &Rules, ctx: &Context, view: &View<'_>, key: &Key, found: &mu
     if view.before(key.start) == Some(b'>') && view.has(key.end, b"</") {
         return paired::element_sibling(view, key, found);
     }
+    if view.at(key.end) == Some(b'&') && paired::escaped(view, key, found) {
+        return;
+    }
     let closed = skip_closing(view, key.end);
     if let Some(joined) = separator(view, closed) {
         if closed == key.end && key.quote.is_some() {
@@ -224,8 +230,11 @@ fn value_of(rules: &Rules, ctx: &Context, view: &View<'_>, key: &Key, found: &mu
     if closed > key.end && key.quote.is_some() {
         return paired::sibling(rules, view, key, closed, found);
     }
-    if paired::named(view, key, found) {
+    if paired::named(view, key, found) || paired::member(rules, view, key, found) {
         return;
+    }
+    if view.at(key.end) == Some(b'(') {
+        return paired::call(view, key, found);
     }
     words(ctx, view, key, found);
 }
@@ -233,6 +242,7 @@ fn value_of(rules: &Rules, ctx: &Context, view: &View<'_>, key: &Key, found: &mu
 /// A value inside the quotes that opened before the key: `"DB_PASSWORD=x"`.
 fn inner(view: &View<'_>, key: &Key, at: usize, found: &mut Found) {
     let start = view.skip_blanks(at);
+    let start = start + scheme(view.slice(start, start + 16));
     let line = view.slice(start, view.line_end_within(start, MAX_BARE));
     let quote = key.quote.unwrap_or(b'"');
     let stop = line
@@ -267,7 +277,16 @@ fn at_value(
     let blank = start > joined.at;
     match view.at(start) {
         None => {}
+        Some(b'\n' | b'\r') if maps::below(rules, view, key, start, found) => {}
         Some(b'\n' | b'\r') => blocks::below(rules, view, key, joined, start, found),
+        // A value on the next line, as Java properties and make have it.
+        Some(b'\\') if matches!(view.at(start + 1), Some(b'\n' | b'\r')) => {
+            if let Some(next) = view.next_line(start + 1) {
+                let from = view.skip_blanks(next);
+                settle(view, key, from, view.line_end(from), false, found);
+            }
+        }
+        Some(b'{') if maps::flow(rules, view, key, start, found) => {}
         Some(b'[' | b'{' | b'(') if blocks::opens(view, start) => {
             blocks::list(rules, view, key, start, found)
         }
@@ -285,7 +304,8 @@ fn at_value(
                         },
                     ));
                 }
-                return settle(view, key, from, to, true, found);
+                settle(view, key, from, to, true, found);
+                return continued(view, key, to, found);
             }
             let to = bare_end(ctx, view, key, joined, start, blank);
             let long = to >= start + MAX_BARE || to == view.hi && !view.ends;
@@ -300,90 +320,5 @@ fn at_value(
             }
             settle(view, key, start, to, false, found);
         }
-    }
-}
-
-/// Replaces a value, unless it says nothing.
-pub(crate) fn settle(
-    view: &View<'_>,
-    key: &Key,
-    start: usize,
-    end: usize,
-    quoted: bool,
-    found: &mut Found,
-) {
-    let whole = view.slice(start, end);
-    let lead = whole.len() - whole.trim_ascii_start().len();
-    let (start, end) = (start + lead, end.max(start + lead));
-    let mut v = view.slice(start, end);
-    let mut start = start;
-    // `${NAME:-value}`: the value is the default.
-    if let Some(rest) = v.strip_prefix(b"${")
-        && let (Some(at), Some(close)) = (
-            memchr::memmem::find(rest, b":-"),
-            memchr::memrchr(b'}', rest),
-        )
-        && at + 2 <= close
-    {
-        start += 2 + at + 2;
-        v = &rest[at + 2..close];
-    }
-    // A scheme before a credential tells how it is sent.
-    for scheme in [
-        &b"Basic "[..],
-        b"Bearer ",
-        b"Token ",
-        b"token ",
-        b"bearer ",
-        b"Negotiate ",
-        b"ApiKey ",
-        b"Digest ",
-    ] {
-        if let Some(rest) = v.strip_prefix(scheme) {
-            let blanks = rest.len() - rest.trim_ascii_start().len();
-            start += scheme.len() + blanks;
-            v = &rest[blanks..];
-        }
-    }
-    let end = start + v.len();
-    let few = v.len() <= if key.pass { 2 } else { 6 };
-    // Counts and rates: `tokens_per_second: 33.5`, `total_tokens=1536`.
-    let rate = !key.pass && v.len() <= 12 && memchr::memchr_iter(b'.', v).count() == 1;
-    let number = (few || rate) && v.iter().all(|b| b.is_ascii_digit() || rate && *b == b'.');
-    // A mark of one letter or two is no secret, and neither is a sentence.
-    let short = !key.pass && v.len() <= 3;
-    let prose = !key.pass
-        && !quoted
-        && v.iter().filter(|b| **b == b' ').count() >= 2
-        && v.iter().all(|b| !b.is_ascii_digit());
-    // A key in a block of its own is for the scanner of blocks.
-    let block = v.starts_with(b"-----BEGIN");
-    let done = memchr::memmem::find(v, MARK.as_bytes()).is_some();
-    if value::says_nothing(v) || value::is_plain(v) || number || short || prose || block || done {
-        return;
-    }
-    if matches!(key.verdict, Verdict::IfRandom(_) | Verdict::InQuery(_))
-        && !value::looks_random(v)
-        && !value::is_basic(v)
-    {
-        return;
-    }
-    let json = !quoted
-        && key.quote == Some(b'"')
-        && v.iter()
-            .all(|b| b.is_ascii_digit() || *b == b'.' || *b == b'-');
-    let put = if json { Put::QuotedMark } else { Put::Mark };
-    found.push(start, end, key.rule(), put);
-    again(view, v, end, key.rule(), found);
-}
-
-/// The same secret once more on its line, without its key.
-fn again(view: &View<'_>, secret: &[u8], from: usize, rule: u16, found: &mut Found) {
-    if secret.len() < 12 || !secret.iter().any(u8::is_ascii_digit) {
-        return;
-    }
-    let line = view.slice(from, view.line_end_within(from, MAX_BARE));
-    for at in memchr::memmem::find_iter(line, secret).take(8) {
-        found.mark(from + at, from + at + secret.len(), rule);
     }
 }

@@ -11,10 +11,12 @@ pub(crate) mod k8s;
 pub(crate) mod kv;
 pub(crate) mod lines;
 pub(crate) mod mac;
+pub(crate) mod maps;
 pub(crate) mod own;
 pub(crate) mod paired;
 pub(crate) mod pem;
 pub(crate) mod procnet;
+pub(crate) mod settle;
 pub(crate) mod token;
 pub(crate) mod url;
 

@@ -4,7 +4,8 @@
 use crate::redact::edit::Found;
 use crate::redact::redactor::Rules;
 use crate::redact::scan::join::{quoted, skip_closing};
-use crate::redact::scan::kv::{Key, settle};
+use crate::redact::scan::kv::Key;
+use crate::redact::scan::settle::settle;
 use crate::redact::window::View;
 
 /// Whether a name at `at` opens an element, with a prefix or without: `<wsse:`.
@@ -20,8 +21,12 @@ pub(crate) fn opens(view: &View<'_>, at: usize) -> bool {
 }
 
 /// Elements that only wrap a value.
-const WRAPS: [&[u8]; 6] = [
+const WRAPS: [&[u8]; 10] = [
     b"<value>",
+    b"<param-value>",
+    b"<config-value>",
+    b"<env-entry-value>",
+    b"<propertyvalue>",
     b"<string>",
     b"<val>",
     b"<secret>",
@@ -78,7 +83,7 @@ pub(crate) fn sibling(rules: &Rules, view: &View<'_>, key: &Key, closed: usize, 
         }
         i
     };
-    let next = gap(closed);
+    let mut next = gap(closed);
     // `<entry key="db.password">x</entry>`
     let tag = view.slice(closed, closed + 256);
     let attribute = view.before(key.start.saturating_sub(1)) == Some(b'=');
@@ -93,13 +98,17 @@ pub(crate) fn sibling(rules: &Rules, view: &View<'_>, key: &Key, closed: usize, 
     if before(view, key, found) {
         return;
     }
-    if view.at(view.skip_blanks(closed)) == Some(b',') {
-        let call = view.before(key.start - 1) == Some(b'(');
-        if let Some((a, b)) = quoted(view, next).filter(|_| call || key.first) {
-            let after = view.slice(b + 1, view.line_end(b)).trim_ascii();
-            if call || after.is_empty() {
-                return settle(view, key, a, b, true, found);
-            }
+    if view.at(view.skip_blanks(closed)) == Some(b',') && argument(view, key, next, found) {
+        return;
+    }
+    if view.at(next) == Some(b'{') {
+        return variable(view, key, next, found);
+    }
+    // Up to two members may stand between: `"key": "token", "type": "x", "value": …`.
+    for _ in 0..2 {
+        match skip_member(view, next) {
+            Some(at) => next = gap(at),
+            None => break,
         }
     }
     let word = next
@@ -108,7 +117,7 @@ pub(crate) fn sibling(rules: &Rules, view: &View<'_>, key: &Key, closed: usize, 
             .iter()
             .take_while(|b| matches!(b, b'"' | b'\'' | b'\\'))
             .count();
-    for name in [&b"value"[..], b"val", b"content", b"default"] {
+    for name in VALUES {
         if view.has(word, name) {
             let i = skip_closing(view, word + name.len());
             let i = view.skip_blanks(i);
@@ -135,6 +144,144 @@ pub(crate) fn sibling(rules: &Rules, view: &View<'_>, key: &Key, closed: usize, 
     }
 }
 
+/// The argument behind the key: of a call, of a command line in a list, of a pair in brackets.
+fn argument(view: &View<'_>, key: &Key, next: usize, found: &mut Found) -> bool {
+    let opener = view
+        .slice(key.start.saturating_sub(8), key.start - 1)
+        .trim_ascii_end()
+        .last();
+    let call = opener == Some(&b'(');
+    let flag = view.at(key.start) == Some(b'-');
+    let pair = opener == Some(&b'[');
+    let Some((a, b)) = quoted(view, next) else {
+        return false;
+    };
+    let behind = view.at(view.skip_blanks(b + 1));
+    let alone = view.slice(b + 1, view.line_end(b)).trim_ascii().is_empty();
+    let whole = pair && behind == Some(b']') || key.first && alone;
+    let value = flag && view.at(a) != Some(b'-');
+    if call || whole || value {
+        settle(view, key, a, b, true, found);
+        return true;
+    }
+    false
+}
+
+/// `variable "db_password" { default = "x" }`
+fn variable(view: &View<'_>, key: &Key, open: usize, found: &mut Found) {
+    let body = view.slice(open, open + 512);
+    let body = &body[..memchr::memchr(b'}', body).unwrap_or(body.len())];
+    let Some(at) = memchr::memmem::find(body, b"default") else {
+        return;
+    };
+    let sign = view.skip_blanks(open + at + 7);
+    if view.at(sign) == Some(b'=')
+        && let Some((a, b)) = quoted(view, view.skip_blanks(sign + 1))
+    {
+        settle(view, key, a, b, true, found);
+    }
+}
+
+/// Behind a member `"name": "text"` that says nothing about the secret.
+fn skip_member(view: &View<'_>, at: usize) -> Option<usize> {
+    let name = view.at(at).filter(|b| matches!(b, b'"' | b'\''))?;
+    let word = view.slice(at + 1, at + 40);
+    if VALUES
+        .iter()
+        .any(|v| word.len() >= v.len() && word[..v.len()].eq_ignore_ascii_case(v))
+    {
+        return None;
+    }
+    let end = at + 1 + memchr::memchr(name, word)?;
+    let sign = view.skip_blanks(end + 1);
+    if view.at(sign) != Some(b':') {
+        return None;
+    }
+    let from = view.skip_blanks(sign + 1);
+    let next = match quoted(view, from) {
+        Some((_, b)) => b + 1,
+        None => {
+            let text = view.slice(from, from + 40);
+            from + text
+                .iter()
+                .take_while(|b| b.is_ascii_alphanumeric())
+                .count()
+        }
+    };
+    (view.at(view.skip_blanks(next)) == Some(b',')).then_some(next)
+}
+
+/// `{name: DB_PASSWORD, value: x}`: the same without quotes.
+pub(crate) fn member(rules: &Rules, view: &View<'_>, key: &Key, found: &mut Found) -> bool {
+    let head = view
+        .slice(key.start.saturating_sub(8), key.start)
+        .trim_ascii_end();
+    if view.at(key.end) != Some(b',') || !(head.ends_with(b"name:") || head.ends_with(b"key:")) {
+        return false;
+    }
+    sibling(rules, view, key, key.end, found);
+    true
+}
+
+/// `&lt;password&gt;x&lt;/password&gt;`: an element inside a text of another document.
+pub(crate) fn escaped(view: &View<'_>, key: &Key, found: &mut Found) -> bool {
+    let head = view.slice(key.start.saturating_sub(4), key.start);
+    if head != b"&lt;" || !view.has(key.end, b"&gt;") {
+        return false;
+    }
+    let from = key.end + 4;
+    let text = view.slice(from, view.line_end(from));
+    let len = memchr::memmem::find(text, b"&lt;").unwrap_or(text.len());
+    settle(view, key, from, from + len, true, found);
+    true
+}
+
+/// `withPassword("x")`, `secret("x")`: what is given to a setter.
+pub(crate) fn call(view: &View<'_>, key: &Key, found: &mut Found) {
+    const ASKS: [&[u8]; 24] = [
+        b"get",
+        b"read",
+        b"load",
+        b"fetch",
+        b"find",
+        b"look",
+        b"has",
+        b"is",
+        b"check",
+        b"delete",
+        b"remove",
+        b"prompt",
+        b"ask",
+        b"need",
+        b"verify",
+        b"reset",
+        b"require",
+        b"create",
+        b"gen",
+        b"validate",
+        b"input",
+        b"decode",
+        b"parse",
+        b"hash",
+    ];
+    let name = view.slice(key.start, key.end);
+    let name = name.rsplit(|b| *b == b'.').next().unwrap_or(name);
+    let asks = ASKS
+        .iter()
+        .any(|a| name.len() > a.len() && name[..a.len()].eq_ignore_ascii_case(a));
+    let Some((a, b)) = quoted(view, view.skip_blanks(key.end + 1)) else {
+        return;
+    };
+    let text = view.slice(a, b);
+    let word = |b: &u8| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'.' | b' ' | b'/');
+    if asks || text.len() < 6 || text.iter().all(word) || text.contains(&b' ') {
+        return;
+    }
+    if view.at(view.skip_blanks(b + 1)) == Some(b')') {
+        settle(view, key, a, b, true, found);
+    }
+}
+
 /// `<key>token</key><string>x</string>`: the text of one element names the next one's secret.
 pub(crate) fn element_sibling(view: &View<'_>, key: &Key, found: &mut Found) {
     let Some(close) = memchr::memchr(b'>', view.slice(key.end, key.end + 64)) else {
@@ -153,7 +300,17 @@ pub(crate) fn element_sibling(view: &View<'_>, key: &Key, found: &mut Found) {
 }
 
 /// Names of what holds a value whose name is a neighbour's value.
-const VALUES: [&[u8]; 4] = [b"value", b"val", b"content", b"default"];
+const VALUES: [&[u8]; 9] = [
+    b"value",
+    b"val",
+    b"content",
+    b"default",
+    b"parametervalue",
+    b"stringvalue",
+    b"plaintext",
+    b"fieldvalue",
+    b"secretvalue",
+];
 
 /// `- name: DB_PASSWORD` and `value: x` on the next line or on the one before.
 pub(crate) fn named(view: &View<'_>, key: &Key, found: &mut Found) -> bool {

@@ -232,6 +232,10 @@ pub(crate) fn look(
     if !format.glued && view.before(start).is_some_and(joins) {
         return;
     }
+    // `nopassword` says that there is none.
+    if format.only.is_some() && view.slice(start.saturating_sub(2), start) == b"no" {
+        return;
+    }
     let text = view.slice(hit.at, hit.at + MAX_TOKEN);
     if format.group > 0 {
         if format
