@@ -250,6 +250,7 @@ impl Draft {
             drop,
             replace,
             note,
+            redaction_level: None,
             mtime: UtcMs(self.manifest().started_ms),
         };
         let (_, sealed, _) = reseal(&mut input, output, edit, &Limits::default())

@@ -8,7 +8,7 @@ use sitrep_shared::bundle::limits::Limits;
 use sitrep_shared::bundle::manifest::Item;
 use sitrep_shared::bundle::{Edit, reseal};
 use sitrep_shared::bundle::{layout, manifest::Kind};
-use sitrep_shared::redact::{FileReport, Redactor};
+use sitrep_shared::redact::{FileReport, Level, Redactor};
 use sitrep_shared::time::UtcMs;
 use std::fs::File;
 use std::path::Path;
@@ -54,8 +54,9 @@ pub fn redo(redactor: &Redactor, input: &Path, out: &Path, now: UtcMs) -> Result
             Err(why) => withheld.push((path.to_owned(), why)),
         }
     }
+    let level = level(&bundle.manifest().redaction_level, redactor.level());
     let old = bundle.meta(layout::REDACTION)?;
-    let document = document(old, redactor, &reports);
+    let document = document(old, level, &reports);
     replace.push((layout::REDACTION.to_owned(), document));
     let gone = |item: &Item| {
         item.path
@@ -70,6 +71,7 @@ pub fn redo(redactor: &Redactor, input: &Path, out: &Path, now: UtcMs) -> Result
         drop: &gone,
         replace,
         note: None,
+        redaction_level: Some(level.to_string()),
         mtime: now,
     };
     if let Err(error) = reseal(&mut source, target, edit, &Limits::default()) {
@@ -80,19 +82,100 @@ pub fn redo(redactor: &Redactor, input: &Path, out: &Path, now: UtcMs) -> Result
     Ok(done)
 }
 
-/// `meta/redaction.json` with the counts of both times.
-fn document(old: Value, redactor: &Redactor, reports: &[(String, FileReport)]) -> Vec<u8> {
-    let again: Vec<Value> = reports
-        .iter()
-        .map(|(path, report)| {
-            json!({"path": path, "total": report.total, "by_rule": report.by_rule,
-                "places": report.places})
-        })
-        .collect();
+/// The level that now holds: what was removed before stays removed.
+fn level(before: &str, now: Level) -> Level {
+    before.parse::<Level>().unwrap_or(Level::Off).max(now)
+}
+
+/// `meta/redaction.json` with the counts of both times, so that every reader has one account.
+fn document(old: Value, level: Level, reports: &[(String, FileReport)]) -> Vec<u8> {
     let mut new = match old {
         Value::Object(_) => old,
         _ => json!({"schema": "sitrep.redaction/1"}),
     };
-    new["again"] = json!({"level": redactor.level(), "files": again});
+    new["level"] = json!(level);
+    let mut files = match new["files"].take() {
+        Value::Array(files) => files,
+        _ => Vec::new(),
+    };
+    for (path, report) in reports {
+        add(&mut new["total"], report.total);
+        for (rule, count) in &report.by_rule {
+            add(&mut new["by_rule"][rule], *count);
+        }
+        let known = files.iter().position(|f| f["path"] == **path);
+        let at = known.unwrap_or_else(|| {
+            files.push(json!({"path": path, "total": 0, "by_rule": {}, "places": []}));
+            files.len() - 1
+        });
+        let file = &mut files[at];
+        add(&mut file["total"], report.total);
+        for (rule, count) in &report.by_rule {
+            add(&mut file["by_rule"][rule], *count);
+        }
+        if let Some(places) = file["places"].as_array_mut() {
+            places.extend(report.places.iter().map(|place| json!(place)));
+            places.sort_by_key(|place| place["line"].as_u64());
+        }
+    }
+    new["files"] = Value::Array(files);
     format!("{new:#}\n").into_bytes()
+}
+
+/// Adds to a number that may not be there yet.
+fn add(number: &mut Value, more: u64) {
+    *number = json!(number.as_u64().unwrap_or(0) + more);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sitrep_shared::redact::Place;
+
+    fn report(line: u64) -> FileReport {
+        FileReport {
+            total: 1,
+            by_rule: [("url".to_owned(), 1)].into(),
+            places: vec![Place {
+                line,
+                rule: "url".to_owned(),
+            }],
+        }
+    }
+
+    #[test]
+    fn both_times_are_one_account() {
+        let old = json!({"schema": "sitrep.redaction/1", "level": "standard", "total": 2,
+            "by_rule": {"url": 2}, "files": [{"path": "sos/a", "total": 2, "by_rule": {"url": 2},
+            "places": [{"line": 1, "rule": "url"}, {"line": 9, "rule": "url"}]}], "withheld": []});
+        let reports = [
+            ("sos/a".to_owned(), report(5)),
+            ("sos/b".to_owned(), report(3)),
+        ];
+        let new = document(old, level("standard", Level::Strict), &reports);
+        let new: Value = serde_json::from_slice(&new).expect("JSON");
+        assert_eq!(
+            (&new["total"], &new["level"]),
+            (&json!(4), &json!("strict"))
+        );
+        assert_eq!(new["by_rule"], json!({"url": 4}));
+        let lines: Vec<_> = (0..3)
+            .map(|n| new["files"][0]["places"][n]["line"].clone())
+            .collect();
+        assert_eq!(lines, [1, 5, 9]);
+        assert_eq!(new["files"][1]["path"], "sos/b");
+        assert_eq!(level("strict", Level::Standard), Level::Strict);
+    }
+
+    #[test]
+    fn a_bundle_without_an_account_gets_one() {
+        let new = document(
+            Value::Null,
+            Level::Standard,
+            &[("sos/a".to_owned(), report(5))],
+        );
+        let new: Value = serde_json::from_slice(&new).expect("JSON");
+        assert_eq!(new["by_rule"], json!({"url": 1}));
+        assert_eq!(new["files"][0]["total"], 1);
+    }
 }

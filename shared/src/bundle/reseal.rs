@@ -23,6 +23,8 @@ pub struct Edit<'a> {
     pub replace: Vec<(String, Vec<u8>)>,
     /// Note for the manifest; none leaves it as it is.
     pub note: Option<String>,
+    /// Level of redaction for the manifest; none leaves it as it is.
+    pub redaction_level: Option<String>,
     /// Time of new entries.
     pub mtime: UtcMs,
 }
@@ -81,6 +83,9 @@ pub fn reseal<R: Read + Seek, W: Write>(
         .for_each(|stored| update(&mut manifest, stored));
     if edit.note.is_some() {
         manifest.note = edit.note;
+    }
+    if let Some(level) = edit.redaction_level {
+        manifest.redaction_level = level;
     }
     let (out, sealed) = copy.writer.finish_unpatched(&mut manifest)?;
     Ok((out, sealed, manifest))

@@ -205,7 +205,7 @@ proptest! {
         let replaced = names.last().cloned().filter(|name| Some(name) != gone.as_ref());
         let mut replace = vec![("meta/consent.json".to_owned(), b"{}".to_vec())];
         replace.extend(replaced.clone().map(|name| (name, other.clone())));
-        let edit = Edit { drop: &|item| item.path == gone, replace, note: Some("n".into()), mtime: UtcMs(0) };
+        let edit = Edit { drop: &|item| item.path == gone, replace, note: Some("n".into()), redaction_level: None, mtime: UtcMs(0) };
         let (out, sealed, manifest) = reseal(&mut Cursor::new(&bytes), Vec::new(), edit, &Limits::default()).unwrap();
         prop_assert_eq!(sealed, Sealed { bytes: out.len() as u64, sha256: sha256(&out) });
         let mut left: Vec<(&str, &[u8])> = all.into_iter().filter(|(path, _)| Some(*path) != gone.as_deref()).collect();
