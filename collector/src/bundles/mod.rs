@@ -4,6 +4,7 @@ pub mod browse;
 pub mod download;
 pub mod ingest;
 pub mod receive;
+pub mod redactions;
 mod status;
 pub mod storage;
 pub mod tickets;

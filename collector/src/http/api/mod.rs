@@ -15,6 +15,7 @@ pub mod me;
 pub mod notes;
 pub mod packs;
 pub mod receipts;
+pub mod redactions;
 pub mod retro;
 pub mod search;
 pub mod selection;

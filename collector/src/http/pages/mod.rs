@@ -15,6 +15,7 @@ pub mod login;
 pub mod macros;
 pub mod packs;
 pub mod preferences;
+pub mod redactions;
 pub mod setup;
 pub mod signature;
 pub mod signatures;
