@@ -1,9 +1,9 @@
 //! Redaction alone, on one core: megabytes per CPU-second at each level, against the limit of reading the
-//! same bytes (memchr for line ends) and against peers when they are on PATH.
+//! same bytes line by line, against peers in turn on the same files, and the bounds that hostile input must
+//! not move.
 //!
-//! `cargo bench -p sitrep-tests --bench redact -- [FOLDER]`: FOLDER holds `*.log`; without it a corpus of
-//! log lines is made in memory. Prints ratios, linearity in size and in the number of distinct values, and
-//! the time of one hostile line.
+//! `cargo bench --bench redact -- [FOLDER]`: FOLDER holds `*.log`; without it a corpus of log lines is made
+//! in memory.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,9 @@
 
 use sitrep_shared::redact::{FileContext, Level, Redactor, RedactorBuilder};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+
+mod bounds;
+mod peers;
 
 /// CPU seconds that this process has used.
 fn cpu() -> f64 {
@@ -143,7 +145,9 @@ fn timed(mut work: impl FnMut()) -> f64 {
     times[1]
 }
 
-fn throughput(files: &[(String, Vec<u8>)]) {
+/// Rates at standard and at strict.
+fn throughput(files: &[(String, Vec<u8>)]) -> [f64; 2] {
+    let mut rates = [0.0; 2];
     let bytes: usize = files.iter().map(|(_, b)| b.len()).sum();
     let mb = bytes as f64 / 1e6;
     let limit = mb
@@ -155,7 +159,7 @@ fn throughput(files: &[(String, Vec<u8>)]) {
         files.len(),
         "limit: line by line, nothing else"
     );
-    for level in [Level::Standard, Level::Strict] {
+    for (n, level) in [Level::Standard, Level::Strict].into_iter().enumerate() {
         let redactor = redactor(level);
         let (mut total, mut rows) = (0, Vec::new());
         let seconds = timed(|| {
@@ -168,6 +172,7 @@ fn throughput(files: &[(String, Vec<u8>)]) {
             }
         });
         let rate = mb / seconds;
+        rates[n] = rate;
         println!(
             "{:<34} {rate:>8.0} MB/CPU-s   {:.2} of the limit, {total} values removed",
             format!("redact {level}"),
@@ -176,64 +181,8 @@ fn throughput(files: &[(String, Vec<u8>)]) {
         for (name, rate) in rows {
             println!("    {name:<30} {rate:>8.0}");
         }
-        for (peer, figure) in [
-            ("secretlint", 53.0),
-            ("ripsecrets", 7.1),
-            ("sos clean", 0.17),
-        ] {
-            println!(
-                "    {:.0} x {peer} (its best recorded figure, {figure})",
-                rate / figure
-            );
-        }
     }
-}
-
-fn linear() {
-    for level in [Level::Standard, Level::Strict] {
-        let redactor = redactor(level);
-        let time = |input: &[u8]| {
-            timed(|| {
-                redact(&redactor, "x.log", input);
-            })
-        };
-        let (small, large) = (made(3, 1000), made(30, 1000));
-        println!(
-            "{level}: ten times the input costs {:.1} times",
-            time(&large) / time(&small)
-        );
-        let (few, many) = (made(16, 10_000), made(16, 1_000_000));
-        println!(
-            "{level}: a hundred times the distinct values cost {:.2} times",
-            time(&many) / time(&few)
-        );
-        for piece in [
-            "password=",
-            "a:b@",
-            "<password>",
-            "://",
-            "-----BEGIN ",
-            "\"key\":\"",
-            "1.1.",
-            "a.b.",
-            "::",
-            "[[[[{{{{",
-            "\\\\\\\"",
-            "curl -u ",
-            "data: {",
-            "$6$",
-            "eyJ",
-            "-us1",
-        ] {
-            let line = piece.repeat((1 << 20) / piece.len());
-            let start = Instant::now();
-            redact(&redactor, "x.log", line.as_bytes());
-            let ms = start.elapsed().as_secs_f64() * 1e3;
-            if ms > 50.0 {
-                println!("{level}: 1 MiB line of {piece:?}: {ms:.0} ms");
-            }
-        }
-    }
+    rates
 }
 
 fn main() {
@@ -242,29 +191,7 @@ fn main() {
         .find(|a| !a.starts_with("--"))
         .map(PathBuf::from);
     let files = corpus(folder.as_deref());
-    throughput(&files);
-    linear();
-    peers(folder.as_deref());
-}
-
-/// Runs peers that are installed on the same folder, and prints their rates.
-#[expect(clippy::disallowed_methods, reason = "peers are programs of their own")]
-fn peers(folder: Option<&Path>) {
-    let Some(folder) = folder else { return };
-    for (program, args) in [("ripsecrets", vec![]), ("secretlint", vec!["--no-color"])] {
-        let start = Instant::now();
-        let ran = std::process::Command::new(program)
-            .args(args)
-            .arg(folder)
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .status();
-        match ran {
-            Ok(_) => println!(
-                "{program}: {:.1} s wall for the folder",
-                start.elapsed().as_secs_f64()
-            ),
-            Err(_) => println!("{program}: not installed"),
-        }
-    }
+    let rates = throughput(&files);
+    bounds::all();
+    peers::all(&files, rates);
 }
