@@ -113,7 +113,7 @@ fn copy(
                 drop(from.write_all(answer.as_bytes()));
                 break;
             }
-            (2, _) => std::thread::park_timeout(Duration::from_millis(150)),
+            (2, _) => std::thread::park_timeout(Duration::from_millis(25)),
             (3, _) => continue,
             _ => {}
         }

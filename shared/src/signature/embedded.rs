@@ -50,4 +50,17 @@ mod tests {
         assert!(built_in.signatures.len() > 100);
         assert_eq!(built_in, from_files);
     }
+
+    #[test]
+    fn what_is_built_in_asks_for_nothing_that_the_agent_goes_without() {
+        for folder in ["signatures", "redaction"] {
+            for (name, text) in data::written(folder) {
+                assert!(!text.contains("jq:"), "{name}: the agent has no jq");
+                assert!(
+                    !text.contains(r"\p{"),
+                    "{name}: the agent has no tables of Unicode properties"
+                );
+            }
+        }
+    }
 }

@@ -35,6 +35,10 @@ mod filter;
 mod finding;
 #[cfg(test)]
 mod healthy;
+#[cfg(feature = "jq")]
+mod jq;
+#[cfg(not(feature = "jq"))]
+#[path = "jq/absent.rs"]
 mod jq;
 mod lint;
 mod literal;

@@ -31,6 +31,8 @@ pub struct Setting {
     pub tls: bool,
     /// Its clock, as `faketime` writes it: `+80h`.
     pub clock: Option<&'static str>,
+    /// Its folder is a file system of its own of this many bytes, which ends with the process.
+    pub disk_bytes: Option<u64>,
     /// More of its environment, such as settings.
     pub env: Vec<(String, String)>,
 }
@@ -102,6 +104,12 @@ impl Collector {
         &self.data_dir
     }
 
+    /// Its folder as it sees it, from outside.
+    #[must_use]
+    pub fn inside(&self) -> PathBuf {
+        inside(self.id(), &self.data_dir, &self.setting)
+    }
+
     /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {
@@ -149,7 +157,7 @@ impl Collector {
 
     /// The first administrator by the one-time setup token, and a token for the API.
     fn set_up(&self) -> Result<String, String> {
-        let file = self.data_dir.join("setup-token");
+        let file = self.inside().join("setup-token");
         let token = std::fs::read_to_string(&file)
             .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
         let body = json!({"token": token.trim(), "login": NAME, "password": PASSWORD});
@@ -247,6 +255,30 @@ fn client(certificate: Option<&Path>) -> Result<reqwest::blocking::Client, Strin
     client.build().map_err(|error| error.to_string())
 }
 
+/// A folder of the process; its root is another than ours when it has mounts of its own.
+fn inside(id: u32, data_dir: &Path, setting: &Setting) -> PathBuf {
+    match setting.disk_bytes {
+        Some(_) => Path::new("/proc")
+            .join(id.to_string())
+            .join("root")
+            .join(data_dir.strip_prefix("/").unwrap_or(data_dir)),
+        None => data_dir.to_path_buf(),
+    }
+}
+
+/// The service in a mount namespace of its own, with a small file system at its folder.
+fn on_a_disk_of(bytes: u64, data_dir: &Path) -> std::process::Command {
+    let mut command = process::command(Path::new("/usr/bin/unshare"));
+    command
+        .args(["-rm", "sh", "-c"])
+        .arg("mount -t tmpfs -o size=\"$1\" none \"$2\" && shift 2 && exec \"$@\"")
+        .arg("sh")
+        .arg(bytes.to_string())
+        .arg(data_dir)
+        .arg(binaries::sitrepd());
+    command
+}
+
 /// Starts `sitrepd serve`; the address comes from the file that it writes when
 /// it is ready.
 fn launch(
@@ -254,8 +286,7 @@ fn launch(
     listen: SocketAddr,
     setting: &Setting,
 ) -> Result<(Running, SocketAddr), String> {
-    let ready = data_dir.join("address");
-    drop(std::fs::remove_file(&ready));
+    drop(std::fs::remove_file(data_dir.join("address")));
     let log_path = data_dir.join("service.log");
     let log = std::fs::OpenOptions::new()
         .create(true)
@@ -272,7 +303,10 @@ fn launch(
                 .arg(binaries::sitrepd());
             command
         }
-        None => process::command(&binaries::sitrepd()),
+        None => match setting.disk_bytes {
+            Some(bytes) => on_a_disk_of(bytes, data_dir),
+            None => process::command(&binaries::sitrepd()),
+        },
     };
     command
         .arg("serve")
@@ -291,6 +325,7 @@ fn launch(
         command.env("SITREPD_ENCRYPTION_RECIPIENT", recipient.trim());
     }
     let mut process = Running::start(&mut command)?;
+    let ready = inside(process.id(), data_dir, setting).join("address");
     let mut address = None;
     let came_up = wait_for("the collector to be ready", Duration::from_secs(60), || {
         address = std::fs::read_to_string(&ready)
