@@ -53,20 +53,8 @@ fn machine(
 ) -> Result<Rule, Fault> {
     let line = line_of(&raw);
     let raw = raw.value;
-    let (conditions, missing, hint) = match shape {
-        Shape::Set => (
-            raw.any,
-            "a set needs `match`",
-            "a sequence has `order`, a set has `match`",
-        ),
-        Shape::Sequence => (
-            raw.order,
-            "a sequence needs `order`",
-            "a set has `match`, a sequence has `order`",
-        ),
-    };
-    let conditions = conditions.filter(|c| !c.is_empty());
-    let conditions = conditions.ok_or_else(|| Fault::new(line, missing, hint))?;
+    let conditions = conditions(shape, raw.any, raw.order)
+        .map_err(|(missing, hint)| Fault::new(line, missing, hint))?;
     let written = raw.window.filter(|window| !window.value.trim().is_empty());
     let given = Given {
         line,
@@ -144,6 +132,27 @@ fn machine(
         times(&rule, &given)?;
     }
     Ok(rule)
+}
+
+/// The list that a machine of this shape has; without one, what is missing and a hint.
+fn conditions<T>(
+    shape: Shape,
+    any: Option<Vec<T>>,
+    order: Option<Vec<T>>,
+) -> Result<Vec<T>, (&'static str, &'static str)> {
+    let (list, missing, hint) = match shape {
+        Shape::Set => (
+            any,
+            "a set needs `match`",
+            "a sequence has `order`, a set has `match`",
+        ),
+        Shape::Sequence => (
+            order,
+            "a sequence needs `order`",
+            "a set has `match`, a sequence has `order`",
+        ),
+    };
+    list.filter(|list| !list.is_empty()).ok_or((missing, hint))
 }
 
 /// Equal conditions are one with a higher count: anywhere in a set, side by side in a sequence.

@@ -56,52 +56,10 @@ pub(crate) fn look(rules: &Rules, ctx: &Context, view: &View<'_>, hit: Hit, foun
             .take_while(|b| is_key(**b))
             .count();
     let Some(next) = view.at(end) else { return };
-    // The quick way out: nothing that could join a value follows.
-    if !matches!(
-        next,
-        b'=' | b':'
-            | b' '
-            | b'\t'
-            | b'"'
-            | b'\''
-            | b'`'
-            | b'>'
-            | b']'
-            | b'\\'
-            | b'&'
-            | b'%'
-            | b'?'
-            | b'+'
-            | b'('
-            | b')'
-            | b','
-            | b'['
-            | b'!'
-            | b';'
-            | 0
-            | b'<'
-            | b'|'
-            | b'\n'
-            | b'\r'
-    ) {
+    if !may_join(next) {
         return;
     }
-    let back = view
-        .slice(hit.at.saturating_sub(MAX_KEY), hit.at)
-        .iter()
-        .rev()
-        .take_while(|b| is_key(**b))
-        .count();
-    let mut start = hit.at - back;
-    // `%3Fpassword`: the escape is not part of the key.
-    if view.before(start) == Some(b'%')
-        && view
-            .slice(start, start + 2)
-            .iter()
-            .all(u8::is_ascii_hexdigit)
-    {
-        start = (start + 2).min(hit.at);
-    }
+    let start = start_of(view, hit.at);
     let key_text = view.slice(start, end);
     let trim = key_text
         .iter()
@@ -143,6 +101,60 @@ pub(crate) fn look(rules: &Rules, ctx: &Context, view: &View<'_>, hit: Hit, foun
         first: first_on_line(view, start),
     };
     value_of(rules, ctx, view, &key, found);
+}
+
+/// The quick way out: whether something follows that could join a value.
+#[inline]
+fn may_join(next: u8) -> bool {
+    matches!(
+        next,
+        b'=' | b':'
+            | b' '
+            | b'\t'
+            | b'"'
+            | b'\''
+            | b'`'
+            | b'>'
+            | b']'
+            | b'\\'
+            | b'&'
+            | b'%'
+            | b'?'
+            | b'+'
+            | b'('
+            | b')'
+            | b','
+            | b'['
+            | b'!'
+            | b';'
+            | 0
+            | b'<'
+            | b'|'
+            | b'\n'
+            | b'\r'
+    )
+}
+
+/// Where the key begins that an anchor stands in.
+#[inline]
+fn start_of(view: &View<'_>, at: usize) -> usize {
+    let back = view
+        .slice(at.saturating_sub(MAX_KEY), at)
+        .iter()
+        .rev()
+        .take_while(|b| is_key(**b))
+        .count();
+    let mut start = at - back;
+    // `%3Fpassword`: the escape is not part of the key.
+    if view.before(start) == Some(b'%')
+        && view
+            .slice(start, start + 2)
+            .iter()
+            .all(u8::is_ascii_hexdigit)
+    {
+        start = (start + 2).min(at);
+    }
+    start
 }
 
 /// Start of the word that ends at `end`.
