@@ -11,13 +11,47 @@ use crate::redact::standin;
 use crate::redact::value;
 use crate::redact::window::View;
 use regex::bytes::{Regex, RegexBuilder};
+use std::sync::OnceLock;
 
 /// Longest token that an expression is run on; longer ones are taken on to their last character.
 const MAX_TOKEN: usize = 16 * 1024;
 
+/// An expression that is compiled when it is first needed: most hosts need few of them, and together they would be
+/// a third of the agent's memory.
+struct Pattern {
+    text: String,
+    fold: bool,
+    compiled: OnceLock<Regex>,
+}
+
+impl Pattern {
+    fn new(text: &str, fold: bool) -> Self {
+        Self {
+            text: format!("^(?:{text})"),
+            fold,
+            compiled: OnceLock::new(),
+        }
+    }
+
+    fn get(&self) -> &Regex {
+        self.compiled.get_or_init(|| {
+            compile(&self.text, self.fold)
+                .expect("every expression of the families that are compiled in is tested")
+        })
+    }
+}
+
+fn compile(text: &str, fold: bool) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text)
+        .unicode(false)
+        .case_insensitive(fold)
+        .size_limit(1 << 20)
+        .build()
+}
+
 struct Format {
     rule: u16,
-    re: Regex,
+    re: Pattern,
     back: Option<(Box<[bool; 256]>, usize, usize)>,
     glued: bool,
     mixed: bool,
@@ -146,22 +180,14 @@ impl Tokens {
     ) -> Result<Self, RuleError> {
         let mut formats = Vec::new();
         for token in families.iter().flat_map(|f| &f.tokens) {
-            let pattern = |source| RuleError::Pattern {
-                rule: token.id.clone(),
-                source: Box::new(source),
-            };
-            let compile = |re: &str| {
-                RegexBuilder::new(re)
-                    .unicode(false)
-                    .case_insensitive(token.fold)
-                    .size_limit(1 << 20)
-                    .build()
-                    .map_err(pattern)
-            };
             let back = match &token.back {
                 None => None,
                 Some(b) => {
-                    let class = compile(&format!("^(?:{})$", b.class))?;
+                    let class = compile(&format!("^(?:{})$", b.class), token.fold);
+                    let class = class.map_err(|source| RuleError::Pattern {
+                        rule: token.id.clone(),
+                        source: Box::new(source),
+                    })?;
                     let mut set = Box::new([false; 256]);
                     for n in 0..=255u8 {
                         set[n as usize] = class.is_match(&[n]);
@@ -178,7 +204,7 @@ impl Tokens {
             literals.push(literal(&lit, token.fold, tag));
             formats.push(Format {
                 rule: table.ids.get(&token.id).copied().unwrap_or_default(),
-                re: compile(&format!("^(?:{})", token.re))?,
+                re: Pattern::new(&token.re, token.fold),
                 back,
                 glued: token.glued,
                 mixed: token.mixed,
@@ -246,10 +272,10 @@ pub(crate) fn look(
             return;
         }
         // Most texts fail, and failing is cheaper without groups.
-        if !format.re.is_match(text) {
+        if !format.re.get().is_match(text) {
             return;
         }
-        let Some(caps) = format.re.captures(text) else {
+        let Some(caps) = format.re.get().captures(text) else {
             return;
         };
         for m in caps.iter().skip(format.group).flatten() {
@@ -257,7 +283,7 @@ pub(crate) fn look(
         }
         return;
     }
-    let Some(m) = format.re.find(text) else {
+    let Some(m) = format.re.get().find(text) else {
         return;
     };
     let mut end = hit.at + m.end();
@@ -304,4 +330,18 @@ impl Format {
 /// Digits and letters both occur.
 fn mixed(text: &[u8]) -> bool {
     text.iter().any(u8::is_ascii_digit) && text.iter().any(u8::is_ascii_alphabetic)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_expression_compiles() {
+        for token in crate::redact::families().iter().flat_map(|f| &f.tokens) {
+            let pattern = Pattern::new(&token.re, token.fold);
+            let compiled = compile(&pattern.text, pattern.fold);
+            assert!(compiled.is_ok(), "{} {}: {compiled:?}", token.id, token.re);
+        }
+    }
 }
