@@ -7,7 +7,10 @@ use crate::redact::key::Keys;
 use crate::redact::keyed::Keyed;
 use crate::redact::learned::Learned;
 use crate::redact::names::Names;
-use crate::redact::scan::{self, token::Tokens};
+use crate::redact::scan::{
+    self,
+    token::{self, Tokens},
+};
 use crate::redact::standin::Map;
 use crate::redact::stream::Stream;
 use crate::redact::{FileReport, Level, RedactError};
@@ -79,6 +82,10 @@ impl RedactorBuilder {
 
     /// Compiles the rules.
     pub fn build(self) -> Result<Redactor, RuleError> {
+        // Those that are compiled in are tested.
+        for token in self.more.iter().flat_map(|family| &family.tokens) {
+            token::check(token)?;
+        }
         let active: Vec<&Family> = families()
             .iter()
             .chain(&self.more)
