@@ -24,7 +24,7 @@ pub fn routes() -> Routes {
         .get("/api/v1/articles", Access::Viewer, list)
         .doc(Op::new("List articles, last changed first, or search them").query::<ListQuery>().returns::<ArticleList>(200))
         .post("/api/v1/articles", Access::Engineer, create)
-        .doc(Op::new("Write an article").body::<Draft>().returns::<ArticleView>(201))
+        .doc(Op::new("Write an article").body::<Draft>().returns::<ArticleView>(201).fails(&[404]))
         .get("/api/v1/articles/{slug}", Access::Viewer, show)
         .doc(Op::new("Show an article").query::<ShowQuery>().returns::<ArticleView>(200))
         .post("/api/v1/articles/{slug}/versions", Access::Engineer, edit)

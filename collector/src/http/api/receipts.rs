@@ -40,7 +40,8 @@ pub fn routes() -> Routes {
             Op::new(
                 "Delete a bundle for its sender, who gives the withdrawal code as a bearer token",
             )
-            .returns::<WithdrawnView>(200),
+            .returns::<WithdrawnView>(200)
+            .fails(&[429]),
         )
 }
 
