@@ -2,6 +2,7 @@
 //! condition with a limit.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ pub fn command(program: &Path) -> Command {
 /// A running process, killed by its id when dropped.
 pub struct Running {
     child: Child,
+    /// It leads a process group of its own, which ends as one.
+    group: bool,
 }
 
 impl Running {
@@ -36,10 +39,22 @@ impl Running {
     /// # Errors
     /// Says which program could not be started, and why.
     pub fn start(command: &mut Command) -> Result<Self, String> {
+        Self::spawn(command, false)
+    }
+
+    /// The same for a program that has what is meant as its child, such as `faketime`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_group(command: &mut Command) -> Result<Self, String> {
+        Self::spawn(command.process_group(0), true)
+    }
+
+    fn spawn(command: &mut Command, group: bool) -> Result<Self, String> {
         let child = command.spawn().map_err(|error| {
             format!("cannot start {}: {error}", command.get_program().display())
         })?;
-        Ok(Self { child })
+        Ok(Self { child, group })
     }
 
     /// The process id.
@@ -50,19 +65,27 @@ impl Running {
 
     /// Sends SIGKILL and waits, as a power cut would.
     pub fn kill(&mut self) {
+        if self.group {
+            self.tell(-1, libc::SIGKILL);
+        }
         // A process that has already ended cannot be killed, which is what is wanted.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 
     /// Sends `signal` to the process alone.
+    pub fn signal(&self, signal: i32) {
+        self.tell(1, signal);
+    }
+
+    /// Sends `signal` to the process, or with a sign of -1 to its group.
     #[expect(
         unsafe_code,
         reason = "kill(2) on a process this harness started; no memory is touched"
     )]
-    pub fn signal(&self, signal: i32) {
+    fn tell(&self, sign: i32, signal: i32) {
         let id = i32::try_from(self.child.id()).expect("process ids fit in an i32");
-        unsafe { libc::kill(id, signal) };
+        unsafe { libc::kill(sign * id, signal) };
     }
 
     /// Waits for the end, at most `limit`; the exit code, or `None` by a signal.

@@ -49,7 +49,7 @@ pub trait Tickets: fmt::Debug + Send + Sync {
     /// A bundle has its verdict.
     fn verdict<'a>(&'a self, tx: &'a mut AnyConnection, told: Told<'a>) -> Soon<'a, ()>;
 
-    /// Who sent a bundle takes it back; its findings are gone already.
+    /// Who sent a bundle takes it back: its findings go, and what they did to the ticket.
     fn withdrawn<'a>(
         &'a self,
         tx: &'a mut AnyConnection,

@@ -6,7 +6,7 @@ use super::receive::headers::Metadata;
 use super::{Bundles, DeleteError};
 use crate::auth::{same, sha256_hex};
 use crate::db::bundles::{self, BundleRow};
-use crate::db::{findings, uploads};
+use crate::db::uploads;
 
 impl Bundles {
     /// Deletes the bundle of a receipt for good, and notes it on the ticket. `None` when there is no such bundle, or
@@ -39,7 +39,6 @@ impl Bundles {
             if !bundles::shift(&mut tx, &row.id, &known, "deleting").await? {
                 return Ok(None);
             }
-            findings::delete(&mut tx, &row.id).await?;
             self.ingest
                 .tickets
                 .withdrawn(&mut tx, &row, &upload.code_id)

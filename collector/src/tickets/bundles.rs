@@ -8,11 +8,33 @@ use super::{append, apply_findings, event, key, retract_findings, with_data};
 use crate::auth::Actor;
 use crate::bundles::now_ms;
 use crate::bundles::tickets::{Soon, TicketName, Tickets, Told};
+use crate::db::DbError;
 use crate::db::bundles::BundleRow;
 use crate::db::findings;
 use crate::db::uploads::UploadRow;
 use crate::db::{codes, tickets};
 use sitrep_shared::size::format_bytes;
+
+/// The sender or the customer has a bundle deleted: its findings and what they did to the ticket go with it, and the
+/// timeline keeps that it was there.
+///
+/// # Errors
+/// When the database refuses.
+pub(super) async fn deleted(
+    tx: &mut AnyConnection,
+    now: i64,
+    actor: &Actor,
+    bundle: &BundleRow,
+) -> Result<(), DbError> {
+    findings::delete(tx, &bundle.id).await?;
+    let ticket_id = &bundle.ticket_id;
+    let body = format!("{} · sha256 {}", bundle.receipt, bundle.sha256);
+    let happened = event(now, ticket_id, Happened::Deleted, true, actor, &body);
+    let data = json!({"bundle": bundle.id, "receipt": bundle.receipt});
+    append(tx, &with_data(happened, &data)).await?;
+    tickets::touch(tx, ticket_id, now).await?;
+    retract_findings(tx, now, ticket_id).await.map(drop)
+}
 
 /// The tickets of the database.
 #[derive(Debug, Default)]
@@ -72,19 +94,11 @@ impl Tickets for OwnTickets {
         code_id: &'a str,
     ) -> Soon<'a, ()> {
         Box::pin(async move {
-            let now = now_ms();
             let actor = Actor::Uploader {
                 code_id: code_id.to_owned(),
                 ticket_id: bundle.ticket_id.clone(),
             };
-            let body = format!("{} · sha256 {}", bundle.receipt, bundle.sha256);
-            let ticket_id = &bundle.ticket_id;
-            let happened = event(now, ticket_id, Happened::Deleted, true, &actor, &body);
-            let data = json!({"bundle": bundle.id, "receipt": bundle.receipt});
-            append(tx, &with_data(happened, &data)).await?;
-            tickets::touch(tx, &bundle.ticket_id, now).await?;
-            retract_findings(tx, now, &bundle.ticket_id).await?;
-            Ok(())
+            deleted(tx, now_ms(), &actor, bundle).await
         })
     }
 

@@ -215,16 +215,7 @@ pub async fn delete_bundle(
     let found = found.ok_or_else(|| AppError::not_found("bundle"))?;
     let now = state.now_ms();
     let mut tx = state.db.begin().await?;
-    let happened = event(
-        now,
-        ticket_id,
-        Happened::Deleted,
-        true,
-        &caller.actor,
-        &found.receipt,
-    );
-    let data = json!({"bundle": found.id, "receipt": found.receipt});
-    append(&mut tx, &with_data(happened, &data)).await?;
+    super::bundles::deleted(&mut tx, now, &caller.actor, &found).await?;
     caller
         .audit(&mut tx, state, "bundle.delete", &found.receipt)
         .await?;

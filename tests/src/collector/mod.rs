@@ -324,7 +324,10 @@ fn launch(
     if let Ok(recipient) = std::fs::read_to_string(data_dir.join("age.pub")) {
         command.env("SITREPD_ENCRYPTION_RECIPIENT", recipient.trim());
     }
-    let mut process = Running::start(&mut command)?;
+    let mut process = match setting.clock {
+        Some(_) => Running::start_group(&mut command)?,
+        None => Running::start(&mut command)?,
+    };
     let ready = inside(process.id(), data_dir, setting).join("address");
     let mut address = None;
     let came_up = wait_for("the collector to be ready", Duration::from_secs(60), || {
