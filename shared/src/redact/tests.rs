@@ -178,6 +178,14 @@ fn a_reversed_address_can_be_joined_with_its_own() {
         back(words[2]).join("."),
         words[1].rsplit_once('.').expect("dots").0
     );
+    let digits = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.2.3.4.b.0.0.0.8.b.d.0.1.0.0.2";
+    let both = format!("{digits}.ip6.arpa 2001:db8:b:4321:1::1 2001:db8:b:4321::1\n");
+    let out = text(&redactor, "x", both.as_bytes());
+    let out = String::from_utf8(out).expect("text");
+    let words: Vec<&str> = out.split_whitespace().collect();
+    let other = format!("{}.ip6.arpa", words[1]);
+    assert_eq!(words[0], format!("{}.ip6.arpa", words[2]), "{out}");
+    assert_ne!(words[0], other, "{out}");
 }
 
 #[test]

@@ -80,6 +80,46 @@ pub(crate) fn reversed(
     found.push(start, end, rules.ids.reverse, Put::Text(put));
 }
 
+/// The same for IPv6, whose digits stand alone, the last one first.
+pub(crate) const REVERSED6: &[u8] = b".ip6.arpa";
+
+/// The 32 digits of an address before `.ip6.arpa`: its stand-in in their place. False for a network, which is
+/// treated as the name that it is.
+pub(crate) fn reversed6(
+    rules: &Rules,
+    view: &View<'_>,
+    start: usize,
+    end: usize,
+    found: &mut Found,
+) -> bool {
+    let text = view.slice(start, end);
+    // What `standin::ipv6` ends with, met again.
+    let stand_in = view.before(start) == Some(b':')
+        && text.len() == 13
+        && text.starts_with(b"h")
+        && text[1..].iter().all(u8::is_ascii_hexdigit);
+    if stand_in {
+        return true;
+    }
+    let mut bits = 0u128;
+    for (n, digit) in text.split(|b| *b == b'.').enumerate() {
+        let [digit] = digit else { return false };
+        let (Some(value), true) = (char::from(*digit).to_digit(16), n < 32) else {
+            return false;
+        };
+        bits |= u128::from(value) << (4 * n);
+    }
+    if text.len() != 63 {
+        return false;
+    }
+    let address = Ipv6Addr::from(bits);
+    if !(address.is_loopback() || address.is_unspecified() || address.is_multicast()) {
+        let put = standin::ipv6(&rules.keyed, address);
+        found.push(start, end, rules.ids.reverse, Put::Text(put));
+    }
+    true
+}
+
 /// Four numbers up to 255 without needless zeros.
 fn ipv4_of(run: &[u8]) -> Option<Ipv4Addr> {
     std::str::from_utf8(run).ok()?.parse().ok()
@@ -125,7 +165,10 @@ fn glued(view: &View<'_>, start: usize, end: usize) -> bool {
     }
     match view.at(end) {
         Some(b) if word(b) || matches!(b, b'+' | b'~') => true,
-        Some(b'.') => view.at(end + 1).is_some_and(|b| b.is_ascii_digit()),
+        // Of a longer number, or of an IPv6 address's digits one by one.
+        Some(b'.') => view.at(end + 1).is_some_and(|b| {
+            b.is_ascii_digit() || b.is_ascii_hexdigit() && view.at(end + 2) == Some(b'.')
+        }),
         Some(b'-') => {
             let next = view.slice(end + 1, end + 5);
             let digits = next.iter().take_while(|b| b.is_ascii_digit()).count();

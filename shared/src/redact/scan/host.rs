@@ -180,6 +180,12 @@ pub(crate) fn name(rules: &Rules, ctx: &Context, view: &View<'_>, hit: Hit, foun
     {
         return addr::reversed(rules, view, start, start + cut, found);
     }
+    if let Some(cut) = run.len().checked_sub(addr::REVERSED6.len())
+        && run[cut..].eq_ignore_ascii_case(addr::REVERSED6)
+        && addr::reversed6(rules, view, start, start + cut, found)
+    {
+        return;
+    }
     let first = memchr::memchr(b'.', run).unwrap_or_default();
     if first == 0
         || first > 63
