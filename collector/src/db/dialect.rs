@@ -1,6 +1,6 @@
 //! What differs between SQLite and PostgreSQL; nothing else may know which engine is used.
 
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, Connection};
 
 use super::{DbError, Named};
 
@@ -111,6 +111,20 @@ pub async fn prepare(engine: Engine, connection: &mut AnyConnection) -> Result<(
     sqlx::raw_sql(text).execute(connection).await.map(|_| ())
 }
 
+/// Whether a connection can go back to the pool. A full disk makes SQLite roll back by itself; the driver goes on
+/// counting that transaction, and would refuse every later one.
+pub async fn is_usable(
+    engine: Engine,
+    connection: &mut AnyConnection,
+) -> Result<bool, sqlx::Error> {
+    if engine != Engine::Sqlite || !connection.is_in_transaction() {
+        return Ok(true);
+    }
+    // The rollback of a transaction that was dropped may be on its way.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
 /// Runs a statement of this module.
 pub async fn run(connection: &mut AnyConnection, text: &'static str) -> Result<(), DbError> {
     sqlx::raw_sql(text)
@@ -168,5 +182,23 @@ mod tests {
         ] {
             assert_eq!(Engine::of_url(url), expected, "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_the_database_ended_by_itself_spoils_no_connection() {
+        on_both(async |db| {
+            for _ in 0..4 {
+                let mut tx = db.begin().await.unwrap();
+                let twice = match db.engine() {
+                    Engine::Sqlite => "INSERT OR ROLLBACK INTO t VALUES (1), (1)",
+                    Engine::Postgres => "INSERT INTO t VALUES (1), (1)",
+                };
+                run(&mut tx, "CREATE TABLE t (n BIGINT PRIMARY KEY)")
+                    .await
+                    .unwrap();
+                run(&mut tx, twice).await.unwrap_err();
+            }
+        })
+        .await;
     }
 }

@@ -180,6 +180,7 @@ impl Db {
             .max_connections(connections.max(2))
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .after_connect(move |connection, _| Box::pin(dialect::prepare(engine, connection)))
+            .after_release(move |connection, _| Box::pin(dialect::is_usable(engine, connection)))
             .connect(url)
             .await
             .named("connect to the database")?;

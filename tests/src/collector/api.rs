@@ -388,11 +388,16 @@ impl Collector {
         if status.is_success() {
             Ok(body.to_vec())
         } else {
-            Err(format!(
-                "{path}: {status}: {}",
-                String::from_utf8_lossy(&body)
-            ))
+            let body = String::from_utf8_lossy(&body);
+            Err(format!("{path}: {status}: {body}\n{}", self.last_words()))
         }
+    }
+
+    /// The end of the service's log, for who reads that a test failed.
+    fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(self.data_dir.join("service.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(20).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
     fn send(&self, request: reqwest::blocking::RequestBuilder) -> Result<Value, String> {
