@@ -36,6 +36,18 @@ pub(crate) struct Done {
 }
 
 impl Worker {
+    /// A worker that has nothing to do yet.
+    pub(crate) fn new(tx: SyncSender<Msg>, shared: &Arc<Shared>) -> Self {
+        Self {
+            tx,
+            shared: Arc::clone(shared),
+            queue: VecDeque::new(),
+            current: None,
+            groups: logs::Groups::default(),
+            gone: false,
+        }
+    }
+
     pub(crate) fn next_item(&mut self) -> Option<PlannedItem> {
         if self.gone {
             return None;

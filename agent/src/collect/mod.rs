@@ -8,6 +8,7 @@
 pub mod allowed;
 mod cache;
 pub mod cancel;
+mod caught;
 pub mod certificate;
 pub mod cgroup;
 pub mod command;

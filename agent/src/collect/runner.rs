@@ -1,22 +1,22 @@
 //! Runs a plan: a worker thread reads, this thread hands the bytes on and watches the clock.
 //!
 //! The worker may be lost in the kernel (a dead mount, a stuck driver). Then its item ends as timed out,
-//! the thread is left behind, and a new worker goes on with what is left.
+//! the thread is left behind, and a new worker goes on with what is left. On a host that can start no thread this one
+//! reads as well, item by item; then nobody watches the clock from outside.
 
 use super::cancel::Cancel;
+use super::caught;
 use super::cost::Meter;
 use super::execute::{Worker, end_without, start_of};
 use super::host::Host;
-use super::logs::Groups;
 use super::miss::Miss;
 use super::out::{Msg, Shared};
 use super::sink::{ItemEnd, ItemStart, Progress, Sink};
-use super::source::{Ctx, Outcome, Params, PlannedItem, Source};
+use super::source::{Outcome, Params};
 use super::summary::{RunSummary, SourceSummary};
 use super::{pressure, rights, sys};
 use crate::plan::{Plan, Step};
 use sitrep_shared::facts;
-use std::any::Any;
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,16 +26,18 @@ use std::time::{Duration, Instant};
 
 /// Messages between the threads; each holds at most one chunk.
 const QUEUE: usize = 16;
+/// The same, when this thread reads as well: all of an item must fit.
+const QUEUE_HERE: usize = 1024;
+/// Bytes of one item then; its chunks are half full at least.
+const BYTES_HERE: u64 = 16 << 20;
 /// How often a silent worker is looked at.
 const TICK: Duration = Duration::from_millis(100);
-/// Name of the worker threads; [`quiet_panics`] looks at it.
-const THREAD: &str = "sitrep-collect";
 /// Reasons kept per source for the progress display.
 const MAX_PROBLEMS: usize = 8;
 
 /// Carries out `plan` on `host` and hands everything to `sink`. Never fails: what goes wrong is an outcome.
 pub fn run(host: &Host, plan: &Plan, sink: &mut dyn Sink, cancel: &Cancel) -> RunSummary {
-    quiet_panics();
+    caught::quiet_panics();
     let meter = Meter::start(host);
     let shared = Arc::new(Shared {
         began: Instant::now(),
@@ -48,21 +50,18 @@ pub fn run(host: &Host, plan: &Plan, sink: &mut dyn Sink, cancel: &Cancel) -> Ru
     while !run.pending.is_empty() {
         let (tx, rx) = sync_channel(QUEUE);
         let steps = run.pending.clone();
-        let worker = Worker {
-            tx,
-            shared: Arc::clone(&shared),
-            queue: VecDeque::new(),
-            current: None,
-            groups: Groups::default(),
-            gone: false,
-        };
+        let worker = Worker::new(tx, &shared);
         let (host, params, cancel) = (host.clone(), plan.params.clone(), cancel.clone());
         let spawned = std::thread::Builder::new()
-            .name(THREAD.to_owned())
-            .spawn(move || work(&host, &params, &cancel, steps, worker));
+            .name("sitrep-collect".to_owned())
+            .spawn(move || {
+                sys::be_harmless();
+                rights::lay_down();
+                work(&host, &params, &cancel, steps, worker);
+            });
         match spawned {
             Ok(_) => run.drain(&rx),
-            Err(e) => run.give_up(&format!("cannot start a thread: {e}")),
+            Err(_) => run.read_here(&plan.params),
         }
     }
     run.finish(meter, host, cancel)
@@ -70,83 +69,16 @@ pub fn run(host: &Host, plan: &Plan, sink: &mut dyn Sink, cancel: &Cancel) -> Ru
 
 /// The worker thread: every step, each inside its own catch.
 fn work(host: &Host, params: &Params, cancel: &Cancel, steps: VecDeque<Step>, mut worker: Worker) {
-    sys::be_harmless();
-    rights::lay_down();
     for step in steps {
         if worker.tx.send(Msg::StepStart).is_err() {
             return;
         }
         worker.queue = step.items;
-        step_through(host, params, cancel, step.source, &mut worker);
+        caught::collect(host, params, cancel, step.source, &mut worker);
         if worker.gone || worker.tx.send(Msg::StepEnd).is_err() {
             return;
         }
     }
-}
-
-fn step_through(
-    host: &Host,
-    params: &Params,
-    cancel: &Cancel,
-    source: &dyn Source,
-    worker: &mut Worker,
-) {
-    loop {
-        let before = worker.queue.len();
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            if cfg!(debug_assertions) && params.fault_panic_in.as_deref() == Some(source.id()) {
-                #[expect(clippy::panic, reason = "a fault on request, in debug builds only")]
-                {
-                    panic!("fault on request");
-                }
-            }
-            source.collect(&mut Ctx {
-                host,
-                params,
-                cancel,
-                worker,
-            });
-        }));
-        let rest = match result {
-            Ok(()) => "its source did not read it".to_owned(),
-            Err(panic) => {
-                let reason = format!("its source panicked: {}", message(panic.as_ref()));
-                if let Some(item) = worker.current.take() {
-                    worker.skip(&item, Miss::failed(reason.clone()));
-                }
-                // One bad item does not cost the source's others.
-                if worker.queue.len() < before && !worker.queue.is_empty() {
-                    continue;
-                }
-                reason
-            }
-        };
-        while let Some(item) = worker.queue.pop_front() {
-            worker.skip(&item, Miss::failed(rest.clone()));
-        }
-        return;
-    }
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|s| (*s).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned())
-}
-
-/// Panics of a source are reported as outcomes; the usual message would only break the display.
-fn quiet_panics() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let usual = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if std::thread::current().name() != Some(THREAD) {
-                usual(info);
-            }
-        }));
-    });
 }
 
 struct Run<'a> {
@@ -375,16 +307,23 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn give_up(&mut self, reason: &str) {
-        let left: Vec<PlannedItem> = self.pending.iter().flat_map(|s| s.items.clone()).collect();
-        for item in left {
-            self.start(Box::new(start_of(&item, self.shared.now_ms())));
-            self.end(&end_without(&item, Miss::failed(reason)));
-            if self.pending.front().is_some_and(|s| s.items.is_empty()) {
-                self.end_step();
+    /// Reads what is left in this thread.
+    fn read_here(&mut self, params: &Params) {
+        let (tx, rx) = sync_channel(QUEUE_HERE);
+        let mut worker = Worker::new(tx, &self.shared);
+        let (host, cancel) = (self.host.clone(), self.cancel.clone());
+        sys::be_harmless();
+        for step in self.pending.clone() {
+            self.take(Msg::StepStart);
+            for mut item in step.items {
+                item.limit_bytes = item.limit_bytes.min(BYTES_HERE);
+                worker.queue.push_back(item);
+                caught::collect(&host, params, &cancel, step.source, &mut worker);
+                self.look_round();
+                rx.try_iter().for_each(|msg| self.take(msg));
             }
+            self.take(Msg::StepEnd);
         }
-        self.pending.clear();
     }
 
     fn finish(mut self, meter: Meter, host: &Host, cancel: &Cancel) -> RunSummary {
