@@ -198,6 +198,8 @@ mod tests {
                     .unwrap();
                 run(&mut tx, twice).await.unwrap_err();
             }
+            let (engine, mut conn) = (db.engine(), db.read().await.unwrap());
+            assert!(is_usable(engine, &mut conn).await.unwrap());
         })
         .await;
     }
