@@ -17,6 +17,7 @@ pub mod locale;
 pub mod metrics;
 pub mod operate;
 pub mod queue;
+pub mod search;
 pub mod serve;
 pub mod signatures;
 pub mod state;

@@ -17,12 +17,15 @@ const ROUNDS: usize = 60;
 const LONGEST: Duration = Duration::from_secs(6);
 
 /// Pages, and their limits in milliseconds.
-const PAGES: [(&str, f64); 9] = [
+const PAGES: [(&str, f64); 12] = [
     ("/tickets", 30.0),
     ("/tickets?view=closed", 30.0),
     ("/tickets?view=all&q=export", 40.0),
     ("/tickets/new", 30.0),
     ("/tickets/TKT-{last}", 40.0),
+    ("/bundles", 40.0),
+    ("/search?q=export+host", 150.0),
+    ("/search?q=%E7%A3%81%E7%9B%98", 150.0),
     ("/kb", 30.0),
     ("/signatures", 30.0),
     ("/coverage", 60.0),

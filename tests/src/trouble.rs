@@ -16,7 +16,9 @@ pub const CRASH_ARGUMENT: &str = "--as-crashing-process";
 pub struct Trouble {
     /// The log that the service wrote.
     pub log: PathBuf,
-    /// A profile that adds this log to the standard one.
+    /// The service's configuration, which somebody may change.
+    pub config: PathBuf,
+    /// A profile that adds both to the standard one.
     pub profile: PathBuf,
 }
 
@@ -38,17 +40,33 @@ pub fn provoke(dir: &Path) -> Result<Trouble, String> {
     }
     // Its end is not checked: where crashes are not logged it leaves nothing.
     drop(process::command(&this).arg(CRASH_ARGUMENT).status());
+    let config = dir.join("etc/exporter.conf");
     let profile = dir.join("exporter.toml");
-    std::fs::write(&profile, profile_text(&log))
-        .map_err(|error| format!("cannot write {}: {error}", profile.display()))?;
-    Ok(Trouble { log, profile })
+    std::fs::create_dir_all(dir.join("etc")).map_err(|error| error.to_string())?;
+    for (path, text) in [
+        (&config, CONFIG.to_owned()),
+        (&profile, profile_text(&log, &config)),
+    ] {
+        std::fs::write(path, text)
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    Ok(Trouble {
+        log,
+        config,
+        profile,
+    })
 }
 
-fn profile_text(log: &Path) -> String {
+/// How the service is set up.
+const CONFIG: &str =
+    "[export]\ntarget = /dev/full\ntables = orders, invoices, customers\nretries = 0\n";
+
+fn profile_text(log: &Path, config: &Path) -> String {
     format!(
         "name = \"exporter\"\nversion = \"1\"\ntitle = \"Everything usual, and the exporter's log\"\ntags = [\"base\", \"usual\"]\n\n\
-         [[add]]\nfile = \"{}\"\nlimit = 1048576\nlog = true\n",
-        log.display()
+         [[add]]\nfile = \"{}\"\nlimit = 1048576\nlog = true\n\n[[add]]\nfile = \"{}\"\nlimit = 65536\n",
+        log.display(),
+        config.display()
     )
 }
 

@@ -39,6 +39,7 @@ fn journey(name: &str) -> Result<(), String> {
         "sitrep": binaries::sitrep(),
         "home": agent.home(),
         "profile": profile,
+        "config": trouble.config,
         "bundle": bundle,
     });
     let mut command = process::command(Path::new("node"));
@@ -83,6 +84,11 @@ fn a_trainer_replays_a_case() -> Result<(), String> {
 #[test]
 fn a_ticket_is_closed_with_keys_alone() -> Result<(), String> {
     journey("keyboard")
+}
+
+#[test]
+fn an_engineer_searches_and_compares() -> Result<(), String> {
+    journey("finder")
 }
 
 #[test]

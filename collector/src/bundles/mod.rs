@@ -1,6 +1,7 @@
 //! Bundles from the first uploaded byte to the page that shows them. Services only: no HTTP here.
 
 pub mod browse;
+pub mod compare;
 pub mod download;
 pub mod ingest;
 pub mod receive;

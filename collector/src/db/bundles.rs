@@ -2,7 +2,7 @@
 
 use sqlx::{AnyConnection, FromRow};
 
-use super::{DbError, Named};
+use super::{DbError, Named, marks, search};
 
 /// One bundle.
 #[derive(Debug, Clone, FromRow)]
@@ -29,6 +29,8 @@ pub struct BundleRow {
     pub receipt: String,
     /// Host the bundle says it is from.
     pub host: Option<String>,
+    /// What the host runs; empty when the bundle does not tell.
+    pub os: String,
     /// Profile it was collected by.
     pub profile: Option<String>,
     /// When it was collected, by the host's clock.
@@ -51,7 +53,7 @@ pub struct BundleRow {
     pub verdict_ms: Option<i64>,
 }
 
-const COLUMNS: &str = "id, upload_id, ticket_id, state, reason, detail, filename, bytes, sha256, receipt, host, \
+const COLUMNS: &str = "id, upload_id, ticket_id, state, reason, detail, filename, bytes, sha256, receipt, host, os, \
     profile, collected_ms, unpacked_bytes, files, items_asked, items_complete, evaluated, not_evaluated, received_ms, \
     verdict_ms";
 
@@ -97,9 +99,10 @@ pub async fn insert(db: &mut AnyConnection, new: &NewBundle<'_>) -> Result<(), D
     .bind(new.sha256)
     .bind(new.receipt)
     .bind(new.received_ms)
-    .execute(db)
-    .await.named("add a bundle")
-    .map(|_| ())
+    .execute(&mut *db)
+    .await
+    .named("add a bundle")?;
+    marks::words(db, marks::Kind::Bundle, new.id).await
 }
 
 /// Finds a bundle by id.
@@ -200,6 +203,8 @@ pub struct Outcome {
     pub detail: Option<String>,
     /// Host in the manifest.
     pub host: Option<String>,
+    /// What the host runs.
+    pub os: String,
     /// Profile in the manifest.
     pub profile: Option<String>,
     /// Time in the manifest.
@@ -230,10 +235,10 @@ pub async fn finish(db: &mut AnyConnection, id: &str, end: &Outcome) -> Result<b
     } else {
         &end.not_evaluated
     };
-    sqlx::query(
+    let done = sqlx::query(
         "UPDATE bundles SET state = $1, reason = $2, detail = $3, host = $4, profile = $5, collected_ms = $6, \
          unpacked_bytes = $7, files = $8, items_asked = $9, items_complete = $10, evaluated = $11, \
-         not_evaluated = $12, verdict_ms = $13 WHERE id = $14 AND state IN ('stored', 'scanning')",
+         not_evaluated = $12, verdict_ms = $13, os = $14 WHERE id = $15 AND state IN ('stored', 'scanning')",
     )
     .bind(end.state)
     .bind(&end.reason)
@@ -248,10 +253,15 @@ pub async fn finish(db: &mut AnyConnection, id: &str, end: &Outcome) -> Result<b
     .bind(end.evaluated)
     .bind(lists)
     .bind(end.verdict_ms)
+    .bind(&end.os)
     .bind(id)
-    .execute(db)
-    .await.named("record a verdict")
-    .map(|done| done.rows_affected() == 1)
+    .execute(&mut *db)
+    .await
+    .named("record a verdict")?
+    .rows_affected()
+        == 1;
+    marks::words(db, marks::Kind::Bundle, id).await?;
+    Ok(done)
 }
 
 /// Bundles that wait for a verdict and have no live job: a missed enqueue. Oldest first.
@@ -290,11 +300,12 @@ pub async fn deleting(db: &mut AnyConnection) -> Result<Vec<String>, DbError> {
 pub async fn bury(db: &mut AnyConnection, id: &str) -> Result<(), DbError> {
     sqlx::query(
         "UPDATE bundles SET state = 'deleted', filename = '', detail = NULL, host = NULL, profile = NULL, \
-         not_evaluated = '[]' WHERE id = $1 AND state = 'deleting'",
+         os = '', not_evaluated = '[]' WHERE id = $1 AND state = 'deleting'",
     )
     .bind(id)
     .execute(&mut *db)
     .await.named("forget a bundle")?;
+    search::forget(db, marks::Kind::Bundle, id).await?;
     sqlx::query(
         "UPDATE uploads SET filename = '', metadata = '', consent = NULL WHERE bundle_id = $1 AND state = 'complete'",
     )

@@ -72,6 +72,14 @@ impl Engine {
         }
     }
 
+    /// Lets one transaction after the other derive what is marked, until its end.
+    pub fn lock_derived(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("SELECT pg_advisory_xact_lock(7302)"),
+        }
+    }
+
     /// Ends a `SELECT` that claims rows: workers skip what others hold. SQLite has one writer.
     pub fn skip_locked(self) -> &'static str {
         match self {
@@ -154,10 +162,13 @@ mod tests {
             assert!((now - here).abs() < 60_000, "{now} against {here}");
             drop(conn);
             let mut tx = db.begin().await.unwrap();
-            for lock in [engine.lock_migrations(), engine.lock_audit()]
-                .into_iter()
-                .flatten()
-            {
+            let locks = [
+                engine.lock_migrations(),
+                engine.lock_audit(),
+                engine.lock_quotas(),
+                engine.lock_derived(),
+            ];
+            for lock in locks.into_iter().flatten() {
                 run(&mut tx, lock).await.unwrap();
             }
             for end in [engine.for_update(), engine.skip_locked()] {

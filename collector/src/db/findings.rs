@@ -3,7 +3,7 @@
 
 use sqlx::{AnyConnection, AssertSqlSafe, FromRow};
 
-use super::{DbError, Named};
+use super::{DbError, Named, marks};
 
 /// One finding.
 #[derive(Debug, Clone, FromRow)]
@@ -99,9 +99,15 @@ pub async fn replace(
         remove(db, bundle_id, gone).await?;
     }
     for finding in findings {
-        put(db, (bundle_id, ticket_id), finding, now_ms).await?;
+        store(db, (bundle_id, ticket_id), finding, now_ms).await?;
     }
-    Ok(())
+    changed(db, bundle_id, ticket_id).await
+}
+
+/// Findings of a bundle have changed: what is counted and found of it is no longer true.
+async fn changed(db: &mut AnyConnection, bundle_id: &str, ticket_id: &str) -> Result<(), DbError> {
+    marks::figures(db, ticket_id).await?;
+    marks::words(db, marks::Kind::Bundle, bundle_id).await
 }
 
 /// Stores one finding, in the place of what the same signature said before. True when it said nothing before.
@@ -109,6 +115,17 @@ pub async fn replace(
 /// # Errors
 /// When the database refuses.
 pub async fn put(
+    db: &mut AnyConnection,
+    (bundle_id, ticket_id): (&str, &str),
+    finding: &NewFinding,
+    now_ms: i64,
+) -> Result<bool, DbError> {
+    let fresh = store(db, (bundle_id, ticket_id), finding, now_ms).await?;
+    changed(db, bundle_id, ticket_id).await?;
+    Ok(fresh)
+}
+
+async fn store(
     db: &mut AnyConnection,
     (bundle_id, ticket_id): (&str, &str),
     finding: &NewFinding,
@@ -160,6 +177,8 @@ pub async fn remove(
     bundle_id: &str,
     signature_id: &str,
 ) -> Result<bool, DbError> {
+    marks::figures_by_bundle(db, bundle_id).await?;
+    marks::words(db, marks::Kind::Bundle, bundle_id).await?;
     sqlx::query("DELETE FROM findings WHERE bundle_id = $1 AND signature_id = $2")
         .bind(bundle_id)
         .bind(signature_id)
@@ -227,6 +246,7 @@ pub async fn judge(db: &mut AnyConnection, id: &str, judged: &Judged<'_>) -> Res
 /// # Errors
 /// When the database refuses.
 pub async fn delete(db: &mut AnyConnection, bundle_id: &str) -> Result<(), DbError> {
+    marks::figures_by_bundle(db, bundle_id).await?;
     sqlx::query("DELETE FROM findings WHERE bundle_id = $1")
         .bind(bundle_id)
         .execute(db)

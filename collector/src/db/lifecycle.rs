@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{AnyConnection, AssertSqlSafe, FromRow};
 
-use super::{DbError, Named};
+use super::{DbError, Named, marks};
 
 /// A ticket's life.
 #[derive(Debug, Clone, Default, PartialEq, FromRow)]
@@ -102,10 +102,10 @@ pub async fn update(conn: &mut AnyConnection, life: &LifeRow) -> Result<(), DbEr
     .bind(life.main_id.clone())
     .bind(life.relation.clone())
     .bind(life.id.clone())
-    .execute(conn)
+    .execute(&mut *conn)
     .await
-    .named("write the life of a ticket")
-    .map(|_| ())
+    .named("write the life of a ticket")?;
+    marks::figures(conn, &life.id).await
 }
 
 /// Writes what the customer's language, product, category and contact are.
@@ -122,10 +122,11 @@ pub async fn describe(
     .bind(category.to_owned())
     .bind(contact.to_owned())
     .bind(ticket_id.to_owned())
-    .execute(conn)
+    .execute(&mut *conn)
     .await
-    .named("describe a ticket")
-    .map(|_| ())
+    .named("describe a ticket")?;
+    marks::figures(conn, ticket_id).await?;
+    marks::words(conn, marks::Kind::Ticket, ticket_id).await
 }
 
 /// Tickets that belong to this one, oldest first.

@@ -56,10 +56,9 @@ pub async fn figures(
 ) -> Result<Vec<FigureRow>, DbError> {
     sqlx::query_as(
         "SELECT t.number, t.product, t.team, u.name AS owner, t.status, t.created_ms, t.replied_ms, t.solved_ms, \
-         t.closed_ms, t.worked_ms, t.reopened, t.satisfaction, t.cause, t.resolution, f.finding_ms, t.top_finding \
-         FROM tickets t LEFT JOIN users u ON u.id = t.owner_id \
-         LEFT JOIN (SELECT ticket_id, MIN(created_ms) AS finding_ms FROM findings WHERE shadow = 0 GROUP BY ticket_id) f \
-         ON f.ticket_id = t.id WHERE t.created_ms >= $1 AND t.created_ms < $2 ORDER BY t.number LIMIT $3",
+         t.closed_ms, t.worked_ms, t.reopened, t.satisfaction, t.cause, t.resolution, t.top_finding, \
+         (SELECT MIN(f.created_ms) FROM findings f WHERE f.ticket_id = t.id AND f.shadow = 0) AS finding_ms \
+         FROM tickets t LEFT JOIN users u ON u.id = t.owner_id WHERE t.created_ms >= $1 AND t.created_ms < $2 ORDER BY t.number LIMIT $3",
     )
     .bind(from_ms)
     .bind(to_ms)

@@ -2,8 +2,9 @@
 
 use sqlx::{AnyConnection, AssertSqlSafe, FromRow};
 
+use super::marks::Kind;
 pub use super::tags::{add_tag, remove_tag, tags};
-use super::{DbError, Named};
+use super::{DbError, Named, marks};
 
 /// A ticket's row.
 #[derive(Debug, Clone, Default, FromRow)]
@@ -107,10 +108,11 @@ pub async fn insert(conn: &mut AnyConnection, t: &TicketRow) -> Result<(), DbErr
         .bind(t.created_ms)
         .bind(t.updated_ms)
         .bind(t.owner_id.clone())
-        .execute(conn)
+        .execute(&mut *conn)
         .await
-        .named("add a ticket")
-        .map(|_| ())
+        .named("add a ticket")?;
+    marks::figures(conn, &t.id).await?;
+    marks::words(conn, Kind::Ticket, &t.id).await
 }
 
 /// Finds a ticket by its number.
@@ -132,6 +134,22 @@ pub async fn find(conn: &mut AnyConnection, id: &str) -> Result<Option<TicketRow
         .fetch_optional(conn)
         .await
         .named("find a ticket")
+}
+
+/// The tickets of some ids, in the order of the ids; those that are not there are left out.
+pub async fn of_ids(conn: &mut AnyConnection, ids: &[String]) -> Result<Vec<TicketRow>, DbError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<String> = (1..=ids.len()).map(|n| format!("${n}")).collect();
+    let text = format!("{SELECT} WHERE t.id IN ({})", places.join(", "));
+    let mut query = sqlx::query_as(AssertSqlSafe(text));
+    for id in ids {
+        query = query.bind(id.clone());
+    }
+    let mut rows: Vec<TicketRow> = query.fetch_all(conn).await.named("read some tickets")?;
+    rows.sort_by_key(|row| ids.iter().position(|id| *id == row.id));
+    Ok(rows)
 }
 
 /// A page of tickets, latest change first.
@@ -217,10 +235,11 @@ pub async fn update(conn: &mut AnyConnection, t: &TicketRow) -> Result<(), DbErr
     .bind(t.top_finding.clone())
     .bind(t.title.clone())
     .bind(t.id.clone())
-    .execute(conn)
+    .execute(&mut *conn)
     .await
-    .named("change a ticket")
-    .map(|_| ())
+    .named("change a ticket")?;
+    marks::figures(conn, &t.id).await?;
+    marks::words(conn, Kind::Ticket, &t.id).await
 }
 
 /// Notes that something happened on a ticket.
@@ -331,6 +350,22 @@ mod tests {
             ] {
                 assert_eq!(numbers(&mut tx, &filter).await, expected, "{filter:?}");
             }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn some_tickets_come_in_the_order_they_are_asked_for() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            for id in ["a", "b", "c"] {
+                add_ticket(&mut tx, id).await;
+            }
+            let some = ["c".to_owned(), "none".to_owned(), "a".to_owned()];
+            let some = of_ids(&mut tx, &some).await.unwrap();
+            let told: Vec<_> = some.iter().map(|row| row.id.as_str()).collect();
+            assert_eq!(told, ["c", "a"]);
+            assert!(of_ids(&mut tx, &[]).await.unwrap().is_empty());
         })
         .await;
     }

@@ -2,7 +2,7 @@
 
 use sqlx::{AnyConnection, FromRow};
 
-use super::{DbError, Named};
+use super::{DbError, Named, marks};
 
 /// One event.
 #[derive(Debug, Clone, FromRow)]
@@ -42,10 +42,10 @@ pub async fn insert(conn: &mut AnyConnection, e: &EventRow) -> Result<(), DbErro
     .bind(e.actor_name.clone())
     .bind(e.body.clone())
     .bind(e.data.clone())
-    .execute(conn)
+    .execute(&mut *conn)
     .await
-    .named("add to the timeline")
-    .map(|_| ())
+    .named("add to the timeline")?;
+    marks::words(conn, marks::Kind::Ticket, &e.ticket_id).await
 }
 
 /// Events of a ticket, oldest first.

@@ -15,6 +15,8 @@ pub static SPECS: &[Spec<AppState>] = &[ingest::SPEC, retro::SPEC];
 
 /// Lost leases are looked for this often.
 const RECLAIM_EVERY: Duration = Duration::from_secs(15);
+/// What is derived from tickets and bundles follows them this often; whoever looks at it meanwhile derives the rest.
+const DERIVE_EVERY: Duration = Duration::from_secs(5);
 /// The folder of signature packs is looked at this often.
 const PACKS_EVERY: Duration = Duration::from_secs(60);
 
@@ -27,6 +29,7 @@ pub fn start(state: &AppState, workers: usize) {
         tasks.spawn("worker", worker.run(state.clone(), tasks.draining()));
     }
     watch_packs(state);
+    derive(state);
     let (bundles, draining) = (Arc::clone(bundles), tasks.draining());
     tasks.spawn("sweep", async move {
         let mut beat = tokio::time::interval(RECLAIM_EVERY);
@@ -58,6 +61,24 @@ fn watch_packs(state: &AppState) {
             }
             if let Err(error) = crate::signatures::folder::sync(&state).await {
                 tracing::warn!(error = %sitrep_shared::error::chain(&error), "the folder of packs was not read");
+            }
+        }
+    });
+}
+
+/// Packs the figures and indexes the words of what has changed, so that statistics and search need not.
+fn derive(state: &AppState) {
+    let (db, draining) = (state.db.clone(), state.tasks.draining());
+    state.tasks.spawn("derive", async move {
+        let mut beat = tokio::time::interval(DERIVE_EVERY);
+        loop {
+            tokio::select! {
+                () = draining.cancelled() => return,
+                _ = beat.tick() => {}
+            }
+            let figures = crate::tickets::figures::refresh(&db).await;
+            if let Err(error) = figures.and(crate::search::refresh(&db).await) {
+                tracing::warn!(error = %sitrep_shared::error::chain(&error), "figures and words do not follow");
             }
         }
     });

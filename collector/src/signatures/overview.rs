@@ -97,11 +97,9 @@ pub async fn list(state: &AppState, narrow: &Narrow) -> AppResult<Vec<Line>> {
     let wanted = narrow.text.to_lowercase();
     let fits = |entry: &&Entry| {
         let signature = &entry.signature;
-        let texts = [&signature.id, &signature.title, &signature.category];
-        let mut texts = texts.into_iter().chain(&signature.tags);
         (narrow.pack.is_empty() || narrow.pack == entry.pack)
             && (narrow.status.is_empty() || narrow.status == word(signature.status()))
-            && (wanted.is_empty() || texts.any(|text| text.to_lowercase().contains(&wanted)))
+            && (wanted.is_empty() || has(entry, &wanted))
     };
     let mut found: Vec<(Severity, Line)> = loaded
         .entries
@@ -117,6 +115,28 @@ pub async fn list(state: &AppState, narrow: &Narrow) -> AppResult<Vec<Line>> {
         recent.then(a.cmp(b)).then_with(|| one.id.cmp(&other.id))
     });
     Ok(found.into_iter().map(|(_, line)| line).collect())
+}
+
+/// Signatures that have a text in their id, title, area or tags; what they came to is not counted.
+///
+/// # Errors
+/// When the signatures do not load.
+pub async fn named(state: &AppState, text: &str, limit: usize) -> AppResult<Vec<Line>> {
+    let loaded = state.bundles.signatures.current().await?;
+    let wanted = text.to_lowercase();
+    let entries = loaded.entries.iter().filter(|entry| has(entry, &wanted));
+    Ok(entries
+        .take(limit)
+        .map(|entry| Line::of(entry, None))
+        .collect())
+}
+
+/// Whether a signature has a text, in lower case, in its id, title, area or tags.
+fn has(entry: &Entry, wanted: &str) -> bool {
+    let signature = &entry.signature;
+    let texts = [&signature.id, &signature.title, &signature.category];
+    let mut texts = texts.into_iter().chain(&signature.tags);
+    texts.any(|text| text.to_lowercase().contains(wanted))
 }
 
 /// One signature with what it came to.

@@ -8,6 +8,7 @@ pub mod change;
 pub mod codes;
 pub mod customer;
 pub mod diagnosis;
+pub mod figures;
 pub mod findings;
 pub mod intake;
 pub mod lifecycle;

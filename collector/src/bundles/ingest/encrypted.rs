@@ -16,7 +16,7 @@ pub(super) enum Content {
     /// Decrypted into the output; this many bytes.
     Decrypted(u64),
     /// It cannot be read: the end of its ingest.
-    Closed(Outcome),
+    Closed(Box<Outcome>),
 }
 
 /// Looks at the beginning of a file, and decrypts it to `output` when it must be and can be.
@@ -36,14 +36,14 @@ pub(super) fn open(
         return Ok(Content::Plain);
     }
     let closed = |state, reason: &str, detail: &str| {
-        Content::Closed(Outcome {
+        Content::Closed(Box::new(Outcome {
             state,
             reason: Some(reason.to_owned()),
             detail: Some(detail.to_owned()),
             not_evaluated: "[]".to_owned(),
             verdict_ms: now_ms,
             ..Outcome::default()
-        })
+        }))
     };
     let Some(identity) = identity else {
         let detail = "it is stored as it came; the key is not here, so nothing in it was evaluated";

@@ -140,7 +140,7 @@ impl Ingest {
                     .map_err(IngestError::Decrypt)?;
             match content {
                 Content::Plain => Ok(Ok((blob, None))),
-                Content::Closed(outcome) => Ok(Err(outcome)),
+                Content::Closed(outcome) => Ok(Err(*outcome)),
                 Content::Decrypted(bytes) => {
                     store.keep(id, Derived::Blocks, &scratch)?;
                     Ok(Ok((store.derived(id, Derived::Blocks)?, Some(bytes))))

@@ -82,6 +82,7 @@ pub fn rows(answer: &Answer, verdict: &Verdict, limits: &Limits, now_ms: i64) ->
             .as_deref()
             .and_then(|json| serde_json::from_slice(json).ok())
             .unwrap_or_default();
+        bundle.os = answer.facts.as_deref().map(os).unwrap_or_default();
         bundle.evaluated = i64::try_from(report.evaluated).unwrap_or(0);
         bundle.not_evaluated =
             serde_json::to_string(&report.not_evaluated).unwrap_or_else(|_| "[]".to_owned());
@@ -102,6 +103,15 @@ pub fn rows(answer: &Answer, verdict: &Verdict, limits: &Limits, now_ms: i64) ->
         findings,
         templates,
     }
+}
+
+/// What the host runs, from its facts: `Debian GNU/Linux 12 (bookworm), 6.1.0-21-amd64`.
+fn os(facts: &[u8]) -> String {
+    let facts: Value = serde_json::from_slice(facts).unwrap_or_default();
+    let name = facts.pointer("/os/pretty").and_then(Value::as_str);
+    let kernel = facts.pointer("/kernel/release").and_then(Value::as_str);
+    let words: Vec<&str> = name.into_iter().chain(kernel).collect();
+    clip(&words.join(", "))
 }
 
 fn describe(bundle: &mut Outcome, manifest: &Manifest) {
@@ -182,6 +192,21 @@ mod tests {
             ("rejected", Some("truncated"))
         );
         assert!(rows.findings.is_empty());
+    }
+
+    #[test]
+    fn what_the_host_runs_is_told_by_its_facts() {
+        for (facts, expected) in [
+            (
+                r#"{"os":{"pretty":"Debian 12"},"kernel":{"release":"6.1"}}"#,
+                "Debian 12, 6.1",
+            ),
+            (r#"{"kernel":{"release":"6.1"}}"#, "6.1"),
+            (r#"{"os":7}"#, ""),
+            ("nonsense", ""),
+        ] {
+            assert_eq!(os(facts.as_bytes()), expected);
+        }
     }
 
     #[test]

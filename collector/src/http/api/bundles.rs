@@ -15,6 +15,7 @@ use super::body::{self, Attachment};
 use crate::auth::{Access, Actor};
 use crate::bundles::browse::index::FileEntry;
 use crate::bundles::browse::{BrowseError, Which};
+use crate::bundles::compare::CompareError;
 use crate::bundles::{Bundles, DeleteError};
 use crate::db::bundles::BundleRow;
 use crate::db::findings::FindingRow;
@@ -342,6 +343,16 @@ pub async fn delete(
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(AppError::not_found("bundle"))
+    }
+}
+
+impl From<CompareError> for AppError {
+    fn from(error: CompareError) -> Self {
+        match error {
+            CompareError::Browse(error) => error.into(),
+            CompareError::Db(error) => error.into(),
+            CompareError::Task(error) => Self::internal(error),
+        }
     }
 }
 

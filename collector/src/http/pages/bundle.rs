@@ -20,6 +20,7 @@ use crate::auth::{Access, Actor};
 use crate::bundles::Bundles;
 use crate::bundles::browse::BrowseError;
 use crate::bundles::browse::index::FileEntry;
+use crate::db::bundle_list;
 use crate::db::bundles::BundleRow;
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
@@ -93,6 +94,8 @@ struct UnknownView {
 struct BundlePage {
     frame: Frame,
     bundle: BundleHead,
+    /// The bundle of the same host before it, for those who may look into both.
+    previous: Option<String>,
     tab: &'static str,
     finding_count: usize,
     file_count: i64,
@@ -126,8 +129,13 @@ pub async fn show(
     crate::tickets::customer::viewed(&state, &actor, &row.id, &row.ticket_id).await?;
     let found = bundles.findings(id).await?;
     let (key, href) = ticket(bundles, &row).await?;
+    let previous = match actor.may(Access::Engineer) && row.state == "ready" {
+        true => bundle_list::previous(&mut *state.db.read().await?, &row.id).await?,
+        false => None,
+    };
     let mut page = BundlePage {
         bundle: head(&row, key, href),
+        previous,
         tab: "findings",
         finding_count: found.len(),
         file_count: row.files,

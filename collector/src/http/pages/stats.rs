@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use sitrep_shared::ids::TicketKey;
 
+use super::chart::{Chart, Column};
 use super::{Frame, span, time};
 use crate::auth::Access;
 use crate::db::stats::{self as rows, UnexplainedRow};
@@ -62,6 +63,8 @@ struct StatsPage {
     from_ms: i64,
     to_ms: i64,
     empty: bool,
+    chart: Chart,
+    chart_label: String,
     tables: Vec<Table>,
 }
 
@@ -81,6 +84,7 @@ async fn show(
     let from_ms = to_ms - days * DAY_MS;
     let told = stats::of_span(&state, from_ms, to_ms).await?;
     let empty = told.all.tickets == 0;
+    let chart = course(&frame, &told.course);
     let groups = [
         ("stats.all", vec![told.all]),
         ("stats.products", told.products),
@@ -99,6 +103,8 @@ async fn show(
     });
     super::html(&StatsPage {
         tables: tables.collect(),
+        chart,
+        chart_label: frame.l.t("stats.course").to_owned(),
         days,
         choices: DAYS,
         from_ms,
@@ -106,6 +112,24 @@ async fn show(
         empty,
         frame,
     })
+}
+
+/// The tickets that came, and how many of them have a finding.
+fn course(frame: &Frame, columns: &[stats::Column]) -> Chart {
+    let parts = [
+        ("stats.with_finding_short", "accent"),
+        ("stats.without_finding", "rest"),
+    ];
+    let parts = parts.map(|(key, class)| (frame.l.t(key).to_owned(), class));
+    let columns = columns.iter().map(|column| {
+        let with = column.with_finding as u64;
+        Column {
+            name: time(column.from_ms).chars().take(10).collect(),
+            href: String::new(),
+            amounts: vec![with, column.tickets as u64 - with],
+        }
+    });
+    Chart::new(parts.into(), columns.collect())
 }
 
 fn line(frame: &Frame, title: &str, figures: Figures) -> Line {

@@ -15,6 +15,7 @@ use super::{Frame, time};
 use crate::auth::{Access, Role, Roles};
 use crate::bundles::browse::BrowseError;
 use crate::db::articles;
+use crate::db::bundle_list;
 use crate::db::diagnosis::{self as diagnosis_rows, AttemptRow};
 use crate::db::findings::FindingRow;
 use crate::db::lifecycle::{self, LifeRow};
@@ -38,6 +39,8 @@ use view::{BundleView, DueView, Entry, FindingView, PinView, RelatedView};
 
 /// Articles that are offered by their words.
 const ARTICLES_MAX: usize = 3;
+/// Newest bundles that can be compared with the one before from here.
+const COMPARED_MAX: usize = 5;
 /// Signatures that were not evaluated and are named.
 const UNEVALUATED_MAX: usize = 5;
 
@@ -179,6 +182,12 @@ async fn page(
         }
     }
     page.bundles = bundles.iter().map(|b| view::bundle(b, &found)).collect();
+    let mut conn = state.db.read().await?;
+    for bundle in page.bundles.iter_mut().take(COMPARED_MAX) {
+        if page.may_edit && bundle.state == "ready" {
+            bundle.previous = bundle_list::previous(&mut conn, &bundle.id).await?;
+        }
+    }
     Ok(page)
 }
 

@@ -46,6 +46,8 @@ pub(in crate::http::pages) struct BundleView {
     pub(in crate::http::pages) reason: String,
     pub(in crate::http::pages) findings: usize,
     pub(in crate::http::pages) completeness: String,
+    /// The bundle of the same host before it.
+    pub(in crate::http::pages) previous: Option<String>,
 }
 
 pub(in crate::http::pages) struct Entry {
@@ -188,6 +190,7 @@ pub(in crate::http::pages) fn bundle(row: &BundleRow, findings: &[FindingRow]) -
         } else {
             String::new()
         },
+        previous: None,
     }
 }
 
