@@ -10,6 +10,7 @@ pub mod password;
 pub mod sessions;
 pub mod setup;
 pub mod tokens;
+mod vault;
 
 use std::path::Path;
 use std::sync::Arc;
