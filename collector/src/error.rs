@@ -166,6 +166,13 @@ impl AppError {
         self.0.code
     }
 
+    /// Whether a unique key refused a row: somebody else took the same at the same time.
+    pub fn is_taken(&self) -> bool {
+        let cause = self.0.source.as_ref();
+        let cause = cause.and_then(|source| source.downcast_ref::<DbError>());
+        cause.is_some_and(DbError::is_unique_violation)
+    }
+
     /// What a person reads.
     pub fn detail(&self) -> &str {
         &self.0.detail

@@ -43,6 +43,13 @@ pub enum Actor {
         /// The ticket that the link belongs to.
         ticket_id: String,
     },
+    /// Somebody in another system, by a connector.
+    Connector {
+        /// The connector's row.
+        id: String,
+        /// Who, as that system says.
+        name: String,
+    },
     /// The service itself: jobs.
     System,
 }
@@ -92,6 +99,7 @@ impl Actor {
             Self::Token(_) => "token",
             Self::Uploader { .. } => "uploader",
             Self::Customer { .. } => "customer",
+            Self::Connector { .. } => "connector",
             Self::System => "system",
         }
     }
@@ -100,6 +108,7 @@ impl Actor {
     pub fn name(&self) -> &str {
         match self {
             Self::User(person) | Self::Token(person) => &person.name,
+            Self::Connector { name, .. } => name,
             Self::Nobody => "nobody",
             Self::Uploader { .. } | Self::Customer { .. } => "customer",
             Self::System => "sitrepd",
@@ -112,6 +121,7 @@ impl Actor {
             Self::User(person) | Self::Token(person) => format!("{}:{}", self.kind(), person.login),
             Self::Uploader { code_id, .. } => format!("uploader:{code_id}"),
             Self::Customer { link_id, .. } => format!("customer:{link_id}"),
+            Self::Connector { id, .. } => format!("connector:{id}"),
             _ => self.kind().to_owned(),
         }
     }

@@ -17,7 +17,9 @@ const ORPHAN_SWEEPS: u64 = 36;
 pub(super) async fn serve_all(config: Config) -> Result<(), CliError> {
     let grace = config.shutdown_grace;
     let role = config.resolved.text("role").to_owned();
-    let mut state = open(config, "").await?;
+    // Where nothing listens, links are those of the replicas that do.
+    let public = config.public_url.clone().unwrap_or_default();
+    let mut state = open(config, &public).await?;
     if let Some(address) = state.config.resolved.optional("metrics.listen") {
         let listener = serve::bind_plain(parse_listen(address)?).await?;
         tracing::info!(address = %listener.address, "metrics");
@@ -124,6 +126,8 @@ async fn sweep(state: &AppState) -> Result<(), DbError> {
     crate::db::attempts::sweep(&mut tx, now).await?;
     crate::db::idempotency::sweep(&mut tx, now - DAY_MS).await?;
     crate::db::codes::sweep(&mut tx, now - 30 * DAY_MS).await?;
+    crate::db::connectors::forget_messages(&mut tx, now - 30 * DAY_MS).await?;
+    crate::db::outbox::forget(&mut tx, now - 90 * DAY_MS).await?;
     tx.commit().await
 }
 

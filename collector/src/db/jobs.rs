@@ -66,6 +66,52 @@ pub async fn again(
     .map(|_| ())
 }
 
+/// Makes sure that a job runs from its beginning after this transaction: one that runs now runs once more. The row is
+/// always written, so that a worker that ends the job waits for this transaction, or comes before it.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn nudge(
+    db: &mut AnyConnection,
+    kind: &str,
+    subject: &str,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO jobs (id, kind, subject, state, run_after_ms, created_ms) VALUES ($1, $2, $3, 'queued', 0, $4) \
+         ON CONFLICT (kind, subject) DO UPDATE SET \
+         state = CASE jobs.state WHEN 'leased' THEN 'leased' ELSE 'queued' END, \
+         rerun = CASE jobs.state WHEN 'leased' THEN 1 ELSE 0 END, \
+         attempt = CASE WHEN jobs.state IN ('done', 'dead') THEN 0 ELSE jobs.attempt END, \
+         run_after_ms = CASE WHEN jobs.state IN ('done', 'dead') THEN 0 ELSE jobs.run_after_ms END, ended_ms = NULL",
+    )
+    .bind(uuid::Uuid::now_v7().to_string())
+    .bind(kind)
+    .bind(subject)
+    .bind(now_ms)
+    .execute(db)
+    .await
+    .named("nudge a job")
+    .map(|_| ())
+}
+
+/// Lets the jobs of a kind whose subjects begin so run now, from their first try.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn hurry(db: &mut AnyConnection, kind: &str, subjects: &str) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE jobs SET run_after_ms = 0, attempt = 0 WHERE kind = $1 AND state = 'queued' \
+         AND subject LIKE $2",
+    )
+    .bind(kind)
+    .bind(format!("{subjects}%"))
+    .execute(db)
+    .await
+    .named("hurry jobs")
+    .map(|_| ())
+}
+
 /// Takes the next job that is due, for `lease_ms`. Two workers never get the same one.
 ///
 /// # Errors
@@ -78,7 +124,7 @@ pub async fn claim(
 ) -> Result<Option<JobRow>, DbError> {
     let (now, skip) = (engine.now_ms(), engine.skip_locked());
     let sql = format!(
-        "UPDATE jobs SET state = 'leased', owner = $1, lease_until_ms = {now} + $2, attempt = attempt + 1 \
+        "UPDATE jobs SET state = 'leased', owner = $1, lease_until_ms = {now} + $2, attempt = attempt + 1, rerun = 0 \
          WHERE id = (SELECT id FROM jobs WHERE state = 'queued' AND run_after_ms <= {now} \
                      ORDER BY run_after_ms, id LIMIT 1 {skip}) AND state = 'queued' \
          RETURNING id, kind, subject, attempt"
@@ -117,7 +163,8 @@ pub async fn renew(
         .map(|done| done.rows_affected() == 1)
 }
 
-/// Ends a job under its lease: `done` or `dead`. False when the lease was lost.
+/// Ends a job under its lease: `done` or `dead`; one that was nudged meanwhile is queued again. False when the lease
+/// was lost.
 ///
 /// # Errors
 /// When the database refuses.
@@ -128,7 +175,9 @@ pub async fn end(
     end: &End<'_>,
 ) -> Result<bool, DbError> {
     sqlx::query(
-        "UPDATE jobs SET state = $1, last_error = $2, ended_ms = $3, owner = NULL \
+        "UPDATE jobs SET state = CASE rerun WHEN 1 THEN 'queued' ELSE $1 END, \
+         attempt = CASE rerun WHEN 1 THEN 0 ELSE attempt END, run_after_ms = 0, rerun = 0, \
+         last_error = $2, ended_ms = $3, owner = NULL \
          WHERE id = $4 AND owner = $5 AND attempt = $6 AND state = 'leased'",
     )
     .bind(end.state)
@@ -311,6 +360,43 @@ mod tests {
                 claim(&mut tx, engine, "w4", 1).await.unwrap().is_none(),
                 "not due yet"
             );
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_nudged_while_it_runs_runs_once_more() {
+        on_both(async |db| {
+            let (mut tx, engine) = (db.begin().await.unwrap(), db.engine());
+            nudge(&mut tx, "deliver", "c:t", 1).await.unwrap();
+            nudge(&mut tx, "deliver", "c:t", 1).await.unwrap();
+            let job = claim(&mut tx, engine, "w", 60_000).await.unwrap().unwrap();
+            nudge(&mut tx, "deliver", "c:t", 2).await.unwrap();
+            let none = claim(&mut tx, engine, "v", 60_000).await.unwrap();
+            assert!(none.is_none(), "it runs already");
+            let done = End {
+                state: "done",
+                error: None,
+                now_ms: 3,
+            };
+            assert!(end(&mut tx, &job, "w", &done).await.unwrap());
+            let job = claim(&mut tx, engine, "w", 60_000).await.unwrap().unwrap();
+            assert_eq!(job.attempt, 1);
+            assert!(end(&mut tx, &job, "w", &done).await.unwrap());
+            assert_eq!(count(&mut tx, "done").await.unwrap(), 1);
+            nudge(&mut tx, "deliver", "c:t", 4).await.unwrap();
+            let job = claim(&mut tx, engine, "w", 60_000).await.unwrap().unwrap();
+            let later = Retry {
+                delay_ms: 600_000,
+                error: Some("x"),
+                counts: true,
+            };
+            release(&mut tx, engine, &job, "w", &later).await.unwrap();
+            nudge(&mut tx, "deliver", "c:t", 5).await.unwrap();
+            let none = claim(&mut tx, engine, "w", 60_000).await.unwrap();
+            assert!(none.is_none(), "a nudge does not shorten the wait");
+            hurry(&mut tx, "deliver", "c:").await.unwrap();
+            assert!(claim(&mut tx, engine, "w", 1).await.unwrap().is_some());
         })
         .await;
     }

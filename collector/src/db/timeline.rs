@@ -48,6 +48,17 @@ pub async fn insert(conn: &mut AnyConnection, e: &EventRow) -> Result<(), DbErro
     marks::words(conn, marks::Kind::Ticket, &e.ticket_id).await
 }
 
+/// One event.
+pub async fn find(conn: &mut AnyConnection, id: &str) -> Result<Option<EventRow>, DbError> {
+    sqlx::query_as(
+        "SELECT id, ticket_id, at_ms, kind, public, actor_kind, actor_name, body, data FROM ticket_events WHERE id = $1",
+    )
+    .bind(id.to_owned())
+    .fetch_optional(conn)
+    .await
+    .named("find an event")
+}
+
 /// Events of a ticket, oldest first.
 pub async fn list(conn: &mut AnyConnection, ticket_id: &str) -> Result<Vec<EventRow>, DbError> {
     sqlx::query_as(
@@ -89,6 +100,9 @@ mod tests {
             assert_eq!(ids, ["e2", "e1", "e3"]);
             assert_eq!((events[0].body.as_str(), events[0].public), ("磁盘满 ✓", 1));
             assert!(list(&mut tx, "t2").await.unwrap().is_empty());
+            let one = find(&mut tx, "e2").await.unwrap().unwrap();
+            assert_eq!((one.ticket_id.as_str(), one.at_ms), ("t1", 10));
+            assert!(find(&mut tx, "e9").await.unwrap().is_none());
         })
         .await;
     }

@@ -36,6 +36,7 @@ pub fn registry() -> Routes {
         .merge(api::macros::routes())
         .merge(api::lifecycle::routes())
         .merge(api::articles::routes())
+        .merge(api::connectors::routes())
         .merge(api::receipts::routes())
         .merge(api::uploads::routes())
         .merge(api::bundles::routes())
@@ -73,6 +74,7 @@ pub fn registry() -> Routes {
         .merge(pages::packs::routes())
         .merge(pages::upload::routes())
         .merge(pages::admin::routes())
+        .merge(pages::connectors::routes())
         .merge(pages::account::routes())
 }
 

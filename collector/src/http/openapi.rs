@@ -132,11 +132,13 @@ pub fn document(table: &[Route]) -> Value {
             .or_default()
             .insert(method, operation(route, op));
     }
+    let webhook = webhook(&mut schemas);
     json!({
         "openapi": "3.1.0",
         "info": {"title": "Sitrep collector", "version": env!("CARGO_PKG_VERSION"), "license": {"name": "Apache-2.0 OR MIT"}},
         "servers": [{"url": "/"}],
         "paths": paths,
+        "webhooks": {"ticket": webhook},
         "components": {
             "schemas": schemas,
             "securitySchemes": {
@@ -145,6 +147,26 @@ pub fn document(table: &[Route]) -> Value {
             },
         },
     })
+}
+
+/// What the collector itself sends to the addresses of connectors of the kind `webhook`.
+fn webhook(schemas: &mut BTreeMap<String, Value>) -> Value {
+    let op =
+        Op::new("What happened to a ticket").body::<crate::connectors::webhook::WebhookMessage>();
+    schemas.extend(op.schemas);
+    let header = |name: &str, text: &str| json!({"name": name, "in": "header", "required": true, "description": text, "schema": {"type": "string"}});
+    json!({"post": {
+        "summary": op.summary,
+        "description": "Signed by Standard Webhooks. A receiver answers 2xx; other answers are tried again, but 410 turns \
+                        the connector off. Messages about one ticket come in order.",
+        "parameters": [
+            header("webhook-id", "the event's id, the same in every try"),
+            header("webhook-timestamp", "seconds since 1970, of this try"),
+            header("webhook-signature", "v1, and the base64 of HMAC-SHA256 over id.timestamp.body under the secret"),
+        ],
+        "requestBody": {"required": true, "content": {"application/json": {"schema": op.body}}},
+        "responses": {"2XX": {"description": "Taken"}},
+    }})
 }
 
 fn operation(route: &Route, op: &Op) -> Value {

@@ -1,6 +1,8 @@
 //! Registry of jobs, and what runs them. One file per job, one line here.
 
+mod deliver;
 mod ingest;
+mod mirror;
 mod retro;
 mod sweep;
 
@@ -11,7 +13,7 @@ use crate::queue::{Queue, Spec, Worker};
 use crate::state::AppState;
 
 /// Every job there is.
-pub static SPECS: &[Spec<AppState>] = &[ingest::SPEC, retro::SPEC];
+pub static SPECS: &[Spec<AppState>] = &[ingest::SPEC, retro::SPEC, deliver::SPEC, mirror::SPEC];
 
 /// Lost leases are looked for this often.
 const RECLAIM_EVERY: Duration = Duration::from_secs(15);
@@ -30,6 +32,7 @@ pub fn start(state: &AppState, workers: usize) {
     }
     watch_packs(state);
     derive(state);
+    read_connectors(state);
     let (bundles, draining) = (Arc::clone(bundles), tasks.draining());
     tasks.spawn("sweep", async move {
         let mut beat = tokio::time::interval(RECLAIM_EVERY);
@@ -79,6 +82,24 @@ fn derive(state: &AppState) {
             let figures = crate::tickets::figures::refresh(&db).await;
             if let Err(error) = figures.and(crate::search::refresh(&db).await) {
                 tracing::warn!(error = %sitrep_shared::error::chain(&error), "figures and words do not follow");
+            }
+        }
+    });
+}
+
+/// Queues the reading of every system with tickets, from time to time.
+fn read_connectors(state: &AppState) {
+    let (state, draining) = (state.clone(), state.tasks.draining());
+    let every = state.config.resolved.duration("connectors.poll");
+    state.tasks.clone().spawn("connectors", async move {
+        let mut beat = tokio::time::interval(every.max(Duration::from_millis(200)));
+        loop {
+            tokio::select! {
+                () = draining.cancelled() => return,
+                _ = beat.tick() => {}
+            }
+            if let Err(error) = mirror::queue(&state).await {
+                tracing::warn!(error = %sitrep_shared::error::chain(&error), "connectors are not read");
             }
         }
     });

@@ -1,6 +1,7 @@
 //! Intake: what a new ticket says, and how it is created.
 
 use serde::{Deserialize, Serialize};
+use sqlx::AnyConnection;
 
 use super::model::{Audience, Happened, Impact, Priority, Status, Urgency};
 use super::{Caller, append, event, key, one_line, text};
@@ -81,40 +82,50 @@ pub struct NewTicket {
 
 /// Creates a ticket with its first event.
 pub async fn create(state: &AppState, caller: &Caller, new: &NewTicket) -> AppResult<TicketRow> {
-    let mut row = checked(state, caller, new)?;
-    let team = text("team", &new.team, 0, 80)?;
-    let now = row.created_ms;
     let mut tries = 0;
     loop {
         let mut tx = state.db.begin().await?;
-        if let Some((id, name)) = super::change::owner(&mut tx, &new.owner).await? {
-            (row.owner_id, row.owner_name) = (Some(id), Some(name));
-        }
-        row.number = rows::next_number(&mut tx).await?;
-        match rows::insert(&mut tx, &row).await {
+        match create_on(&mut tx, state, caller, new).await {
             // Another replica took the number between the two statements.
-            Err(error) if error.is_unique_violation() && tries < 20 => {
-                tries += 1;
-                continue;
+            Err(error) if error.is_taken() && tries < 20 => tries += 1,
+            Err(error) => return Err(error),
+            Ok(row) => {
+                tx.commit().await?;
+                return Ok(row);
             }
-            other => other?,
         }
-        let life = LifeRow {
-            id: row.id.clone(),
-            team: team.clone(),
-            audience: new.audience.unwrap_or(Audience::Plain).word().to_owned(),
-            running_ms: Some(now),
-            ..LifeRow::default()
-        };
-        lives::update(&mut tx, &life).await?;
-        let created = event(now, &row.id, Happened::Created, true, &caller.actor, "");
-        append(&mut tx, &created).await?;
-        caller
-            .audit(&mut tx, state, "ticket.create", &key(&row))
-            .await?;
-        tx.commit().await?;
-        return Ok(row);
     }
+}
+
+/// The same in the caller's transaction. Its error is [`AppError::is_taken`] when it has to be done again.
+pub(crate) async fn create_on(
+    conn: &mut AnyConnection,
+    state: &AppState,
+    caller: &Caller,
+    new: &NewTicket,
+) -> AppResult<TicketRow> {
+    let mut row = checked(state, caller, new)?;
+    let team = text("team", &new.team, 0, 80)?;
+    let now = row.created_ms;
+    if let Some((id, name)) = super::change::owner(conn, &new.owner).await? {
+        (row.owner_id, row.owner_name) = (Some(id), Some(name));
+    }
+    row.number = rows::next_number(conn).await?;
+    rows::insert(conn, &row).await?;
+    let life = LifeRow {
+        id: row.id.clone(),
+        team,
+        audience: new.audience.unwrap_or(Audience::Plain).word().to_owned(),
+        running_ms: Some(now),
+        ..LifeRow::default()
+    };
+    lives::update(conn, &life).await?;
+    let created = event(now, &row.id, Happened::Created, true, &caller.actor, "");
+    append(conn, &created).await?;
+    caller
+        .audit(conn, state, "ticket.create", &key(&row))
+        .await?;
+    Ok(row)
 }
 
 fn checked(state: &AppState, caller: &Caller, new: &NewTicket) -> AppResult<TicketRow> {

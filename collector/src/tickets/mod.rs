@@ -32,6 +32,7 @@ use sqlx::AnyConnection;
 
 use crate::audit;
 use crate::auth::Actor;
+use crate::connectors::outbox;
 use crate::db::DbError;
 use crate::db::lifecycle::{self as lives, LifeRow};
 use crate::db::tickets::{self as rows, TicketRow};
@@ -180,7 +181,8 @@ pub fn with_data(event: EventRow, data: &Value) -> EventRow {
 
 /// Appends an event to its ticket's timeline, within the caller's transaction.
 pub async fn append(conn: &mut AnyConnection, event: &EventRow) -> Result<(), DbError> {
-    timeline::insert(conn, event).await
+    timeline::insert(conn, event).await?;
+    outbox::note(conn, event).await
 }
 
 /// Adds a note, internal or to the customer, and sets the status that goes with it, if any.

@@ -81,6 +81,8 @@ words! {
         Merged = "merged",
         /// It became an article.
         Article = "article",
+        /// It is connected with a ticket of another system; `connector` and `remote` in the data.
+        Connected = "connected",
     }
 }
 

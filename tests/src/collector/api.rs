@@ -270,6 +270,29 @@ impl Collector {
         )
     }
 
+    /// Any PATCH of the API as the administrator.
+    ///
+    /// # Errors
+    /// With the collector's answer when it is not a success.
+    pub fn patch(&self, path: &str, body: &Value) -> Result<(), String> {
+        let request = self.client.patch(self.at(path)).json(body);
+        self.send(request.bearer_auth(&self.token)).map(drop)
+    }
+
+    /// A POST that is answered without content.
+    ///
+    /// # Errors
+    /// With the collector's answer when it is not a success.
+    pub fn answer_to(&self, path: &str, body: &Value) -> Result<(), String> {
+        let request = self.client.post(self.at(path)).json(body);
+        let answer = request.bearer_auth(&self.token).send();
+        let answer = answer.map_err(|error| error.to_string())?;
+        match answer.status().is_success() {
+            true => Ok(()),
+            false => Err(format!("{path}: {}", answer.text().unwrap_or_default())),
+        }
+    }
+
     /// A POST of a text that is not JSON, as the administrator.
     ///
     /// # Errors

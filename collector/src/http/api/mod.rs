@@ -6,6 +6,7 @@ pub mod body;
 pub mod bundles;
 pub mod codes;
 pub mod compare;
+pub mod connectors;
 pub mod desk;
 mod draft;
 pub mod find;

@@ -8,6 +8,7 @@ pub mod bundles;
 pub mod cases;
 pub(crate) mod chart;
 pub mod compare;
+pub mod connectors;
 pub mod customer;
 pub mod error;
 pub mod file;

@@ -8,6 +8,7 @@ use sitrep_shared::time::UtcMs;
 use super::super::Frame;
 use super::{once, refused};
 use crate::auth::Access;
+use crate::connectors;
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
 use crate::http::extract::{Form, Path};
@@ -34,6 +35,7 @@ pub(super) fn routes() -> Routes {
         .post("/tickets/{ticket}/escalation", Access::Engineer, escalate)
         .post("/tickets/{ticket}/main", Access::Engineer, relate)
         .post("/tickets/{ticket}/part", Access::Engineer, part)
+        .post("/tickets/{ticket}/connections", Access::Engineer, connect)
 }
 
 /// Back to the page, or the page with what was wrong.
@@ -361,4 +363,23 @@ async fn part(
 ) -> AppResult<Response> {
     let result = merge::part(&state, &caller, &ticket).await;
     done(&state, frame, (&ticket, ""), result).await
+}
+
+#[derive(Deserialize)]
+struct ConnectForm {
+    connector: String,
+    #[serde(default)]
+    remote: String,
+}
+
+async fn connect(
+    State(state): State<AppState>,
+    frame: Frame,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Form(form): Form<ConnectForm>,
+) -> AppResult<Response> {
+    let with = (&*form.connector, &*form.remote);
+    let result = connectors::admin::connect(&state, &caller, &ticket, with).await;
+    done(&state, frame, (&ticket, "#timeline"), result).await
 }

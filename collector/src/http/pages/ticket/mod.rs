@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::{Frame, time};
 use crate::auth::{Access, Role, Roles};
 use crate::bundles::browse::BrowseError;
+use crate::connectors::admin;
 use crate::db::articles;
 use crate::db::bundle_list;
 use crate::db::diagnosis::{self as diagnosis_rows, AttemptRow};
@@ -21,6 +22,7 @@ use crate::db::findings::FindingRow;
 use crate::db::lifecycle::{self, LifeRow};
 use crate::db::links;
 use crate::db::macros::{self as macro_rows, MacroRow};
+use crate::db::outbox;
 use crate::db::solutions::{self, SolutionRow};
 use crate::db::tickets::{TicketRow, tags as tag_rows};
 use crate::db::words::Scope;
@@ -97,6 +99,8 @@ struct TicketPage {
     causes: Vec<&'static str>,
     resolutions: Vec<&'static str>,
     links: i64,
+    connections: Vec<(String, String, String)>,
+    connectors: Vec<String>,
     may_edit: bool,
     new_code: Option<Shown>,
     new_link: Option<Shown>,
@@ -295,6 +299,8 @@ async fn read(
         causes: Cause::ALL.iter().map(|c| c.word()).collect(),
         resolutions: Resolution::ALL.iter().map(|r| r.word()).collect(),
         links: links::valid(&mut conn, &row.id, now).await?,
+        connections: outbox::links_of(&mut conn, &row.id).await?,
+        connectors: admin::with_tickets(&mut conn).await?,
         may_edit,
         new_code: None,
         new_link: None,

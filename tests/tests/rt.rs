@@ -1,0 +1,274 @@
+//! The connector for Request Tracker against the real server: tickets, comments, reports, tags and status, there and back,
+//! through a wrong token, an outage, a crash, and a colleague who changes the same field.
+
+mod desks;
+
+use desks::{Team, note, tag};
+use serde_json::{Value, json};
+use sitrep_tests::desk::Desk;
+use sitrep_tests::fleet;
+
+const KIND: &str = "rt";
+
+/// The one ticket there that refers to ours.
+fn there(team: &Team, key: &str) -> Result<String, String> {
+    let query = format!("RefersTo = '{}/tickets/{key}'", team.collector.url());
+    let found = team.desk.find("/REST/2.0/tickets", &[("query", &query)])?;
+    let items = found["items"].as_array().cloned().unwrap_or_default();
+    match &*items {
+        [one] => Ok(one["id"].as_str().unwrap_or_default().to_owned()),
+        other => Err(format!("{} tickets for {key}", other.len())),
+    }
+}
+
+/// What was written on a ticket there, oldest first: the kind, and the text before the mark.
+fn written(team: &Team, id: &str) -> Result<Vec<(String, String)>, String> {
+    let history = format!("/REST/2.0/ticket/{id}/history");
+    let history = team
+        .desk
+        .find(&history, &[("fields", "Type"), ("per_page", "100")])?;
+    let parts = format!("/REST/2.0/ticket/{id}/attachments");
+    let fields = "Content,TransactionId,Filename";
+    let parts = team
+        .desk
+        .find(&parts, &[("fields", fields), ("per_page", "100")])?;
+    let list = |value: &Value| value["items"].as_array().cloned().unwrap_or_default();
+    let mut all = Vec::new();
+    for row in list(&history) {
+        let kind = row["Type"].as_str().unwrap_or_default();
+        if !["Comment", "Correspond"].contains(&kind) {
+            continue;
+        }
+        let own = |part: &&Value| part["TransactionId"] == row["id"] && part["Filename"] == "";
+        let parts = list(&parts);
+        let text = parts.iter().find(own).map(|part| part["Content"].clone());
+        let text = text.unwrap_or_default();
+        let text = text.as_str().unwrap_or_default();
+        let text = text.split("\n\n[sitrep:").next().unwrap_or_default();
+        all.push((kind.to_owned(), text.trim().to_owned()));
+    }
+    Ok(all)
+}
+
+fn field(team: &Team, id: &str, name: &str) -> Result<Vec<String>, String> {
+    let ticket = team.desk.get(&format!("/REST/2.0/ticket/{id}"))?;
+    let fields = ticket["CustomFields"].as_array().into_iter().flatten();
+    let field = fields.into_iter().find(|field| field["name"] == name);
+    let values = field
+        .map(|field| field["values"].clone())
+        .unwrap_or_default();
+    serde_json::from_value(values).map_err(|error| error.to_string())
+}
+
+/// The attached reports, in order.
+fn reports(team: &Team, id: &str) -> Result<Vec<String>, String> {
+    let path = format!("/REST/2.0/ticket/{id}/attachments");
+    let fields = [("fields", "Content,Filename"), ("per_page", "100")];
+    let parts = team.desk.find(&path, &fields)?;
+    let all = parts["items"].as_array().into_iter().flatten();
+    let named = all.filter(|part| part["Filename"].to_string().contains("sitrep-"));
+    Ok(named
+        .map(|part| part["Content"].as_str().unwrap_or_default().to_owned())
+        .collect())
+}
+
+/// Adds a value as the colleague does: what is there is kept, or it is tried again.
+fn colleague_adds(desk: &Desk, id: &str, value: &str) -> Result<(), String> {
+    let path = format!("/REST/2.0/ticket/{id}");
+    loop {
+        let (etag, ticket) = desk.tagged(&path)?;
+        let fields = ticket["CustomFields"].as_array().into_iter().flatten();
+        let field = fields
+            .into_iter()
+            .find(|field| field["name"] == "Signatures");
+        let mut values = field
+            .map(|field| field["values"].clone())
+            .unwrap_or(json!([]));
+        if let Some(values) = values.as_array_mut() {
+            values.push(json!(value));
+        }
+        let body = json!({"CustomFields": {"Signatures": values}});
+        match desk.send("PUT", &path, (Some(&etag), &body))? {
+            (412, _) => {}
+            (200, _) => return Ok(()),
+            (status, answer) => return Err(format!("{status}: {answer}")),
+        }
+    }
+}
+
+#[test]
+fn tickets_live_in_both() -> Result<(), String> {
+    let settings = json!({"private": true, "open": true, "publish": true, "place": "Diagnostics",
+        "tags_field": "Signatures", "fields": ["Severity = severity"]});
+    let desk = Desk::rt()?;
+    let url = desk.url();
+    let mut team = Team::start(KIND, desk, &url, &settings)?;
+    let key = wrong_secret(&mut team)?;
+    let id = there(&team, &key)?;
+    outage_and_crash(&mut team, &key, &id)?;
+    report_and_tags(&team, &key, &id)?;
+    back(&team, &key, &id)?;
+    oversize(&team, &settings)?;
+    attach(&team)
+}
+
+fn wrong_secret(team: &mut Team) -> Result<String, String> {
+    let ticket = team.collector.create_ticket("Billing stands still")?;
+    note(&team.collector, &ticket.key, "are you sure?", true)?;
+    let dead = team.letters("dead", 1)?;
+    let error = dead[0]["error"].as_str().unwrap_or_default();
+    assert!(error.contains("does not take the secret (401)"), "{error}");
+    // The note, and the status that follows from it.
+    team.letters("waiting", 2)?;
+    team.right_secret()?;
+    team.done()?;
+    let id = there(team, &ticket.key)?;
+    let first = ("Correspond".to_owned(), "are you sure?".to_owned());
+    assert_eq!(written(team, &id)?, [first]);
+    Ok(ticket.key)
+}
+
+fn outage_and_crash(team: &mut Team, key: &str, id: &str) -> Result<(), String> {
+    team.desk.stop();
+    for n in 0..3 {
+        note(&team.collector, key, &format!("down {n}"), false)?;
+    }
+    team.fault("cannot be reached")?;
+    team.desk.resume()?;
+    team.done()?;
+    for n in 0..6 {
+        note(&team.collector, key, &format!("crash {n}"), false)?;
+    }
+    team.collector.crash_and_restart()?;
+    note(&team.collector, key, "crash 6", false)?;
+    team.done()?;
+    let texts = written(team, id)?;
+    let of = |word: &str| -> Vec<String> {
+        let some = texts.iter().filter(|(_, text)| text.contains(word));
+        some.map(|(kind, text)| format!("{kind} {}", &text[text.len() - 1..]))
+            .collect()
+    };
+    assert_eq!(
+        of("down "),
+        ["Comment 0", "Comment 1", "Comment 2"],
+        "{texts:?}"
+    );
+    let expected: Vec<String> = (0..7).map(|n| format!("Comment {n}")).collect();
+    assert_eq!(of("crash "), expected, "{texts:?}");
+    Ok(())
+}
+
+fn report_and_tags(team: &Team, key: &str, id: &str) -> Result<(), String> {
+    team.collector
+        .post_text("/api/v1/signatures", &fleet::signature("live"))?;
+    colleague_adds(&team.desk, id, "theirs-0")?;
+    team.send_bundle(key)?;
+    team.done()?;
+    let reports = reports(team, id)?;
+    let last = reports.last().cloned().unwrap_or_default();
+    assert!(
+        last.contains("OWN-0042") && last.contains(fleet::RARE),
+        "{reports:?}"
+    );
+    assert_eq!(field(team, id, "Severity")?, ["high"]);
+
+    // Both change the same field at once: nothing of either is lost.
+    std::thread::scope(|scope| {
+        let theirs = scope.spawn(|| {
+            (1..12).try_for_each(|n| colleague_adds(&team.desk, id, &format!("theirs-{n}")))
+        });
+        for n in 0..4 {
+            tag(&team.collector, key, &format!("ours-{n}"), true)?;
+            team.done()?;
+        }
+        tag(&team.collector, key, "ours-0", false)?;
+        theirs
+            .join()
+            .map_err(|_| "the colleague panicked".to_owned())?
+    })?;
+    team.done()?;
+    let mut values = field(team, id, "Signatures")?;
+    values.sort();
+    let mut expected = vec!["billing-lease".to_owned()];
+    expected.extend((1..4).map(|n| format!("ours-{n}")));
+    expected.extend((0..12).map(|n| format!("theirs-{n}")));
+    expected.sort();
+    assert_eq!(values, expected);
+    Ok(())
+}
+
+fn back(team: &Team, key: &str, id: &str) -> Result<(), String> {
+    let path = format!("/REST/2.0/ticket/{id}");
+    let said = json!({"Content": "<p>we look at <b>it</b></p>", "ContentType": "text/html"});
+    team.desk
+        .does("POST", &format!("{path}/correspond"), &said)?;
+    let said = json!({"Content": "for us alone", "ContentType": "text/plain"});
+    team.desk.does("POST", &format!("{path}/comment"), &said)?;
+    team.desk
+        .does("PUT", &path, &json!({"Status": "stalled"}))?;
+    team.status(key, "waiting")?;
+    let events = team.events(key, "note")?;
+    let from_there = |text: &str| {
+        let mut all = events.iter();
+        all.find(|event| event["body"] == text)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let told = from_there("we look at it");
+    assert_eq!(
+        (&told["public"], &told["actor"]),
+        (&json!(true), &json!("colleague (Desk)")),
+        "{events:?}"
+    );
+    assert_eq!(from_there("for us alone")["public"], json!(false));
+    team.only_ours_and(key, 2)?;
+    // What is done here is done there, and does not come back as news.
+    team.set_status(key, "solved")?;
+    team.done()?;
+    assert_eq!(team.desk.get(&path)?["Status"], "resolved");
+    team.set_status(key, "open")?;
+    team.done()?;
+    assert_eq!(team.desk.get(&path)?["Status"], "open");
+    team.status(key, "open")
+}
+
+fn oversize(team: &Team, settings: &Value) -> Result<(), String> {
+    let mut small = settings.clone();
+    small["report_bytes"] = json!(600);
+    team.set_up(&small)?;
+    let ticket = team.collector.create_ticket("Another one")?;
+    team.send_bundle(&ticket.key)?;
+    team.done()?;
+    let id = there(team, &ticket.key)?;
+    let reports = reports(team, &id)?;
+    let last = reports.last().cloned().unwrap_or_default();
+    assert!(last.len() <= 600 && !last.contains(fleet::RARE), "{last}");
+    assert!(last.contains(&format!("/tickets/{}", ticket.key)), "{last}");
+    team.set_up(settings)
+}
+
+fn attach(team: &Team) -> Result<(), String> {
+    let new = json!({"Queue": "Diagnostics", "Subject": "From a customer", "Content": "help", "ContentType": "text/plain",
+        "Requestor": "anna@example.test"});
+    let made = team.desk.does("POST", "/REST/2.0/ticket", &new)?;
+    let id = made["id"].as_str().unwrap_or_default().to_owned();
+    let mut closed = team.settings.clone();
+    closed["open"] = json!(false);
+    team.set_up(&closed)?;
+    let ticket = team.collector.create_ticket("From a customer")?;
+    note(&team.collector, &ticket.key, "not told there", false)?;
+    let path = format!("/api/v1/tickets/{}/connections", ticket.key);
+    team.collector
+        .answer_to(&path, &json!({"connector": "Desk", "remote": id}))?;
+    note(&team.collector, &ticket.key, "told there", false)?;
+    team.done()?;
+    assert_eq!(there(team, &ticket.key)?, id);
+    let texts = written(team, &id)?;
+    assert!(
+        texts.len() == 1 && texts[0].1.contains("told there"),
+        "{texts:?}"
+    );
+    let links = team.collector.get(&path)?;
+    assert_eq!(links["items"][0]["remote"], json!(id), "{links}");
+    Ok(())
+}
