@@ -7,9 +7,6 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sitrep_shared::bundle::limits::Limits;
-use sitrep_shared::bundle::reader::Index;
-use sitrep_tests::agent::Agent;
 use sitrep_tests::collector::Collector;
 use sitrep_tests::{corpus, process, usage};
 
@@ -22,7 +19,8 @@ fn main() -> Result<(), String> {
         .next()
         .unwrap_or(1000);
     let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let bundle = pack(dir.path(), megabytes)?;
+    let logs = format!("{}/*.log", corpus::make(megabytes)?.display());
+    let bundle = corpus::pack(dir.path(), &logs)?;
     let bytes = std::fs::read(&bundle).map_err(|error| error.to_string())?;
     say(&format!("bundle: {:.1} MB", bytes.len() as f64 / 1e6));
     let collector = Collector::start(&dir.path().join("collector"))?;
@@ -54,50 +52,14 @@ fn main() -> Result<(), String> {
     Ok(())
 }
 
-/// Packs the corpus with the real agent.
-fn pack(dir: &Path, megabytes: u64) -> Result<std::path::PathBuf, String> {
-    let corpus = corpus::make(megabytes)?;
-    let profile = dir.join("logs.toml");
-    let text = format!(
-        "name = \"logs\"\nversion = \"1\"\ntitle = \"Only the corpus\"\ntags = []\n\n\
-         [limits]\nmax_bytes = 4000000000\nmax_seconds = 600\nlog_group_bytes = 4000000000\n\n\
-         [[add]]\nfile = \"{}/*.log\"\nlimit = 4000000000\nlog = true\n",
-        corpus.display()
-    );
-    std::fs::write(&profile, text).map_err(|error| error.to_string())?;
-    let agent = Agent::new(&dir.join("logs"))?;
-    let bundle = dir.join("logs.tar.gz");
-    let (profile, output) = (profile.display().to_string(), bundle.display().to_string());
-    let arguments = [
-        "run",
-        "--no-send",
-        "--yes",
-        "--allow-partial",
-        "--max-size",
-        "4G",
-        "--max-time",
-        "600s",
-        "--profile",
-        &profile,
-        "--output",
-        &output,
-    ];
-    usage::of(&mut agent.command(&arguments))?;
-    Ok(bundle)
-}
-
 /// Seconds that libdeflate takes for all blocks, one after the other.
 fn decoded(bytes: &[u8]) -> Result<f64, String> {
-    let mut input = std::io::Cursor::new(bytes);
-    let index = Index::open(&mut input, &Limits::default()).map_err(|e| format!("{e:?}"))?;
-    let mut starts: Vec<u64> = index.manifest.blocks.iter().map(|block| block[0]).collect();
-    starts.push(bytes.len() as u64);
+    let blocks = corpus::blocks(bytes)?;
     let mut decoder = libdeflater::Decompressor::new();
     let mut out = vec![0u8; 2 << 20];
     let begun = Instant::now();
-    for pair in starts.windows(2).take(starts.len().saturating_sub(2)) {
-        let block = &bytes[pair[0] as usize..pair[1] as usize];
-        let given = decoder.gzip_decompress(block, &mut out);
+    for block in blocks {
+        let given = decoder.gzip_decompress(&bytes[block], &mut out);
         std::hint::black_box(given.map_err(|error| error.to_string())?);
     }
     Ok(begun.elapsed().as_secs_f64())

@@ -92,6 +92,11 @@ fn an_engineer_searches_and_compares() -> Result<(), String> {
 }
 
 #[test]
+fn a_log_of_half_a_million_lines_is_read_with_keys() -> Result<(), String> {
+    journey("reader")
+}
+
+#[test]
 fn every_page_is_accessible_in_both_languages_light_and_dark() -> Result<(), String> {
     journey("pages")
 }

@@ -42,6 +42,7 @@ pub fn registry() -> Routes {
         .merge(api::bundles::routes())
         .merge(api::redactions::routes())
         .merge(api::search::routes())
+        .merge(api::place::routes())
         .merge(api::find::routes())
         .merge(api::compare::routes())
         .merge(api::selection::routes())

@@ -77,4 +77,4 @@ pub use schema::schema;
 pub use selftest::{TestFailure, test_signature};
 pub use source::{SourceError, SourceMap};
 pub use templates::{DraftError, Miner, Template, draft};
-pub use time::{FORMATS, Format};
+pub use time::{Dates, FORMATS, Format};

@@ -4,8 +4,10 @@
 pub mod index;
 pub mod read;
 pub mod search;
+mod seek;
 mod selection;
 
+pub use seek::{Level, Sought, Start};
 pub(crate) use selection::range as selection_range;
 
 use std::fs::File;
@@ -196,6 +198,29 @@ impl Browse {
         self.run(bundle, move |store, index| {
             let mut tell = |hit| found.blocking_send(hit).is_ok();
             Ok(search::run((store, bundle), &index, &search, &mut tell)?)
+        })
+        .await
+    }
+
+    /// The number of the line of a file that is sought; none when there is none.
+    ///
+    /// # Errors
+    /// `Absent` when there is no such file.
+    pub async fn seek(
+        &self,
+        bundle: Uuid,
+        fid: u64,
+        sought: Sought,
+        from: Start,
+    ) -> Result<Option<u64>, BrowseError> {
+        self.run(bundle, move |store, index| {
+            let place = seek::Place {
+                store,
+                bundle,
+                index: &index,
+                entry: &index.entry(fid)?,
+            };
+            Ok(place.seek(&sought, from)?)
         })
         .await
     }

@@ -225,7 +225,7 @@ impl Scan {
 }
 
 /// The level a line shows in its first 160 bytes, by the first word that names one.
-fn level(line: &[u8]) -> Option<&'static str> {
+pub(super) fn level(line: &[u8]) -> Option<&'static str> {
     let head = &line[..line.len().min(160)];
     head.split(|byte| !byte.is_ascii_alphabetic())
         .find_map(|word| {

@@ -41,6 +41,8 @@ pub struct Search {
     pattern: Regex,
     /// Only files whose path begins so.
     pub below: String,
+    /// Only this file, from the mark at or before this line (from 1) on.
+    pub(super) within: Option<(u64, u64)>,
     /// Hits at most.
     pub limit: usize,
 }
@@ -80,8 +82,16 @@ impl Search {
         Ok(Self {
             pattern,
             below: String::new(),
+            within: None,
             limit,
         })
+    }
+
+    /// Only the file of this number.
+    #[must_use]
+    pub fn of_file(mut self, fid: u64) -> Self {
+        self.within = Some((fid, 1));
+        self
     }
 }
 
@@ -94,13 +104,20 @@ struct Stretch {
     lines: u64,
 }
 
-fn stretches(index: &BrowseIndex, below: &str) -> io::Result<Vec<Stretch>> {
+fn stretches(index: &BrowseIndex, search: &Search) -> io::Result<Vec<Stretch>> {
     let mut all = Vec::new();
-    for entry in index.entries()? {
-        if !entry.text || !entry.path.starts_with(below) {
+    let entries = match search.within {
+        Some((fid, _)) => vec![index.entry(fid)?],
+        None => index.entries()?,
+    };
+    for entry in entries {
+        if !entry.text || !entry.path.starts_with(&search.below) {
             continue;
         }
-        let (mut from, mut lines) = (0, 0);
+        let (mut lines, mut from) = match search.within {
+            Some((_, line)) => index.mark_before(&entry, line.saturating_sub(1))?,
+            None => (0, 0),
+        };
         while from < entry.size {
             let (next_lines, next) = index.mark_before_byte(&entry, from + STRETCH_BYTES)?;
             // The end of the file, or lines so long that no mark lies in between.
@@ -162,7 +179,7 @@ pub(super) fn run(
     search: &Search,
     found: &mut (dyn FnMut(Hit) -> bool + Send),
 ) -> io::Result<()> {
-    let stretches = stretches(index, &search.below)?;
+    let stretches = stretches(index, search)?;
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let fault = Mutex::new(None);
     let order = Mutex::new(Order {
@@ -209,6 +226,37 @@ pub(super) fn run(
     });
     let fault = fault.into_inner().unwrap_or_else(PoisonError::into_inner);
     fault.map_or(Ok(()), Err)
+}
+
+/// The last line before another one (from 1) of a file that matches, and that is as wanted. Stretch by stretch towards
+/// the start of the file.
+pub(super) fn last_before(
+    (store, bundle): (&Store, Uuid),
+    index: &BrowseIndex,
+    (entry, line): (&FileEntry, u64),
+    search: &Search,
+    is: &(dyn Fn(&[u8]) -> bool + Sync),
+) -> io::Result<Option<u64>> {
+    let mut search = search.clone().of_file(entry.fid);
+    search.limit = usize::MAX;
+    let never = AtomicBool::new(false);
+    let before = stretches(index, &search)?
+        .into_iter()
+        .filter(|stretch| stretch.lines + 1 < line);
+    for stretch in before.rev() {
+        let body = store.body(bundle).map_err(io::Error::other)?;
+        let bytes = stretch.to - stretch.from;
+        let reader = read::file_range(body, index, entry, stretch.from, bytes)?;
+        let hits = scan(reader, &stretch, &search, &never)?;
+        let wanted = hits
+            .iter()
+            .rev()
+            .find(|hit| hit.line < line && is(hit.text.as_bytes()));
+        if let Some(hit) = wanted {
+            return Ok(Some(hit.line));
+        }
+    }
+    Ok(None)
 }
 
 /// Searches one stretch, a piece of whole lines at a time.
@@ -287,7 +335,7 @@ fn match_piece(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Write as _;
 
     use super::*;
@@ -296,7 +344,9 @@ mod tests {
     use sitrep_shared::bundle::BlockStream;
 
     /// A store with one bundle of these files.
-    fn stored(files: &[(&str, Vec<u8>)]) -> (tempfile::TempDir, Store, Uuid, BrowseIndex) {
+    pub(in crate::bundles::browse) fn stored(
+        files: &[(&str, Vec<u8>)],
+    ) -> (tempfile::TempDir, Store, Uuid, BrowseIndex) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let bundle = Uuid::now_v7();

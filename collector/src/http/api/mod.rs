@@ -17,6 +17,7 @@ pub mod macros;
 pub mod me;
 pub mod notes;
 pub mod packs;
+pub mod place;
 pub mod receipts;
 pub mod redactions;
 pub mod retro;

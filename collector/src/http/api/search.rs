@@ -46,6 +46,8 @@ pub struct Asked {
     /// Only files whose path begins so.
     #[serde(default)]
     below: String,
+    /// Only the file of this number.
+    file: Option<u64>,
     /// Hits at most.
     limit: Option<usize>,
 }
@@ -62,6 +64,9 @@ async fn search(
     let mut search = Search::new(&asked.pattern, asked.ignore_case, limit)
         .map_err(|error| AppError::bad_request(error.to_string()))?;
     search.below = asked.below;
+    if let Some(fid) = asked.file {
+        search = search.of_file(fid);
+    }
     // A bundle without files to search is told before the answer begins.
     bundles.browse.searchable(id).await?;
     let (tell, hear) = mpsc::channel(WAITING);
