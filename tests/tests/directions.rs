@@ -62,6 +62,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("collector/src/knowledge", &["crate::http"]),
     ("collector/src/auth", &["crate::http"]),
     ("collector/src/queue", &["crate::http"]),
+    ("collector/src/connectors", &["crate::http"]),
     ("collector/src/jobs", &["crate::http"]),
     (
         "collector/src/db",
@@ -82,6 +83,11 @@ const ONLY_IN: &[(&str, &str, &[&str])] = &[
         &["collector/src/bundles/storage"],
     ),
     ("collector/src", "tokio::spawn", &["collector/src/tasks.rs"]),
+    (
+        "collector/src",
+        "reqwest::",
+        &["collector/src/connectors", "collector/src/ctl"],
+    ),
     (
         "agent/src",
         "reqwest::",

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use sitrep_tests::collector::{Collector, Setting};
+use sitrep_tests::postgres::Postgres;
 use sitrep_tests::process::{self, wait_for};
 use sitrep_tests::receiver::{Receiver, Request};
 use sitrep_tests::workspace_root;
@@ -115,6 +116,43 @@ fn events_come_signed_in_order_and_once_through_faults_and_crashes() -> Result<(
         .collect();
     assert_eq!(said, expected, "in order, none lost, none again later");
     assert!(receiver.seen().len() >= 9, "three were refused");
+    Ok(())
+}
+
+#[test]
+fn replicas_tell_once_and_in_order() -> Result<(), String> {
+    let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let postgres = Postgres::start()?;
+    let setting = Setting {
+        env: vec![(
+            "SITREPD_DATABASE_URL".into(),
+            postgres.database("connectors")?,
+        )],
+        ..Setting::default()
+    };
+    let receiver = Receiver::start(|_, before| match before % 5 {
+        0 => (503, String::new(), String::new()),
+        _ => fine(),
+    })?;
+    let one = Collector::start_with(&dir.path().join("one"), setting)?;
+    let two = one.replica(&dir.path().join("two"))?;
+    add(
+        &one,
+        &json!({"kind": "webhook", "name": "Bus", "url": receiver.url(), "enabled": true,
+            "settings": {"private": true, "events": ["note"]}}),
+    )?;
+    let ticket = one.create_ticket("Orders stand still")?;
+    for n in 0..12 {
+        note([&one, &two][n % 2], &ticket.id, &n.to_string())?;
+    }
+    letters(&two, "sent", 12)?;
+    let seen = receiver.seen().into_iter().enumerate();
+    let taken = seen.filter(|(before, _)| before % 5 != 0);
+    let said: Vec<String> = taken
+        .map(|(_, request)| body(&request)["data"]["event"]["body"].to_string())
+        .collect();
+    let expected: Vec<String> = (0..12).map(|n| format!("\"{n}\"")).collect();
+    assert_eq!(said, expected);
     Ok(())
 }
 

@@ -19,7 +19,7 @@ use crate::tickets::{self, Caller, append, event, text, with_data};
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewConnector {
-    /// `webhook`, `chat`, `rt`, `redmine` or `zammad`; it cannot be changed.
+    /// `webhook`, `chat`, `mail`, `rt`, `redmine` or `zammad`; it cannot be changed.
     #[serde(default)]
     #[schema(max_length = 20)]
     pub kind: String,
@@ -116,15 +116,15 @@ fn reach(
     let secret = Some(new.secret.trim()).filter(|text| !text.is_empty());
     let secret = secret.map(|text| text.to_owned());
     if kind.secret != SecretForm::Address {
-        let url =
-            address(&given, new.settings.private).map_err(|what| AppError::invalid("url", what))?;
+        let url = address(&given, new.settings.private, kind.schemes)
+            .map_err(|what| AppError::invalid("url", what))?;
         return Ok((url.to_string(), secret.map(Secret::new)));
     }
     // The whole address is what one may post with.
     match old {
         Some(row) if given.is_empty() || given == row.url => Ok((row.url.clone(), None)),
         _ => {
-            let url = address(&given, new.settings.private)
+            let url = address(&given, new.settings.private, kind.schemes)
                 .map_err(|what| AppError::invalid("url", what))?;
             let shown = url.origin().ascii_serialization();
             Ok((shown, Some(Secret::new(url.to_string()))))

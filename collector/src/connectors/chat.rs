@@ -6,12 +6,14 @@ use serde_json::json;
 use super::outgoing::Http;
 use super::{Fault, Hook, Kind, Made, Message, SecretForm, Setup, Soon, fields};
 use crate::locale::Locale;
+use crate::state::AppState;
 
 /// Its line in the registry.
 pub(super) const KIND: Kind = Kind {
     word: "chat",
     tickets: false,
     reads: false,
+    schemes: super::guard::WEB,
     secret: SecretForm::Address,
     uses: &["private", "events", "language"],
     statuses: &[],
@@ -41,7 +43,7 @@ fn make(setup: &Setup) -> Result<Made, Fault> {
 }
 
 impl Hook for Chat {
-    fn tell<'a>(&'a self, told: &'a Message<'a>) -> Soon<'a, ()> {
+    fn tell<'a>(&'a self, _: &'a AppState, told: &'a Message<'a>) -> Soon<'a, ()> {
         Box::pin(async move {
             let text = notice(told, &self.locale);
             let body = json!({"text": text});

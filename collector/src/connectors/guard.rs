@@ -5,6 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+/// What addresses on the web begin with; `http` only inside.
+pub(super) const WEB: &[&str] = &["https"];
+/// What addresses of mail servers begin with: TLS from the first byte on, or by STARTTLS, without which only inside.
+pub(super) const MAIL: &[&str] = &["smtps", "smtp"];
+
 /// Whether an address may be reached; `private` ones when the administrator said that the host is inside.
 pub(super) fn allowed(address: IpAddr, private: bool) -> bool {
     match address {
@@ -57,13 +62,24 @@ impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let private = self.private;
         Box::pin(async move {
-            let all = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let good: Vec<SocketAddr> = all.filter(|at| allowed(at.ip(), private)).collect();
-            if good.is_empty() {
-                return Err(Box::from(inside(name.as_str())));
-            }
-            Ok(Box::new(good.into_iter()) as Addrs)
+            let good = resolve(name.as_str(), private).await?;
+            let at = good.into_iter().map(|ip| SocketAddr::new(ip, 0));
+            Ok(Box::new(at) as Addrs)
         })
+    }
+}
+
+/// The addresses of a host that may be reached; at least one.
+pub(super) async fn resolve(host: &str, private: bool) -> std::io::Result<Vec<IpAddr>> {
+    let literal = host.trim_start_matches('[').trim_end_matches(']');
+    let all = tokio::net::lookup_host((literal, 0)).await?;
+    let good: Vec<IpAddr> = all
+        .map(|at| at.ip())
+        .filter(|ip| allowed(*ip, private))
+        .collect();
+    match good.is_empty() {
+        true => Err(std::io::Error::other(inside(host))),
+        false => Ok(good),
     }
 }
 
@@ -74,16 +90,20 @@ fn inside(host: &str) -> String {
 }
 
 /// The checked address of a connector.
-pub(super) fn address(text: &str, private: bool) -> Result<Url, String> {
+pub(super) fn address(text: &str, private: bool, schemes: &[&str]) -> Result<Url, String> {
     let url = Url::parse(text.trim())
         .map_err(|error| format!("is not an address such as https://desk.example.com: {error}"))?;
-    match url.scheme() {
-        "https" => {}
-        "http" if private => {}
-        "http" => {
-            return Err("must begin with https://, since it is not inside your network".into());
-        }
-        _ => return Err("must begin with https://".into()),
+    let scheme = url.scheme();
+    let plain = private && scheme == "http" && schemes == WEB;
+    if !schemes.contains(&scheme) && !plain {
+        let what = match scheme {
+            "http" if schemes == WEB => ", since it is not inside your network",
+            _ => "",
+        };
+        return Err(format!(
+            "must begin with {}://{what}",
+            schemes.join(":// or ")
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not hold a name or password: the secret has a field of its own".into());
@@ -142,7 +162,11 @@ mod tests {
             ("file:///etc/passwd", true, false),
             ("desk", true, false),
         ] {
-            assert_eq!(address(text, private).is_ok(), good, "{text} {private}");
+            assert_eq!(
+                address(text, private, WEB).is_ok(),
+                good,
+                "{text} {private}"
+            );
         }
     }
 }

@@ -10,6 +10,7 @@ mod chat;
 mod fields;
 mod guard;
 pub mod inbound;
+mod mail;
 pub mod mirror;
 pub mod outbox;
 mod outgoing;
@@ -35,6 +36,7 @@ use crate::state::AppState;
 pub static KINDS: &[Kind] = &[
     webhook::KIND,
     chat::KIND,
+    mail::KIND,
     rt::KIND,
     redmine::KIND,
     zammad::KIND,
@@ -166,6 +168,8 @@ pub struct Kind {
     pub tickets: bool,
     /// Whether it is read for what happens there.
     pub reads: bool,
+    /// What its address begins with.
+    pub schemes: &'static [&'static str],
     /// What its secret is.
     pub secret: SecretForm,
     /// Settings it uses besides name, address and secret.
@@ -201,7 +205,7 @@ pub struct Message<'a> {
 /// Takes every event as one message.
 pub trait Hook: Send + Sync {
     /// Tells an event. The event's id is the same for every try.
-    fn tell<'a>(&'a self, message: &'a Message<'a>) -> Soon<'a, ()>;
+    fn tell<'a>(&'a self, state: &'a AppState, message: &'a Message<'a>) -> Soon<'a, ()>;
 
     /// Takes in what came from there, where something can come.
     fn pick_up<'a>(&'a self, _: &'a AppState, _: &'a ConnectorRow) -> Soon<'a, ()> {
@@ -357,6 +361,17 @@ pub fn make(state: &AppState, row: &ConnectorRow) -> Result<(Made, Settings), Fa
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_has_a_name_in_every_language() {
+        for (code, _) in crate::locale::Locale::all() {
+            let locale = crate::locale::Locale::by_code(code).unwrap();
+            for kind in KINDS {
+                let name = locale.w("connector", kind.word);
+                assert_ne!(name, kind.word, "{code}");
+            }
+        }
+    }
 
     #[test]
     fn kinds_are_named_once_and_use_settings_that_exist() {

@@ -228,5 +228,5 @@ async fn tell(state: &AppState, hook: &dyn super::Hook, head: &OutboxRow) -> Res
         tags: &tags,
         now_ms: state.now_ms(),
     };
-    hook.tell(&message).await
+    hook.tell(state, &message).await
 }

@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Url};
 use serde_json::Value;
 
-use super::guard::{Guard, address};
+use super::guard::{Guard, WEB, address};
 use super::{Fault, Setup};
 
 /// Longest wait for a connection.
@@ -62,7 +62,7 @@ impl Http {
     pub(super) fn new(setup: &Setup, secret: &[(&'static str, String)]) -> Result<Self, Fault> {
         let Setup { name, settings, .. } = setup;
         let refused = |what: String| Fault::Refused(format!("the address of {name} {what}"));
-        let mut base = address(&setup.url, settings.private).map_err(refused)?;
+        let mut base = address(&setup.url, settings.private, WEB).map_err(refused)?;
         if !base.path().ends_with('/') && !secret.is_empty() {
             base.set_path(&format!("{}/", base.path()));
         }

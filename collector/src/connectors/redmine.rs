@@ -16,6 +16,7 @@ pub(super) const KIND: Kind = Kind {
     word: "redmine",
     tickets: true,
     reads: true,
+    schemes: super::guard::WEB,
     secret: SecretForm::Given,
     uses: &[
         "private",

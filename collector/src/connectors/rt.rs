@@ -18,6 +18,7 @@ pub(super) const KIND: Kind = Kind {
     word: "rt",
     tickets: true,
     reads: true,
+    schemes: super::guard::WEB,
     secret: SecretForm::Given,
     uses: &[
         "private",

@@ -15,12 +15,14 @@ use super::outgoing::{Ask, Http};
 use super::{Fault, Hook, Kind, Made, Message, SecretForm, Setup, Soon};
 use crate::auth::random;
 use crate::config::Secret;
+use crate::state::AppState;
 
 /// Its line in the registry.
 pub(super) const KIND: Kind = Kind {
     word: "webhook",
     tickets: false,
     reads: false,
+    schemes: super::guard::WEB,
     secret: SecretForm::Made,
     uses: &["private", "events"],
     statuses: &[],
@@ -167,7 +169,7 @@ fn make(setup: &Setup) -> Result<Made, Fault> {
 }
 
 impl Hook for Webhook {
-    fn tell<'a>(&'a self, told: &'a Message<'a>) -> Soon<'a, ()> {
+    fn tell<'a>(&'a self, _: &'a AppState, told: &'a Message<'a>) -> Soon<'a, ()> {
         Box::pin(async move {
             let body = serde_json::to_vec(&message(told)).unwrap_or_default();
             let (id, seconds) = (&told.event.id, told.now_ms / 1000);

@@ -290,7 +290,8 @@ async fn outbox(
     }
     let before = match &*query.before {
         "" => String::new(),
-        id => super::id("letter", id)?,
+        id => super::id("letter", id)
+            .map_err(|_| AppError::bad_request("before must be a next_before of a page"))?,
     };
     let mut conn = state.db.read().await?;
     let all = rows::list(&mut conn, &query.state, &before, PAGE).await?;
