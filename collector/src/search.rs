@@ -97,6 +97,7 @@ pub struct FindingHit {
 
 /// Everything that was found.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[schema(as = SearchResult)]
 pub struct Found {
     /// Tickets, the newest first.
     pub tickets: Vec<TicketHit>,

@@ -65,6 +65,7 @@ fn main() -> Result<(), String> {
             "| `{path}` | {half:.1} ms | {most:.1} ms | {limit} ms |"
         ));
     }
+    paints(&collector, dir.path(), tickets)?;
     for (name, files, limit) in ASSETS {
         let mut bytes = 0;
         for file in files {
@@ -95,6 +96,36 @@ fn fill(data: &Path, tickets: usize) -> Result<(), String> {
         return Ok(());
     }
     Err(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// When something of a page is first seen in a real browser.
+fn paints(collector: &Collector, home: &Path, tickets: usize) -> Result<(), String> {
+    let root = workspace_root();
+    let world = serde_json::json!({
+        "url": collector.url(),
+        "password": collector.admin_password(),
+        "modules": root.join("target/node"),
+        "shots": root.join("target/screenshots"),
+        "chromium": "/usr/bin/chromium",
+    });
+    let mut command = process::command(Path::new("node"));
+    command.arg(root.join("tests/fixtures/browser/paint.mjs"));
+    command.arg(world.to_string()).env("HOME", home);
+    for (path, _) in PAGES {
+        command.arg(path.replace("{last}", &(2000 + tickets - 1).to_string()));
+    }
+    let output = process::output(&mut command)?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let told: serde_json::Value = serde_json::from_str(line).map_err(|e| e.to_string())?;
+        let (path, paint) = (told["path"].as_str().unwrap_or_default(), &told["paint_ms"]);
+        say(&format!(
+            "| first paint of `{path}` | {paint} ms | | 100 ms |"
+        ));
+    }
+    Ok(())
 }
 
 fn packed(bytes: &[u8]) -> Result<usize, String> {

@@ -4,14 +4,17 @@
 
 use serde_json::json;
 use sitrep_tests::agent::Agent;
-use sitrep_tests::collector::Collector;
+use sitrep_tests::collector::{Collector, Setting};
 use sitrep_tests::{binaries, process, trouble, workspace_root};
 use std::path::Path;
 
 /// Runs a journey against a collector of its own, with a customer whose host is in trouble.
 fn journey(name: &str) -> Result<(), String> {
     let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let collector = Collector::start(&dir.path().join("collector"))?;
+    let mut setting = Setting::default();
+    let open = ("SITREPD_REQUESTS".to_owned(), "open".to_owned());
+    setting.env.push(open);
+    let collector = Collector::start_with(&dir.path().join("collector"), setting)?;
     let trouble = trouble::provoke(dir.path())?;
     let profile = trouble.profile.display().to_string();
     let agent = Agent::new(&dir.path().join("customer"))?;

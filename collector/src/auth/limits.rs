@@ -1,4 +1,4 @@
-//! Counts failed tries, so that guessing is slow. The counters are in the database: replicas share them.
+//! Counts failed tries, so that guessing is slow, and what anybody may do, so that nobody does it without end. The counters are in the database: replicas share them.
 
 use std::net::IpAddr;
 
@@ -47,6 +47,19 @@ pub const LOGIN_PER_ACCOUNT: Limit = Limit {
     bucket: "login-account",
     failures: 20,
     window_ms: 600_000,
+};
+
+/// Tickets that one address may open by itself.
+pub const REQUESTS_PER_ADDRESS: Limit = Limit {
+    bucket: "request-address",
+    failures: 5,
+    window_ms: 3_600_000,
+};
+/// Tickets that all together may open by themselves.
+pub const REQUESTS_IN_ALL: Limit = Limit {
+    bucket: "request",
+    failures: 200,
+    window_ms: 3_600_000,
 };
 
 impl Limit {

@@ -71,6 +71,7 @@ pub const KEYS: &[Key] = &[
     key("metrics.listen", Kind::Text, "", "address and port for metrics and health alone, without TLS; none for none"),
     key("retention.closed", Kind::Duration, "30d", "how long bundles of a closed ticket are kept"),
     key("connectors.poll", Kind::Duration, "60s", "how often other ticket systems are read for what happened there"),
+    key("requests", Kind::Choice(&["closed", "open"]), "closed", "whether customers may open tickets at /request without being asked to"),
     key("shutdown_grace", Kind::Duration, "30s", "time for running requests and jobs to end"),
     key("storage.kind", Kind::Choice(&["folder", "s3"]), "folder", "where bundles lie: in data_dir, or in an S3-compatible store"),
     key("storage.endpoint", Kind::Text, "", "URL of the store; none for Amazon's own"),

@@ -285,6 +285,19 @@ mod tests {
                 route.path
             );
         }
+        let mut schemas: BTreeMap<&String, &Value> = BTreeMap::new();
+        for (name, schema) in table
+            .table()
+            .iter()
+            .filter_map(|r| r.op.as_ref())
+            .flat_map(|op| &op.schemas)
+        {
+            let known = schemas.insert(name, schema);
+            assert!(
+                known.is_none_or(|known| known == schema),
+                "two schemas are named {name}"
+            );
+        }
         let document = document(table.table());
         let text = document.to_string();
         for reference in text

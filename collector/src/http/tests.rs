@@ -2,6 +2,7 @@
 
 mod desk;
 mod packs;
+mod requests;
 mod signatures;
 
 use std::net::SocketAddr;
@@ -36,14 +37,20 @@ const PASSWORD: &str = "a quiet blue window";
 
 impl House {
     async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// One that is set up otherwise.
+    async fn with(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let flags = [
+        let own = [
             ("data_dir", folder.path().to_str().unwrap()),
             ("tls.mode", "off"),
         ];
-        let flags = flags.map(|(k, v)| (k.to_owned(), k.to_owned(), v.to_owned()));
+        let flags = own.iter().chain(settings);
+        let flags = flags.map(|(k, v)| ((*k).to_owned(), (*k).to_owned(), (*v).to_owned()));
         let sources = Sources {
-            flags: flags.to_vec(),
+            flags: flags.collect(),
             ..Sources::default()
         };
         let config = Config::from_resolved(config::load(&sources).unwrap()).unwrap();

@@ -18,6 +18,7 @@ const DAY_MS: i64 = 86_400_000;
 
 /// What a person can say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
+#[schema(as = FindingVerdict)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It is so.

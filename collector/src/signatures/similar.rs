@@ -15,6 +15,7 @@ const REASONS_MAX: usize = 5;
 
 /// Why a ticket is similar.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[schema(as = SimilarReason)]
 pub struct Reason {
     /// `finding` or `template`.
     pub kind: String,

@@ -6,9 +6,11 @@ pub mod read;
 pub mod search;
 mod seek;
 mod selection;
+mod timeline;
 
 pub use seek::{Level, Sought, Start};
 pub(crate) use selection::range as selection_range;
+pub use timeline::{Timeline, Window};
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -221,6 +223,17 @@ impl Browse {
                 entry: &index.entry(fid)?,
             };
             Ok(place.seek(&sought, from)?)
+        })
+        .await
+    }
+
+    /// The lines of all logs in a window of time.
+    ///
+    /// # Errors
+    /// `Absent` when the bundle has no index.
+    pub async fn timeline(&self, bundle: Uuid, window: Window) -> Result<Timeline, BrowseError> {
+        self.run(bundle, move |store, index| {
+            Ok(timeline::read((store, bundle), &index, window)?)
         })
         .await
     }

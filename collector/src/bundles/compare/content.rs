@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
-use utoipa::ToSchema;
 
 use crate::bundles::redactions::without_fingerprints;
 
@@ -20,7 +18,7 @@ const LONGEST: Duration = Duration::from_millis(300);
 const LINE_MAX: usize = 500;
 
 /// A line of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// `same`, `gone`, `new`, or `gap` where lines that are the same are left out.
     pub kind: &'static str,
@@ -33,7 +31,7 @@ pub struct Line {
 }
 
 /// How a text differs from another.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
     /// Lines that differ, and those around them.
     pub lines: Vec<Line>,

@@ -42,7 +42,7 @@ pub fn routes() -> Routes {
         .doc(Op::new("Take a signed message (Standard Webhooks) from another system; a message counts once")
             .body::<Inbound>().returns::<Taken>(200).fails(&[401, 404, 422]))
         .get("/api/v1/outbox", Access::Admin, outbox)
-        .doc(Op::new("List what is and was to be told, the newest first").query::<OutboxQuery>().returns::<Outbox>(200))
+        .doc(Op::new("List what is and was to be told, the newest first").query::<OutboxQuery>().returns::<Outbox>(200).fails(&[404]))
         .post("/api/v1/outbox/{id}/replay", Access::Admin, replay)
         .doc(Op::new("Send a dead letter again").empty(204))
         .post("/api/v1/outbox/{id}/drop", Access::Admin, drop_letter)

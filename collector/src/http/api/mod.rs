@@ -26,6 +26,7 @@ pub mod selection;
 pub mod setup;
 pub mod signatures;
 pub mod tickets;
+pub mod timeline;
 pub mod tokens;
 pub mod tus;
 pub mod unknown;

@@ -43,6 +43,7 @@ pub struct Asked {
 
 /// A place in a file.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = FilePlace)]
 pub struct Found {
     /// The number of the line, from 1; none when there is none.
     line: Option<u64>,

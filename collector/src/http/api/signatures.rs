@@ -78,6 +78,7 @@ struct Stored {
 
 /// What can be changed.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = SignatureChange)]
 #[serde(deny_unknown_fields)]
 struct Change {
     /// draft, shadow, live or retired.

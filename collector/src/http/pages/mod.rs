@@ -20,6 +20,7 @@ pub mod macros;
 pub mod packs;
 pub mod preferences;
 pub mod redactions;
+pub mod request;
 pub mod search;
 pub mod setup;
 pub mod signature;
@@ -27,6 +28,7 @@ pub mod signatures;
 pub mod stats;
 pub mod ticket;
 pub mod tickets;
+pub mod timeline;
 pub mod upload;
 
 use askama::Template;
