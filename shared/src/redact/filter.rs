@@ -45,6 +45,9 @@ pub(crate) struct Hit {
 /// Few positions that hold no literal pass; the table still fits the first cache.
 const BITS: u32 = 17;
 
+/// Grams that begin and end in a word of eight bytes.
+const STRIDE: usize = 6;
+
 /// One literal by its gram.
 struct Gram {
     gram: u32,
@@ -140,16 +143,19 @@ impl Filter {
     pub(crate) fn next_gram(&self, buf: &[u8], from: usize, to: usize) -> Option<usize> {
         let to = to.min(buf.len().saturating_sub(2));
         let mut i = from;
-        // Four bytes are read at once, so the last position is looked at on its own.
-        let fast = to.min(buf.len().saturating_sub(3));
-        if i < fast {
-            for w in buf[i..fast + 3].windows(4) {
-                let h = hash(gram(u32::from_le_bytes([w[0], w[1], w[2], w[3]])));
-                if self.table[h >> 6] >> (h & 63) & 1 != 0 && self.plausible(buf, i, h) {
-                    return Some(i);
+        // Eight bytes hold six grams. They are looked up together, since hardly any of them is known.
+        while let Some(eight) = buf.get(i..to + 2).and_then(|rest| rest.first_chunk()) {
+            let word = u64::from_le_bytes(*eight);
+            let mut known = (0..STRIDE).fold(0u32, |known, n| known | self.knows(word, n) << n);
+            while known != 0 {
+                let n = known.trailing_zeros() as usize;
+                let h = hash(gram((word >> (8 * n)) as u32));
+                if self.plausible(buf, i + n, h) {
+                    return Some(i + n);
                 }
-                i += 1;
+                known &= known - 1;
             }
+            i += STRIDE;
         }
         while i < to {
             let h = hash(gram(u32::from_le_bytes([
@@ -164,6 +170,13 @@ impl Filter {
             i += 1;
         }
         None
+    }
+
+    /// 1 when the gram that begins at byte `n` of a word may belong to a literal.
+    #[inline(always)]
+    fn knows(&self, word: u64, n: usize) -> u32 {
+        let h = hash(gram((word >> (8 * n)) as u32));
+        (self.table[h >> 6] >> (h & 63)) as u32 & 1
     }
 
     /// Whether a literal with this very gram begins as the bytes there do.

@@ -192,6 +192,15 @@ impl Keys {
                 && word != b"external"
     }
 
+    /// The longest of the known ends that a word has.
+    fn end_of(&self, word: &[u8]) -> Option<&(Vec<u8>, usize)> {
+        // The last byte tells most of them apart, without a call.
+        let last = word.last()?;
+        self.ends
+            .iter()
+            .find(|(end, _)| end.last() == Some(last) && word.ends_with(end))
+    }
+
     /// The rule of a word, and how many of its last bytes matched.
     fn find(&self, w: &[u8]) -> Option<(usize, usize)> {
         let single = w.strip_suffix(b"s").filter(|s| s.len() > 2);
@@ -202,7 +211,8 @@ impl Keys {
         }
         // `passwordforstuff`: the rest names neither a place nor a property.
         for s in [&b"password"[..], b"passwd", b"apikey", b"passphrase"] {
-            if let Some(at) = memchr::memmem::find(w, s)
+            if w.len() > s.len() + 2
+                && let Some(at) = memchr::memmem::find(w, s)
                 && let rest = &w[at + s.len()..]
                 && rest.len() > 2
                 && !self.tails.contains(rest)
@@ -214,13 +224,13 @@ impl Keys {
                     b"quality",
                 ]
                 .contains(&rest)
-                && let Some((s, n)) = self.ends.iter().find(|(e, _)| s.ends_with(e))
+                && let Some((s, n)) = self.end_of(s)
             {
                 return Some((*n, s.len() + rest.len()));
             }
         }
         for form in std::iter::once(w).chain(single) {
-            if let Some((s, n)) = self.ends.iter().find(|(s, _)| form.ends_with(s)) {
+            if let Some((s, n)) = self.end_of(form) {
                 return Some((*n, s.len() + w.len() - form.len()));
             }
         }
