@@ -130,7 +130,8 @@ pub(crate) fn words(ctx: &Context, view: &View<'_>, key: &Key, found: &mut Found
     let flag = view.at(key.start) == Some(b'-');
     let mut start = key.end + 1;
     start = view.skip_blanks(start);
-    let line = view.slice(start, view.line_end_within(start, MAX_BARE));
+    // Not the line: looking for its end behind every key of a long one would cost more than all else.
+    let rest = view.slice(start, start + MAX_BARE);
     if let Some((from, to)) = quoted(view, start) {
         let from = from + scheme(view.slice(from, to));
         let text = view.slice(from, to);
@@ -146,15 +147,15 @@ pub(crate) fn words(ctx: &Context, view: &View<'_>, key: &Key, found: &mut Found
         return;
     }
     // `password ---- x`, `token - 'x'`: a table, a list.
-    let dashes = line.iter().take_while(|b| **b == b'-').count();
-    if dashes > 0 && matches!(line.get(dashes), Some(b' ' | b'\t')) {
+    let dashes = rest.iter().take_while(|b| **b == b'-').count();
+    if dashes > 0 && matches!(rest.get(dashes), Some(b' ' | b'\t')) {
         return behind_dashes(view, key, start + dashes, found);
     }
-    let len = line
+    let len = rest
         .iter()
         .position(|b| b.is_ascii_whitespace() || *b == 0)
-        .unwrap_or(line.len());
-    let word = &line[..len];
+        .unwrap_or(rest.len());
+    let word = &rest[..len];
     let trimmed = word
         .iter()
         .rev()
@@ -164,7 +165,8 @@ pub(crate) fn words(ctx: &Context, view: &View<'_>, key: &Key, found: &mut Found
     if word.starts_with(b"--") || flag && (word.first() == Some(&b'-') || word.contains(&b'=')) {
         return;
     }
-    let last = line[len..].trim_ascii().is_empty();
+    let behind = view.at(view.skip_blanks(start + len));
+    let last = matches!(behind, None | Some(b'\n' | b'\r'));
     let alone = key.first && last && !ctx.prose && word.len() >= 4;
     let random =
         matches!(key.verdict, Verdict::Secret(_)) && value::looks_random(word) && !key_id(word);
@@ -188,9 +190,9 @@ fn behind_dashes(view: &View<'_>, key: &Key, at: usize, found: &mut Found) {
     let start = view.skip_blanks(at);
     let whole = quoted(view, start);
     let (from, to) = whole.unwrap_or_else(|| {
-        let line = view.slice(start, view.line_end_within(start, MAX_BARE));
-        let len = line.iter().position(u8::is_ascii_whitespace);
-        (start, start + len.unwrap_or(line.len()))
+        let rest = view.slice(start, start + MAX_BARE);
+        let len = rest.iter().position(u8::is_ascii_whitespace);
+        (start, start + len.unwrap_or(rest.len()))
     });
     let word = view.slice(from, to);
     if value::looks_random(word) || key.pass && mixed(word) {
