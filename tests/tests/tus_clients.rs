@@ -1,5 +1,5 @@
 //! Other people's upload clients against the real collector: tuspy, tus-js-client on Node (tus 1.0 and two versions of
-//! the IETF's draft), and curl over HTTP/2 with TLS; whole, interrupted and resumed.
+//! the IETF's draft), Uppy in Chromium, and curl over HTTP/2 with TLS; whole, interrupted and resumed.
 
 use serde_json::Value;
 use sitrep_shared::hash::sha256;
@@ -217,6 +217,37 @@ fn tus_js_client_retries_by_itself() -> Result<(), String> {
         Ok::<(), String>(())
     })?;
     world.arrived(1)
+}
+
+#[test]
+fn uppy_in_a_browser_whole_paused_and_cut() -> Result<(), String> {
+    let world = World::new()?;
+    let script = workspace_root().join("tests/fixtures/clients/uppy.mjs");
+    let modules = workspace_root().join("target/node");
+    for (place, how) in ["whole", "pause", "cut"].into_iter().enumerate() {
+        let (base, code) = (world.collector.url(), world.code()?);
+        let said = run(
+            "node",
+            &[
+                text(&script),
+                text(&modules),
+                "/usr/bin/chromium",
+                &base,
+                &code,
+                text(&world.log),
+                how,
+            ],
+        )?;
+        assert!(said.contains("done"), "{how}: {said}");
+        // What broke off is asked for before it goes on.
+        let asked = said.lines().any(|line| line.starts_with("HEAD 20"));
+        assert_eq!(asked, how != "whole", "{how}: {said}");
+        assert_eq!(said.contains("PATCH lost"), how != "whole", "{how}: {said}");
+        world
+            .arrived(place + 1)
+            .map_err(|error| format!("{how}: {error}"))?;
+    }
+    Ok(())
 }
 
 /// curl speaks HTTP/2 over TLS, with the certificate that the collector made for itself.
