@@ -89,10 +89,8 @@ fn measure(server: &Server, bytes: &'static [u8]) -> Result<(), String> {
     };
     std::thread::scope(|scope| {
         let all: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(worker)).collect();
-        let ended = all.into_iter().map(|thread| thread.join());
-        ended
-            .map(|end| end.map_err(|_| "a client panicked".to_owned())?)
-            .collect::<Result<(), String>>()
+        let mut ended = all.into_iter().map(|thread| thread.join());
+        ended.try_for_each(|end| end.map_err(|_| "a client panicked".to_owned())?)
     })?;
     let rate = MANY as f64 / begun.elapsed().as_secs_f64();
     let small = server.cpu_s() - cpu;

@@ -11,8 +11,9 @@ use crate::redact::report::MAX_PLACES;
 use crate::redact::scan::{self, Continue};
 use crate::redact::signs::Signs;
 use crate::redact::standin::Cache;
-use crate::redact::window::{AHEAD, BACK, View};
+use crate::redact::window::{AHEAD, BACK, LineEnd, View};
 use crate::redact::{FileReport, Level, Place, RedactError};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// Bytes gathered beyond the look-ahead before the window is worked on.
@@ -81,6 +82,7 @@ pub(crate) struct Engine {
     grams: Ahead,
     bytes: Signs,
     own: Ahead,
+    line_end: Cell<LineEnd>,
     more: Option<(usize, Continue)>,
     found: Found,
     /// Edits that are decided and not yet written, in order; anchors before them are still looked at.
@@ -110,6 +112,7 @@ impl Engine {
             grams: Ahead::default(),
             bytes: Signs::default(),
             own: Ahead::default(),
+            line_end: Cell::default(),
             more,
             found: Found::default(),
             pending: Vec::new(),
@@ -247,13 +250,13 @@ impl Engine {
     }
 
     fn ask(&mut self, rules: &Rules, hit: Hit, eof: bool) {
-        let view = View::new(&self.buf, hit.at, eof);
+        let view = View::new(&self.buf, hit.at, eof, &self.line_end);
         scan::look(rules, &self.context, &view, hit, &mut self.found);
     }
 
     fn resume(&mut self, rules: &Rules, at: usize, what: &Continue, eof: bool) {
         self.found.clear();
-        let view = View::new(&self.buf, at, eof);
+        let view = View::new(&self.buf, at, eof, &self.line_end);
         scan::resume(rules, &self.context, &view, at, what, &mut self.found);
         self.apply();
     }
@@ -372,6 +375,7 @@ impl Engine {
         self.grams.shift(by);
         self.bytes.shift(by);
         self.own.shift(by);
+        self.line_end.set(self.line_end.get().shift(by));
         if let Some(more) = &mut self.more {
             more.0 -= by;
         }

@@ -3,10 +3,35 @@
 //! The bounds are what makes the result independent of the chunk size: whether more bytes happen
 //! to be in the buffer must not matter.
 
+use std::cell::Cell;
+
 /// Bytes before the anchor that a scanner may look at.
 pub const BACK: usize = 4 * 1024;
 /// Bytes after the anchor that a scanner may look at.
 pub const AHEAD: usize = 64 * 1024;
+
+/// What is known about where a line ends, so that keys on one long line do not look for its end again and again.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct LineEnd {
+    /// From here on there is no line end before `to`.
+    from: usize,
+    to: usize,
+    /// There is one at `to`.
+    found: bool,
+}
+
+impl LineEnd {
+    /// The buffer has lost its first `by` bytes.
+    pub(crate) fn shift(self, by: usize) -> Self {
+        self.to
+            .checked_sub(by)
+            .map_or_else(Self::default, |to| Self {
+                from: self.from.saturating_sub(by),
+                to,
+                found: self.found,
+            })
+    }
+}
 
 /// The bounded view of one anchor. Positions are offsets into the stream's buffer.
 #[derive(Clone, Copy)]
@@ -16,16 +41,18 @@ pub(crate) struct View<'a> {
     pub hi: usize,
     /// The view's end is the end of the file.
     pub ends: bool,
+    line: &'a Cell<LineEnd>,
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn new(buf: &'a [u8], at: usize, eof: bool) -> Self {
+    pub(crate) fn new(buf: &'a [u8], at: usize, eof: bool, line: &'a Cell<LineEnd>) -> Self {
         let hi = buf.len().min(at + AHEAD);
         Self {
             buf,
             lo: at.saturating_sub(BACK),
             hi,
             ends: eof && hi == buf.len(),
+            line,
         }
     }
 
@@ -59,13 +86,26 @@ impl<'a> View<'a> {
 
     /// End of the line that holds `at`, without its line end (or the view's end).
     pub(crate) fn line_end(&self, at: usize) -> usize {
-        memchr::memchr2(b'\n', b'\r', self.slice(at, self.hi)).map_or(self.hi, |i| at + i)
+        let mut line = self.line.get();
+        if !(line.from..=line.to).contains(&at) {
+            line = LineEnd {
+                from: at,
+                to: at,
+                found: false,
+            };
+        }
+        if !line.found && line.to < self.hi {
+            let next = memchr::memchr2(b'\n', b'\r', self.slice(line.to, self.hi));
+            line.found = next.is_some();
+            line.to = next.map_or(self.hi, |i| line.to + i);
+        }
+        self.line.set(line);
+        line.to.min(self.hi)
     }
 
     /// End of the line that holds `at`, or `most` bytes on if that comes first.
     pub(crate) fn line_end_within(&self, at: usize, most: usize) -> usize {
-        let part = self.slice(at, at + most);
-        memchr::memchr2(b'\n', b'\r', part).map_or(at + part.len(), |i| at + i)
+        self.line_end(at).min(at + most)
     }
 
     /// Whether the same literal stands shortly before on the same line, so that what it leads to
