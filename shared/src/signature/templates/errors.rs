@@ -58,5 +58,30 @@ pub(super) fn is_log(path: &str) -> bool {
             .iter()
             .any(|part| path.contains(part));
     }
-    !state.iter().any(|start| path.starts_with(start))
+    // What package managers did, with names such as `liberror-perl`; what failed there is elsewhere.
+    let done = [
+        "/var/log/dpkg.log",
+        "/var/log/alternatives.log",
+        "/var/log/apt/history.log",
+    ];
+    !state.iter().any(|start| path.starts_with(start)) && !done.iter().any(|log| path.contains(log))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_listed_is_no_event() {
+        for path in ["sos/var/log/syslog", "sos/var/log/apt/term.log"] {
+            assert!(is_log(path), "{path}");
+        }
+        for path in [
+            "sos/etc/motd",
+            "sos/var/log/dpkg.log.1",
+            "report-x/var/log/alternatives.log",
+        ] {
+            assert!(!is_log(path), "{path}");
+        }
+    }
 }
