@@ -41,11 +41,12 @@ pub fn inspect(bytes: &[u8]) -> (Report, Seen) {
     let report = archive::inspect(&mut Cursor::new(bytes), &limits, &mut seen);
     let mut again = Seen::default();
     let second = archive::inspect(&mut Drops(Cursor::new(bytes)), &limits, &mut again);
-    assert_eq!(report, second, "the sizes of reads matter");
+    // Of two reasons to refuse, that one is named which a decoder meets first.
+    assert_eq!(report.verdict, second.verdict, "the sizes of reads matter");
     if report.verdict == Verdict::Reject {
         return (report, seen);
     }
-    assert_eq!(seen, again, "the sizes of reads matter");
+    assert_eq!((&report, &seen), (&second, &again), "the sizes of reads matter");
     assert!(seen.data.len() as u64 <= UNPACKED_BYTES, "more than the limit");
     for path in &seen.paths {
         let inside = path.split('/').all(|part| !matches!(part, "" | "." | ".."));
