@@ -345,8 +345,28 @@ pub(crate) fn named(view: &View<'_>, key: &Key, found: &mut Found) -> bool {
     before(view, key, found)
 }
 
+/// Where something that can be a value ends, when nothing but `name` or `key` stands between it and the name.
+fn ahead_of_name(view: &View<'_>, start: usize) -> Option<usize> {
+    let sign = |b: &u8| b.is_ascii_whitespace() || b"\"'\\,:=".contains(b);
+    let trim = |text: &[u8]| text.iter().rposition(|b| !sign(b)).map_or(0, |n| n + 1);
+    let text = view.slice(start.saturating_sub(256), start);
+    let low = start - text.len();
+    let text = &text[..trim(text)];
+    let word = [&b"name"[..], b"key"].into_iter().find(|word| {
+        let at = text.len().checked_sub(word.len());
+        at.is_some_and(|at| text[at..].eq_ignore_ascii_case(word))
+    })?;
+    let text = &text[..text.len() - word.len()];
+    let end = trim(text);
+    (!matches!(text[..end].last(), Some(b'{' | b'['))).then_some(low + end)
+}
+
 /// `value: x` right before the name: `{"value":"x","name":"DB_PASSWORD"}`.
 fn before(view: &View<'_>, key: &Key, found: &mut Found) -> bool {
+    // Most names have nothing before them: that is cheaper to see than to search for a value.
+    let Some(end) = ahead_of_name(view, key.start) else {
+        return false;
+    };
     let text = view.slice(key.start.saturating_sub(512), key.start);
     let low = key.start - text.len();
     let last = VALUES
@@ -368,18 +388,7 @@ fn before(view: &View<'_>, key: &Key, found: &mut Found) -> bool {
             .unwrap_or(line.len());
         (from, from + line[..len].trim_ascii_end().len())
     });
-    if b <= a || b >= key.start {
-        return false;
-    }
-    // Between the value and the name stands nothing but the name's own key.
-    let between = view.slice(b, key.start);
-    let signs = |b: &u8| b.is_ascii_whitespace() || b"\"'\\,:=".contains(b);
-    let word: Vec<u8> = between
-        .iter()
-        .filter(|b| !signs(b))
-        .map(u8::to_ascii_lowercase)
-        .collect();
-    if word != b"name" && word != b"key" {
+    if b <= a || b >= key.start || b < end {
         return false;
     }
     settle(view, key, a, b, whole.is_some(), found);
