@@ -97,7 +97,7 @@ pub async fn create(state: &AppState, caller: &Caller, new: &NewTicket) -> AppRe
     }
 }
 
-/// The same in the caller's transaction. Its error is [`AppError::is_taken`] when it has to be done again.
+/// The same in the caller's transaction. Its error is [`crate::error::AppError::is_taken`] when it has to be done again.
 pub(crate) async fn create_on(
     conn: &mut AnyConnection,
     state: &AppState,
