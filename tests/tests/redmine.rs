@@ -103,54 +103,17 @@ fn issues_live_in_both() -> Result<(), String> {
     let seen = Arc::clone(&plan);
     let front = desk.front(move |colleague, request| race(&seen, colleague, request))?;
     let mut team = Team::start(KIND, desk, &front.url(), &settings)?;
-    let key = wrong_secret(&team)?;
+    let key = team.wrong_secret()?;
     let id = there(&team, &key)?;
-    outage_and_crash(&mut team, &key, &id)?;
+    assert_eq!(written(&team, &id)?, [(false, "are you sure?".to_owned())]);
+    team.outage_and_crash(&key, "answered 502", |team| {
+        let notes = written(team, &id)?.into_iter();
+        Ok(notes.filter(|note| note.0).map(|note| note.1).collect())
+    })?;
     report_and_tags(&team, &plan, &key, &id)?;
     back(&team, &key, &id)?;
     oversize(&team)?;
     attach(&team)
-}
-
-fn wrong_secret(team: &Team) -> Result<String, String> {
-    let ticket = team.collector.create_ticket("Billing stands still")?;
-    note(&team.collector, &ticket.key, "are you sure?", true)?;
-    let dead = team.letters("dead", 1)?;
-    let error = dead[0]["error"].as_str().unwrap_or_default();
-    assert!(error.contains("does not take the secret (401)"), "{error}");
-    // The note, and the status that follows from it.
-    team.letters("waiting", 2)?;
-    team.right_secret()?;
-    team.done()?;
-    let id = there(team, &ticket.key)?;
-    assert_eq!(written(team, &id)?, [(false, "are you sure?".to_owned())]);
-    Ok(ticket.key)
-}
-
-fn outage_and_crash(team: &mut Team, key: &str, id: &str) -> Result<(), String> {
-    team.desk.stop();
-    for n in 0..3 {
-        note(&team.collector, key, &format!("down {n}"), false)?;
-    }
-    team.fault("answered 502")?;
-    team.desk.resume()?;
-    team.done()?;
-    for n in 0..6 {
-        note(&team.collector, key, &format!("crash {n}"), false)?;
-    }
-    team.collector.crash_and_restart()?;
-    note(&team.collector, key, "crash 6", false)?;
-    team.done()?;
-    let texts = written(team, id)?;
-    let of = |word: &str| -> Vec<String> {
-        let some = texts.iter().filter(|(_, text)| text.contains(word));
-        some.map(|(private, text)| format!("{private} {}", &text[text.len() - 1..]))
-            .collect()
-    };
-    assert_eq!(of("down "), ["true 0", "true 1", "true 2"], "{texts:?}");
-    let expected: Vec<String> = (0..7).map(|n| format!("true {n}")).collect();
-    assert_eq!(of("crash "), expected, "{texts:?}");
-    Ok(())
 }
 
 fn report_and_tags(team: &Team, plan: &Plan, key: &str, id: &str) -> Result<(), String> {

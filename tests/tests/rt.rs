@@ -103,59 +103,19 @@ fn tickets_live_in_both() -> Result<(), String> {
     let desk = Desk::rt()?;
     let url = desk.url();
     let mut team = Team::start(KIND, desk, &url, &settings)?;
-    let key = wrong_secret(&mut team)?;
+    let key = team.wrong_secret()?;
     let id = there(&team, &key)?;
-    outage_and_crash(&mut team, &key, &id)?;
+    let first = ("Correspond".to_owned(), "are you sure?".to_owned());
+    assert_eq!(written(&team, &id)?, [first]);
+    team.outage_and_crash(&key, "cannot be reached", |team| {
+        let comments = written(team, &id)?.into_iter();
+        let comments = comments.filter(|(kind, _)| kind == "Comment");
+        Ok(comments.map(|(_, text)| text).collect())
+    })?;
     report_and_tags(&team, &key, &id)?;
     back(&team, &key, &id)?;
     oversize(&team, &settings)?;
     attach(&team)
-}
-
-fn wrong_secret(team: &mut Team) -> Result<String, String> {
-    let ticket = team.collector.create_ticket("Billing stands still")?;
-    note(&team.collector, &ticket.key, "are you sure?", true)?;
-    let dead = team.letters("dead", 1)?;
-    let error = dead[0]["error"].as_str().unwrap_or_default();
-    assert!(error.contains("does not take the secret (401)"), "{error}");
-    // The note, and the status that follows from it.
-    team.letters("waiting", 2)?;
-    team.right_secret()?;
-    team.done()?;
-    let id = there(team, &ticket.key)?;
-    let first = ("Correspond".to_owned(), "are you sure?".to_owned());
-    assert_eq!(written(team, &id)?, [first]);
-    Ok(ticket.key)
-}
-
-fn outage_and_crash(team: &mut Team, key: &str, id: &str) -> Result<(), String> {
-    team.desk.stop();
-    for n in 0..3 {
-        note(&team.collector, key, &format!("down {n}"), false)?;
-    }
-    team.fault("cannot be reached")?;
-    team.desk.resume()?;
-    team.done()?;
-    for n in 0..6 {
-        note(&team.collector, key, &format!("crash {n}"), false)?;
-    }
-    team.collector.crash_and_restart()?;
-    note(&team.collector, key, "crash 6", false)?;
-    team.done()?;
-    let texts = written(team, id)?;
-    let of = |word: &str| -> Vec<String> {
-        let some = texts.iter().filter(|(_, text)| text.contains(word));
-        some.map(|(kind, text)| format!("{kind} {}", &text[text.len() - 1..]))
-            .collect()
-    };
-    assert_eq!(
-        of("down "),
-        ["Comment 0", "Comment 1", "Comment 2"],
-        "{texts:?}"
-    );
-    let expected: Vec<String> = (0..7).map(|n| format!("Comment {n}")).collect();
-    assert_eq!(of("crash "), expected, "{texts:?}");
-    Ok(())
 }
 
 fn report_and_tags(team: &Team, key: &str, id: &str) -> Result<(), String> {

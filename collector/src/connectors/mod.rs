@@ -7,6 +7,7 @@
 pub mod admin;
 mod carry;
 mod chat;
+mod desks;
 mod fields;
 mod guard;
 pub mod inbound;

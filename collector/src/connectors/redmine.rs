@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use sitrep_shared::time::UtcMs;
 
+use super::desks::{self, PAGES_MAX, int, word};
 use super::outgoing::{Ask, Http};
 use super::{
     Case, Comment, Fault, Kind, Labels, Made, News, Remote, Said, SecretForm, Setup, Soon, System,
@@ -18,17 +19,7 @@ pub(super) const KIND: Kind = Kind {
     reads: true,
     schemes: super::guard::WEB,
     secret: SecretForm::Given,
-    uses: &[
-        "private",
-        "place",
-        "open",
-        "publish",
-        "tags_field",
-        "fields",
-        "statuses",
-        "report_bytes",
-        "language",
-    ],
+    uses: desks::USES,
     statuses: &[
         "In Progress = open",
         "Feedback = waiting",
@@ -41,8 +32,6 @@ pub(super) const KIND: Kind = Kind {
 
 /// Issues of a page of a list, the most Redmine gives.
 const PAGE: usize = 100;
-/// Pages that are read of one list.
-const PAGES_MAX: usize = 50;
 /// Tries to change an issue that others change as well.
 const TRIES: usize = 8;
 
@@ -63,14 +52,6 @@ fn make(setup: &Setup) -> Result<Made, Fault> {
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn int(value: &Value) -> i64 {
-    value.as_i64().unwrap_or(0)
-}
-
-fn word(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// The values of a field: of one with several, or of a text with commas.

@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use sitrep_shared::time::UtcMs;
 
+use super::desks::{self, PAGES_MAX, int, word};
 use super::outgoing::{Ask, Http};
 use super::{
     Case, Comment, Fault, Kind, Labels, Made, News, Remote, Said, SecretForm, Setup, Soon, System,
@@ -20,17 +21,7 @@ pub(super) const KIND: Kind = Kind {
     reads: true,
     schemes: super::guard::WEB,
     secret: SecretForm::Given,
-    uses: &[
-        "private",
-        "place",
-        "open",
-        "publish",
-        "tags_field",
-        "fields",
-        "statuses",
-        "report_bytes",
-        "language",
-    ],
+    uses: desks::USES,
     statuses: &[
         "open = open",
         "stalled = waiting",
@@ -42,8 +33,6 @@ pub(super) const KIND: Kind = Kind {
 
 /// Rows of a page of a list, the most RT gives.
 const PAGE: usize = 100;
-/// Pages that are read of one list.
-const PAGES_MAX: usize = 50;
 /// Texts that are looked through for a mark, newest first.
 const LOOK_MAX: usize = 60;
 /// Tries to change a ticket that others change as well.
@@ -62,16 +51,6 @@ fn make(setup: &Setup) -> Result<Made, Fault> {
         queue: setup.settings.place.clone(),
         tags_field: setup.settings.tags_field.clone(),
     })))
-}
-
-/// A value that RT gives as a number or as a text by turns.
-fn int(value: &Value) -> i64 {
-    let text = value.as_str().and_then(|text| text.parse().ok());
-    value.as_i64().or(text).unwrap_or(0)
-}
-
-fn word(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 impl Rt {

@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use sitrep_shared::time::UtcMs;
 
+use super::desks::{self, PAGES_MAX, int, word};
 use super::outgoing::Http;
 use super::{
     Case, Comment, Fault, Kind, Labels, Made, News, Remote, Said, SecretForm, Setup, Soon, System,
@@ -20,17 +21,7 @@ pub(super) const KIND: Kind = Kind {
     reads: true,
     schemes: super::guard::WEB,
     secret: SecretForm::Given,
-    uses: &[
-        "private",
-        "place",
-        "open",
-        "publish",
-        "tags_field",
-        "fields",
-        "statuses",
-        "report_bytes",
-        "language",
-    ],
+    uses: desks::USES,
     statuses: &[
         "open = open",
         "pending reminder = waiting",
@@ -42,8 +33,6 @@ pub(super) const KIND: Kind = Kind {
 
 /// Tickets of a page of a list.
 const PAGE: usize = 100;
-/// Pages that are read of one list.
-const PAGES_MAX: usize = 50;
 
 struct Zammad {
     http: Http,
@@ -59,14 +48,6 @@ fn make(setup: &Setup) -> Result<Made, Fault> {
         // Zammad has tags of its own: any name of a field turns them on.
         tags: !setup.settings.tags_field.is_empty(),
     })))
-}
-
-fn int(value: &Value) -> i64 {
-    value.as_i64().unwrap_or(0)
-}
-
-fn word(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// The text of an article.

@@ -2,9 +2,7 @@
 
 use sqlx::{AnyConnection, FromRow};
 
-use super::{DbError, Named};
-
-use super::Engine;
+use super::{DbError, Engine, Named};
 
 /// A job that was claimed.
 #[derive(Debug, Clone, FromRow)]
@@ -19,6 +17,28 @@ pub struct JobRow {
     pub attempt: i64,
 }
 
+/// Adds a job; `otherwise` says what becomes of the same work that is there already.
+async fn queue(
+    db: &mut AnyConnection,
+    (kind, subject): (&str, &str),
+    otherwise: &'static str,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    let sql = format!(
+        "INSERT INTO jobs (id, kind, subject, state, run_after_ms, created_ms) VALUES ($1, $2, $3, 'queued', 0, $4) \
+         ON CONFLICT (kind, subject) DO {otherwise}"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(uuid::Uuid::now_v7().to_string())
+        .bind(kind)
+        .bind(subject)
+        .bind(now_ms)
+        .execute(db)
+        .await
+        .named("queue a job")
+        .map(|_| ())
+}
+
 /// Adds a job unless the same work is there already, done or not.
 ///
 /// # Errors
@@ -29,17 +49,7 @@ pub async fn enqueue(
     subject: &str,
     now_ms: i64,
 ) -> Result<(), DbError> {
-    sqlx::query(
-        "INSERT INTO jobs (id, kind, subject, state, run_after_ms, created_ms) VALUES ($1, $2, $3, 'queued', 0, $4) \
-         ON CONFLICT (kind, subject) DO NOTHING",
-    )
-    .bind(uuid::Uuid::now_v7().to_string())
-    .bind(kind)
-    .bind(subject)
-    .bind(now_ms)
-    .execute(db)
-    .await.named("queue a job")
-    .map(|_| ())
+    queue(db, (kind, subject), "NOTHING", now_ms).await
 }
 
 /// Adds a job, or sends one that ended round again from its first try.
@@ -52,18 +62,9 @@ pub async fn again(
     subject: &str,
     now_ms: i64,
 ) -> Result<(), DbError> {
-    sqlx::query(
-        "INSERT INTO jobs (id, kind, subject, state, run_after_ms, created_ms) VALUES ($1, $2, $3, 'queued', 0, $4) \
-         ON CONFLICT (kind, subject) DO UPDATE SET state = 'queued', attempt = 0, run_after_ms = 0, ended_ms = NULL \
-         WHERE jobs.state IN ('done', 'dead')",
-    )
-    .bind(uuid::Uuid::now_v7().to_string())
-    .bind(kind)
-    .bind(subject)
-    .bind(now_ms)
-    .execute(db)
-    .await.named("queue a job again")
-    .map(|_| ())
+    let ended = "UPDATE SET state = 'queued', attempt = 0, run_after_ms = 0, ended_ms = NULL \
+                 WHERE jobs.state IN ('done', 'dead')";
+    queue(db, (kind, subject), ended, now_ms).await
 }
 
 /// Makes sure that a job runs from its beginning after this transaction: one that runs now runs once more. The row is
@@ -77,22 +78,12 @@ pub async fn nudge(
     subject: &str,
     now_ms: i64,
 ) -> Result<(), DbError> {
-    sqlx::query(
-        "INSERT INTO jobs (id, kind, subject, state, run_after_ms, created_ms) VALUES ($1, $2, $3, 'queued', 0, $4) \
-         ON CONFLICT (kind, subject) DO UPDATE SET \
+    let any = "UPDATE SET \
          state = CASE jobs.state WHEN 'leased' THEN 'leased' ELSE 'queued' END, \
          rerun = CASE jobs.state WHEN 'leased' THEN 1 ELSE 0 END, \
          attempt = CASE WHEN jobs.state IN ('done', 'dead') THEN 0 ELSE jobs.attempt END, \
-         run_after_ms = CASE WHEN jobs.state IN ('done', 'dead') THEN 0 ELSE jobs.run_after_ms END, ended_ms = NULL",
-    )
-    .bind(uuid::Uuid::now_v7().to_string())
-    .bind(kind)
-    .bind(subject)
-    .bind(now_ms)
-    .execute(db)
-    .await
-    .named("nudge a job")
-    .map(|_| ())
+         run_after_ms = CASE WHEN jobs.state IN ('done', 'dead') THEN 0 ELSE jobs.run_after_ms END, ended_ms = NULL";
+    queue(db, (kind, subject), any, now_ms).await
 }
 
 /// Lets the jobs of a kind whose subjects begin so run now, from their first try.

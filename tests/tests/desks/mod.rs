@@ -93,6 +93,57 @@ impl Team {
             .map(drop)
     }
 
+    /// A public note cannot be told with the wrong secret, and is with the right one; the ticket here.
+    ///
+    /// # Errors
+    /// With what is not as it should be.
+    pub fn wrong_secret(&self) -> Result<String, String> {
+        let ticket = self.collector.create_ticket("Billing stands still")?;
+        note(&self.collector, &ticket.key, "are you sure?", true)?;
+        let dead = self.letters("dead", 1)?;
+        let error = dead[0]["error"].as_str().unwrap_or_default();
+        assert!(error.contains("does not take the secret (401)"), "{error}");
+        // The note, and the status that follows from it.
+        self.letters("waiting", 2)?;
+        self.right_secret()?;
+        self.done()?;
+        Ok(ticket.key)
+    }
+
+    /// The system is down for a while, with this fault, then the collector crashes: of the notes, each is among the
+    /// internal texts there once and in order.
+    ///
+    /// # Errors
+    /// With what is not as it should be.
+    pub fn outage_and_crash(
+        &mut self,
+        key: &str,
+        fault: &str,
+        internal: impl Fn(&Self) -> Result<Vec<String>, String>,
+    ) -> Result<(), String> {
+        self.desk.stop();
+        for n in 0..3 {
+            note(&self.collector, key, &format!("down {n}"), false)?;
+        }
+        self.fault(fault)?;
+        self.desk.resume()?;
+        self.done()?;
+        for n in 0..6 {
+            note(&self.collector, key, &format!("crash {n}"), false)?;
+        }
+        self.collector.crash_and_restart()?;
+        note(&self.collector, key, "crash 6", false)?;
+        self.done()?;
+        let texts = internal(self)?;
+        for (word, count) in [("down ", 3), ("crash ", 7)] {
+            let some = texts.iter().filter(|text| text.contains(word));
+            let numbers: Vec<&str> = some.map(|text| &text[text.len() - 1..]).collect();
+            let expected: Vec<String> = (0..count).map(|n: u32| n.to_string()).collect();
+            assert_eq!(numbers, expected, "{texts:?}");
+        }
+        Ok(())
+    }
+
     /// Sets it up anew, with the secret it has.
     ///
     /// # Errors
