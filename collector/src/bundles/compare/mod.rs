@@ -133,7 +133,7 @@ impl Bundles {
             facts: told.facts,
             readings: told.readings,
             packages: told.packages,
-            configs: self.configs((before, &one), (after, &other)).await?,
+            configs: self.configs((&one, &other)).await?,
             errors: error_rates(rates),
         })
     }
@@ -153,18 +153,13 @@ impl Bundles {
     }
 
     /// Files of configuration that differ by more than the fingerprints of what was removed from them.
-    async fn configs(
-        &self,
-        (before, one): (&BundleRow, &Look),
-        (after, other): (&BundleRow, &Look),
-    ) -> Result<Vec<ConfigFile>, CompareError> {
-        let ids = [&before.id, &after.id].map(|id| Uuid::parse_str(id).unwrap_or_default());
+    async fn configs(&self, (one, other): (&Look, &Look)) -> Result<Vec<ConfigFile>, CompareError> {
         let (mut differing, mut looked) = (Vec::new(), 0);
         for (file, redacted) in configs::compare(one, other) {
             if redacted && looked < LOOKED_MAX {
                 looked += 1;
-                let before = self.content(ids[0], file.before).await?;
-                let after = self.content(ids[1], file.after).await?;
+                let before = self.content(one.id, file.before).await?;
+                let after = self.content(other.id, file.after).await?;
                 if content::same(&before, &after) {
                     continue;
                 }
@@ -192,6 +187,7 @@ impl Bundles {
         let id = Uuid::parse_str(&row.id).map_err(|_| BrowseError::Absent)?;
         let facts = present(self.browse.facts(id).await)?.unwrap_or_default();
         Ok(Look {
+            id,
             facts: serde_json::from_slice(&facts).unwrap_or_default(),
             manifest: present(self.browse.manifest(id).await)?,
             files: present(self.browse.files(id).await)?.unwrap_or_default(),
@@ -208,6 +204,7 @@ fn present<T>(found: Result<T, BrowseError>) -> Result<Option<T>, BrowseError> {
 }
 
 struct Look {
+    id: Uuid,
     facts: serde_json::Value,
     manifest: Option<Manifest>,
     files: Vec<FileEntry>,
@@ -327,6 +324,7 @@ mod tests {
             );
             let limits = sitrep_shared::bundle::limits::Limits::default();
             Look {
+                id: Uuid::nil(),
                 facts: serde_json::Value::Null,
                 manifest: Some(Manifest::parse(json.as_bytes(), &limits).unwrap()),
                 files: Vec::new(),
