@@ -242,7 +242,11 @@ fn uppy_in_a_browser_whole_paused_and_cut() -> Result<(), String> {
         // What broke off is asked for before it goes on.
         let asked = said.lines().any(|line| line.starts_with("HEAD 20"));
         assert_eq!(asked, how != "whole", "{how}: {said}");
-        assert_eq!(said.contains("PATCH lost"), how != "whole", "{how}: {said}");
+        // A pause may fall between two requests; only an answer that was kept from it is lost for certain.
+        match how {
+            "pause" => {}
+            _ => assert_eq!(said.contains("PATCH lost"), how == "cut", "{how}: {said}"),
+        }
         world
             .arrived(place + 1)
             .map_err(|error| format!("{how}: {error}"))?;
