@@ -9,6 +9,7 @@ pub mod binaries;
 pub mod collector;
 pub mod corpus;
 pub mod crafted;
+pub mod debian;
 pub mod desk;
 pub mod faults;
 pub mod fleet;

@@ -56,18 +56,6 @@ fn unprivileged() -> bool {
         .is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) != 0)
 }
 
-fn done(command: &mut Command) -> Result<(), String> {
-    let told = output(command)?;
-    if told.status.success() {
-        return Ok(());
-    }
-    let program = command.get_program().display().to_string();
-    Err(format!(
-        "{program}: {}",
-        String::from_utf8_lossy(&told.stderr)
-    ))
-}
-
 impl Postgres {
     /// Makes a cluster and starts it.
     ///
@@ -76,14 +64,14 @@ impl Postgres {
     pub fn start() -> Result<Self, String> {
         let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
         if !unprivileged() {
-            done(
+            process::said(
                 process::command(Path::new("chown"))
                     .arg(ACCOUNT)
                     .arg(dir.path()),
             )?;
         }
         let data = dir.path().join("data");
-        done(
+        process::said(
             as_account(&programs()?.join("initdb"))
                 .args([
                     "-U",

@@ -146,6 +146,20 @@ pub fn output(command: &mut Command) -> Result<Output, String> {
         .map_err(|error| format!("cannot run {}: {error}", command.get_program().display()))
 }
 
+/// Runs `command` to its end and returns what it answered.
+///
+/// # Errors
+/// All that it said, when it did not end well.
+pub fn said(command: &mut Command) -> Result<String, String> {
+    let output = output(command)?;
+    let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(answer);
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command:?}: {answer}\n{errors}"))
+}
+
 /// Waits until `done`, at most `limit`.
 ///
 /// # Errors

@@ -122,6 +122,28 @@ fn certificates_that_are_not_believed_say_why() -> Result<(), String> {
         }
         world.check(&flags, &[])?.assert(code, &[("tls", expected)]);
     }
+    // This host knows the authority, but a variable hides the host's list. In a mount namespace, as root.
+    let list = "/etc/ssl/certs/ca-certificates.crt";
+    let known = std::fs::read_to_string(list).map_err(|error| format!("{list}: {error}"))?;
+    let (with, without) = (world.path("with.pem"), world.path("without.pem"));
+    std::fs::write(&with, format!("{known}\n{}", authority.pem)).map_err(|e| e.to_string())?;
+    std::fs::write(&without, &known).map_err(|error| error.to_string())?;
+    for (hidden, expected, code) in [(false, "ok tls_good", 0), (true, "fail tls_hidden", 5)] {
+        let mut hiding = process::command(Path::new("/usr/bin/unshare"));
+        let script = "mount --bind \"$1\" \"$2\" && shift 2 && exec \"$@\"";
+        hiding
+            .args(["-m", "sh", "-c", script, "sh"])
+            .arg(&with)
+            .arg(list)
+            .arg(binaries::sitrep())
+            .args(["check", "--json", "--url"])
+            .arg(format!("https://{}", good.address))
+            .env("HOME", world.path("home"));
+        if hidden {
+            hiding.env("SSL_CERT_FILE", &without);
+        }
+        Steps::of(&process::output(&mut hiding)?)?.assert(code, &[("tls", expected)]);
+    }
     // A clock that is years behind makes a good certificate look bad: the clock is named.
     let mut wrong = process::command(Path::new("/usr/bin/faketime"));
     wrong

@@ -17,15 +17,7 @@ struct World {
 
 fn run(program: &str, arguments: &[&str]) -> Result<String, String> {
     let mut command = process::command(Path::new(program));
-    let output = process::output(command.args(arguments))?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(format!(
-            "{program}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        ))
-    }
+    process::said(command.args(arguments))
 }
 
 impl World {
@@ -155,14 +147,61 @@ fn whoever_has_the_key_reads_it_and_nobody_else() -> Result<(), String> {
 }
 
 #[test]
+fn what_is_sent_while_it_is_collected_is_encrypted_as_well() -> Result<(), String> {
+    let world = World::new(true)?;
+    let ticket = world.collector.create_ticket("Streamed")?;
+    let link = world.collector.create_code(&ticket.id)?;
+    let profile = world.profile()?;
+    let flags = ["--yes", "--send", "--stream", "--allow-partial", "--json"];
+    let run_it = ["run", &link, "--profile", &profile];
+    let sent = world.agent.run(&[&run_it[..], &flags[..]].concat())?;
+    assert_eq!(sent.code, Some(0), "{}", sent.stderr);
+    let result = sent.json()?;
+    let arrived = world
+        .collector
+        .wait_for_verdict(&ticket.id, Duration::from_secs(60))?;
+    let bundle = world.collector.bundle(&arrived)?;
+    assert_eq!(bundle["sha256"], result["bundle"]["sha256"]);
+    let findings = world.collector.findings(&arrived)?;
+    assert!(!findings.is_empty(), "the problem in the log was not found");
+    let stored = world.path("stored.age");
+    let bytes = world.collector.download(&arrived)?;
+    assert_eq!(result["bundle"]["bytes"], bytes.len());
+    std::fs::write(&stored, bytes).map_err(|error| error.to_string())?;
+    let (plain, key) = (world.path("plain.tar.gz"), world.key.display().to_string());
+    run("age", &["-d", "-i", &key, "-o", &plain, &stored])?;
+    assert_eq!(world.agent.run(&["verify", &plain])?.code, Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_profile_names_whom_it_is_for() -> Result<(), String> {
+    let world = World::new(false)?;
+    let profile = world.profile()?;
+    let mut text = std::fs::read_to_string(&profile).map_err(|error| error.to_string())?;
+    text.insert_str(0, &format!("age_recipient='{}'\n", world.recipient));
+    std::fs::write(&profile, text).map_err(|error| error.to_string())?;
+    let flags = ["--no-send", "--yes", "--allow-partial", "--json"];
+    let run_it = ["run", "--profile", &profile];
+    let kept = world.agent.run(&[&run_it[..], &flags[..]].concat())?;
+    assert_eq!(kept.code, Some(0), "{}", kept.stderr);
+    let file = kept.json()?["bundle"]["path"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    assert!(file.ends_with(".tar.gz.age"), "{file}");
+    let kept = world.agent.home().join(file).display().to_string();
+    let (plain, key) = (world.path("plain.tar.gz"), world.key.display().to_string());
+    run("age", &["-d", "-i", &key, "-o", &plain, &kept])?;
+    assert_eq!(world.agent.run(&["verify", &plain])?.code, Some(0));
+    Ok(())
+}
+
+#[test]
 fn without_the_key_the_collector_only_stores() -> Result<(), String> {
     let world = World::new(false)?;
     let ticket = world.collector.create_ticket("Not for us")?;
     let link = world.collector.create_code(&ticket.id)?;
-    let streamed = world
-        .agent
-        .run(&["run", &link, "--yes", "--send", "--stream"])?;
-    assert_eq!(streamed.code, Some(2), "{}", streamed.stderr);
     let profile = world.profile()?;
     let sent = world.agent.run(&[
         "run",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sitrep_shared::signature::{Catalogue, Engine, RunOptions, SourceMap};
 use sitrep_shared::time::UtcMs;
-use sitrep_tests::process;
+use sitrep_tests::debian::{self, administer};
 
 /// What is installed into the fresh system.
 const PACKAGES: [&str; 6] = [
@@ -93,37 +93,6 @@ fn below(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-/// Runs a program to its end.
-fn done(program: &str, arguments: &[&str]) -> Result<String, String> {
-    let mut command = process::command(Path::new(program));
-    command.args(arguments);
-    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    command.env("DEBIAN_FRONTEND", "noninteractive");
-    for proxy in ["http_proxy", "https_proxy", "no_proxy"] {
-        if let Some(value) = std::env::var_os(proxy) {
-            command.env(proxy, value);
-        }
-    }
-    let output = process::output(&mut command)?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        return Ok(text);
-    }
-    let error = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{program} {arguments:?}: {text}{error}"))
-}
-
-/// Address and name of the release that this host installs from.
-fn mirror() -> Result<(String, String), String> {
-    let format = "$(REPO_URI) $(CODENAME)";
-    let targets = done("/usr/bin/apt-get", &["indextargets", "--format", format])?;
-    let main = targets.lines().find_map(|line| {
-        let (address, name) = line.split_once(' ')?;
-        (!name.contains('-')).then(|| (address.to_owned(), name.to_owned()))
-    });
-    main.ok_or_else(|| "the package manager knows no release: apt-get update".to_owned())
-}
-
 #[test]
 fn a_fresh_system_and_fresh_packages_raise_no_alarm() -> Result<(), String> {
     if std::env::var_os("SITREP_TESTS_QUICK").is_some_and(|quick| !quick.is_empty()) {
@@ -132,11 +101,7 @@ fn a_fresh_system_and_fresh_packages_raise_no_alarm() -> Result<(), String> {
     let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
     let root = dir.path().join("root");
     let place = root.display().to_string();
-    let (address, release) = mirror()?;
-    done(
-        "/usr/sbin/debootstrap",
-        &["--variant=minbase", &release, &place, &address],
-    )?;
+    debian::install(&root, &[])?;
     let told = scan(&root, &below(&root.join("var/log"))?)?;
     assert!(told.alarms.is_empty() && told.lines > 200, "{told:#?}");
 
@@ -152,7 +117,7 @@ fn a_fresh_system_and_fresh_packages_raise_no_alarm() -> Result<(), String> {
         "-y",
         "--no-install-recommends",
     ];
-    done("/usr/sbin/chroot", &[&install[..], &PACKAGES[..]].concat())?;
+    administer("/usr/sbin/chroot", &[&install[..], &PACKAGES[..]].concat())?;
     let told = scan(&root, &below(&root.join("var/log"))?)?;
     let wrote = told.files > 3 && told.lines > 400 && told.evaluated > 50;
     assert!(told.alarms.is_empty() && wrote, "{told:#?}");
@@ -160,7 +125,7 @@ fn a_fresh_system_and_fresh_packages_raise_no_alarm() -> Result<(), String> {
     let proc = format!("--mount-proc={place}/proc");
     let apart = ["--net", "--pid", "--fork", "--kill-child", &proc];
     let day = ["/bin/sh", "-c", SERVICES, "services", &place];
-    done("/usr/bin/unshare", &[&apart[..], &day[..]].concat())?;
+    administer("/usr/bin/unshare", &[&apart[..], &day[..]].concat())?;
     let after = scan(&root, &below(&root.join("var/log"))?)?;
     let wrote = after.files > told.files && after.lines > told.lines + 30;
     assert!(after.alarms.is_empty() && wrote, "{after:#?}");

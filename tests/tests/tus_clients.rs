@@ -106,14 +106,7 @@ fn run(program: &str, args: &[&str]) -> Result<String, String> {
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }
-    let output = process::output(&mut command)?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        Ok(said)
-    } else {
-        let errors = String::from_utf8_lossy(&output.stderr);
-        Err(format!("{program}: {said}\n{errors}"))
-    }
+    process::said(&mut command)
 }
 
 fn text(path: &Path) -> &str {

@@ -58,7 +58,8 @@ pub fn encrypt(mut plain: File, out: File, to: &Recipient) -> Result<(String, u6
     Ok((done.hash.finish().to_string(), done.bytes))
 }
 
-fn randomness() -> io::Result<Randomness> {
+/// What the system has of it.
+pub(super) fn randomness() -> io::Result<Randomness> {
     let mut random = Randomness {
         ephemeral: [0; 32],
         file_key: [0; 16],

@@ -13,7 +13,6 @@ use crate::collect::{self, Cancel, Host, Miss, Params, Read, RunSummary};
 use crate::consent::glob;
 use crate::error::{Exit, Failure};
 use crate::plan::{self, Plan};
-use crate::profile::Profile;
 use crate::redaction;
 use crate::ui::{Line, Progress};
 use serde_json::{Value, json};
@@ -40,11 +39,6 @@ pub struct Prepared {
 pub fn prepare(app: &App, request: &Request) -> Result<Prepared, Failure> {
     collect::sys::keep_memory_low();
     let host = open_host(request.root.as_deref())?;
-    let profile = Profile::load(&request.profile).map_err(|error| {
-        Failure::usage("cannot use this profile")
-            .because(error)
-            .hint("sitrep profiles")
-    })?;
     let mut params = Params {
         since_ms: request.span.since_ms,
         until_ms: request.span.until_ms,
@@ -62,7 +56,7 @@ pub fn prepare(app: &App, request: &Request) -> Result<Prepared, Failure> {
     if let Some(millis) = app.config.duration_ms("limits.max_time") {
         params.max_time_ms = millis;
     }
-    let mut plan = plan::make(&host, &profile, &params);
+    let mut plan = plan::make(&host, &request.profile, &params);
     obey(app, &mut plan);
     let name = ["/proc/sys/kernel/hostname", "/etc/hostname"]
         .into_iter()
@@ -81,11 +75,7 @@ fn obey(app: &App, plan: &mut Plan) {
         let named = denied
             .iter()
             .any(|pattern| names.iter().any(|name| glob(pattern, name)));
-        let program = match &item.read {
-            Read::Log(log) => log.runs_program(),
-            _ => item.kind == Kind::Command,
-        };
-        if named || (no_commands && program) {
+        if named || (no_commands && item.read.runs_program()) {
             item.read = Read::Nothing(Miss::skipped("not allowed by this host's policy"));
         }
     }

@@ -3,7 +3,10 @@
 //! On the road a byte that left cannot be changed any more. An entry whose header is still to be patched is
 //! therefore held in memory, packed, until it has ended; then it leaves.
 
+use super::encrypt::randomness;
+use sitrep_shared::age::{Recipient, Sealer};
 use sitrep_shared::hash::{Digest, Sha256};
+use sitrep_shared::size::format_bytes;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::mpsc::SyncSender;
@@ -23,7 +26,6 @@ pub enum Piece {
 }
 
 /// Where a bundle goes while it is written.
-#[derive(Debug)]
 pub enum Output {
     /// A file that is read again.
     File(File),
@@ -32,9 +34,8 @@ pub enum Output {
 }
 
 /// Bytes on their way out.
-#[derive(Debug)]
 pub struct Road {
-    out: SyncSender<Piece>,
+    out: Exit,
     /// Bytes that left.
     gone: u64,
     /// Bytes after them that may still change.
@@ -42,20 +43,80 @@ pub struct Road {
     /// Of which these are final.
     settled: usize,
     at: u64,
+}
+
+/// How they leave.
+enum Exit {
+    Plain(Lane),
+    Encrypted(Box<Sealer<Lane>>),
+}
+
+/// To whoever listens, in pieces, hashed and counted.
+struct Lane {
+    out: SyncSender<Piece>,
+    ready: Vec<u8>,
     hash: Sha256,
+    bytes: u64,
+}
+
+impl Lane {
+    fn send(&self, piece: Piece) -> io::Result<()> {
+        let broken =
+            |_| io::Error::new(io::ErrorKind::BrokenPipe, "the way to the collector is cut");
+        self.out.send(piece).map_err(broken)
+    }
+
+    fn end(mut self) -> io::Result<(Digest, u64)> {
+        self.flush()?;
+        self.send(Piece::End)?;
+        Ok((self.hash.finish(), self.bytes))
+    }
+}
+
+impl Write for Lane {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(PIECE_BYTES - self.ready.len());
+        self.ready.extend_from_slice(&bytes[..taken]);
+        if self.ready.len() == PIECE_BYTES {
+            self.flush()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.ready.is_empty() {
+            return Ok(());
+        }
+        self.hash.update(&self.ready);
+        self.bytes += self.ready.len() as u64;
+        let piece = std::mem::take(&mut self.ready);
+        self.send(Piece::Bytes(piece))
+    }
 }
 
 impl Road {
-    /// A road to whoever listens.
-    pub fn new(out: SyncSender<Piece>) -> Self {
-        Self {
+    /// A road to whoever listens, encrypted to whom it is for.
+    ///
+    /// # Errors
+    /// It cannot be encrypted, or nobody listens.
+    pub fn new(out: SyncSender<Piece>, recipient: Option<&Recipient>) -> io::Result<Self> {
+        let lane = Lane {
+            out,
+            ready: Vec::new(),
+            hash: Sha256::new(),
+            bytes: 0,
+        };
+        let out = match recipient {
+            None => Exit::Plain(lane),
+            Some(to) => Exit::Encrypted(Box::new(Sealer::new(lane, to, &randomness()?)?)),
+        };
+        Ok(Self {
             out,
             gone: 0,
             held: Vec::new(),
             settled: 0,
             at: 0,
-            hash: Sha256::new(),
-        }
+        })
     }
 
     /// Everything that was written is final now.
@@ -70,27 +131,25 @@ impl Road {
     fn leave(&mut self) -> io::Result<()> {
         let rest = self.held.split_off(self.settled);
         let ready = std::mem::replace(&mut self.held, rest);
-        self.hash.update(&ready);
         self.gone += ready.len() as u64;
         self.settled = 0;
-        for piece in ready.chunks(PIECE_BYTES) {
-            self.send(Piece::Bytes(piece.to_vec()))?;
+        match &mut self.out {
+            Exit::Plain(lane) => lane.write_all(&ready),
+            Exit::Encrypted(sealer) => sealer.write_all(&ready),
         }
-        Ok(())
     }
 
-    fn send(&self, piece: Piece) -> io::Result<()> {
-        let broken =
-            |_| io::Error::new(io::ErrorKind::BrokenPipe, "the way to the collector is cut");
-        self.out.send(piece).map_err(broken)
-    }
-
-    /// Sends the rest and the word that this was all; the digest of everything.
-    pub fn end(mut self) -> io::Result<Digest> {
+    /// Sends the rest and the word that this was all; digest and length of everything that left.
+    ///
+    /// # Errors
+    /// The way is cut.
+    pub fn end(mut self) -> io::Result<(Digest, u64)> {
         self.settled = self.held.len();
         self.leave()?;
-        self.send(Piece::End)?;
-        Ok(self.hash.finish())
+        match self.out {
+            Exit::Plain(lane) => lane.end(),
+            Exit::Encrypted(sealer) => sealer.finish()?.end(),
+        }
     }
 }
 
@@ -102,6 +161,26 @@ impl Output {
             Self::Road(road) => road.settle(),
         }
     }
+}
+
+impl Output {
+    /// Why to write no more than what must be: the disk runs short, and this bundle has a share in that.
+    pub fn shortage(&self) -> Option<String> {
+        let Self::File(file) = self else { return None };
+        let disk = rustix::fs::fstatvfs(file).ok()?;
+        let written = file.metadata().ok()?.len();
+        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        judge(written, bytes(disk.f_bavail), bytes(disk.f_blocks))
+    }
+}
+
+/// On a disk with less than a tenth free a bundle may take a tenth of what is left: the full disk may be what the
+/// ticket is about, so it is no reason to collect nothing.
+fn judge(written: u64, free: u64, all: u64) -> Option<String> {
+    (free < all / 10 && written > free / 10).then(|| {
+        let free = format_bytes(free);
+        format!("only {free} of the disk that this bundle is written to are free")
+    })
 }
 
 impl Write for Road {
@@ -175,9 +254,18 @@ mod tests {
     use std::sync::mpsc::sync_channel;
 
     #[test]
+    fn a_bundle_gives_way_on_a_disk_that_it_helps_to_fill() {
+        const G: u64 = 1 << 30;
+        assert_eq!(judge(5 * G, 11 * G, 100 * G), None, "enough is free");
+        assert_eq!(judge(G / 2, 9 * G, 100 * G), None, "it takes little");
+        let why = judge(G, 9 * G, 100 * G).expect("it takes more than a tenth");
+        assert!(why.contains("GB") && why.contains("free"), "{why}");
+    }
+
+    #[test]
     fn only_what_is_final_leaves_and_the_digest_is_of_that() {
         let (out, come) = sync_channel(64);
-        let mut road = Output::Road(Road::new(out));
+        let mut road = Output::Road(Road::new(out, None).expect("a road"));
         road.write_all(b"head").expect("held");
         road.seek(SeekFrom::Start(0)).expect("still here");
         road.write_all(b"HEAD and more").expect("held");
@@ -191,7 +279,7 @@ mod tests {
         let Output::Road(road) = road else {
             unreachable!("it is one");
         };
-        let digest = road.end().expect("left");
+        let (digest, bytes) = road.end().expect("left");
         let mut all = Vec::new();
         let mut ended = false;
         for piece in come.try_iter() {
@@ -202,6 +290,9 @@ mod tests {
         }
         assert!(ended && all.starts_with(b"HEAD and more"));
         assert_eq!(all.len(), 13 + PIECE_BYTES + 5);
-        assert_eq!(digest, sitrep_shared::hash::sha256(&all));
+        assert_eq!(
+            (digest, bytes),
+            (sitrep_shared::hash::sha256(&all), all.len() as u64)
+        );
     }
 }

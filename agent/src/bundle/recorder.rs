@@ -302,6 +302,10 @@ impl Sink for Recorder<'_, '_> {
         self.items.push(item);
     }
 
+    fn shortage(&self) -> Option<String> {
+        self.writer.written_to().shortage()
+    }
+
     fn fault(&self) -> Option<String> {
         self.fault
             .as_ref()

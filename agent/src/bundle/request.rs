@@ -5,7 +5,7 @@ use crate::cli::{App, Choice, Span};
 use crate::collect::Moment;
 use crate::config::Origin;
 use crate::error::Failure;
-use crate::profile;
+use crate::profile::{self, Profile};
 use sitrep_shared::age::Recipient;
 use sitrep_shared::protocol::CodeInfo;
 use std::path::PathBuf;
@@ -14,8 +14,8 @@ use std::sync::Arc;
 /// What is asked for.
 #[derive(Debug)]
 pub struct Request {
-    /// Profile name or file.
-    pub profile: String,
+    /// The profile.
+    pub profile: Profile,
     /// Span of time.
     pub span: Span,
     /// The host before a recording.
@@ -55,7 +55,7 @@ impl Request {
             .config
             .setting("profile")
             .is_some_and(|setting| matches!(setting.origin, Origin::Flag(_)));
-        let profile = match info {
+        let name = match info {
             Some(info) if !by_flag && !info.profile.is_empty() => asked_profile(&info.profile)?,
             _ => app
                 .config
@@ -63,7 +63,13 @@ impl Request {
                 .unwrap_or(profile::DEFAULT)
                 .to_owned(),
         };
+        let profile = Profile::load(&name).map_err(|error| {
+            Failure::usage("cannot use this profile")
+                .because(error)
+                .hint("sitrep profiles")
+        })?;
         Ok(Self {
+            recipient: recipient(app, &profile, info)?,
             profile,
             since: choice
                 .since
@@ -77,7 +83,6 @@ impl Request {
             secrets: Vec::new(),
             ticket: info.map(|info| info.ticket.key.clone()),
             note: None,
-            recipient: recipient(app, info)?,
             basis: "policy",
             occasion: Occasion {
                 title: info.map(|info| info.ticket.title.clone()),
@@ -88,11 +93,16 @@ impl Request {
     }
 }
 
-/// The key that the settings name, else the one that the collector asks for. One that is none ends the run:
-/// nothing is sent in plain that was to be encrypted.
-fn recipient(app: &App, info: Option<&CodeInfo>) -> Result<Option<Recipient>, Failure> {
-    let asked = info.and_then(|info| info.age_recipient.as_deref());
-    let text = app.config.text("age_recipient").or(asked);
+/// The key that the settings name, else the profile's, else the one that the collector asks for. One that is none ends
+/// the run: nothing is sent in plain that was to be encrypted.
+fn recipient(
+    app: &App,
+    profile: &Profile,
+    info: Option<&CodeInfo>,
+) -> Result<Option<Recipient>, Failure> {
+    let asked = || info.and_then(|info| info.age_recipient.as_deref());
+    let text = app.config.text("age_recipient");
+    let text = text.or(profile.age_recipient.as_deref()).or_else(asked);
     text.map(Recipient::parse)
         .transpose()
         .map_err(|error| Failure::usage("cannot encrypt to this recipient").because(error))

@@ -23,7 +23,7 @@ use sitrep_shared::bundle::{BundleWriter, WriterOptions};
 pub struct Streamed {
     /// Its manifest.
     pub manifest: Manifest,
-    /// Digest of all bytes.
+    /// Digest of all bytes that left, as they left.
     pub sha256: String,
     /// How many.
     pub bytes: u64,
@@ -110,12 +110,13 @@ pub fn stream(
         writer.add(path, &meta::document(value)).map_err(fault)?;
         manifest.items.push(gather::document_item(path));
     }
-    let (output, bytes) = writer.seal_unhashed(&mut manifest).map_err(fault)?;
-    let digest = match output {
+    let (output, _) = writer.seal_unhashed(&mut manifest).map_err(fault)?;
+    let left = match output {
         Output::Road(road) => road.end(),
         Output::File(_) => Err(std::io::Error::other("this is no road")),
     };
-    let digest = digest.map_err(|error| Failure::internal("cannot send the bundle", error))?;
+    let (digest, bytes) =
+        left.map_err(|error| Failure::internal("cannot send the bundle", error))?;
     Ok(Streamed {
         manifest,
         sha256: digest.to_string(),

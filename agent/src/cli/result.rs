@@ -8,10 +8,30 @@ use crate::upload::{Record, Sent};
 use serde_json::{Value, json};
 use sitrep_shared::bundle::manifest::{Item, Kind, Outcome};
 use sitrep_shared::size::{format_bytes, format_duration_ms};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Rules named in the summary.
-const NAMED_RULES: usize = 6;
+/// Kinds named in the summary.
+const NAMED_KINDS: usize = 6;
+/// What the rules of a family remove, for people: the beginning of the rules' names, and the text. The first that fits.
+const KINDS: [(&str, &str); 16] = [
+    ("ip", "kind_address"),
+    ("mac", "kind_mac"),
+    ("host", "kind_host"),
+    ("user", "kind_user"),
+    ("mail", "kind_mail"),
+    ("card", "kind_card"),
+    ("serial", "kind_serial"),
+    ("own", "kind_own"),
+    ("keys.password", "kind_password"),
+    ("keys.token", "kind_token"),
+    ("keys.cookie", "kind_cookie"),
+    ("token", "kind_token"),
+    ("pem", "kind_private_key"),
+    ("hash", "kind_hash"),
+    ("url", "kind_url"),
+    ("", "kind_secret"),
+];
 
 /// Counts and parts of the result.
 pub struct RunResult {
@@ -179,24 +199,33 @@ fn redacted(ui: &Ui, sealed: View<'_>) -> Line {
     if total == 0 {
         return Line::of(ui.say("redacted_none", &[]));
     }
-    let mut rules: Vec<(u64, &String)> = sealed.redaction["by_rule"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(rule, count)| (count.as_u64().unwrap_or(0), rule))
-        .collect();
-    rules.sort_by(|left, right| right.cmp(left));
-    let rest = rules.len().saturating_sub(NAMED_RULES);
-    let mut kinds: Vec<String> = rules
+    let kinds = kinds(ui, &sealed.redaction["by_rule"]);
+    Line::of(ui.say("redacted", &[("n", &total.to_string()), ("kinds", &kinds)]))
+}
+
+/// How many of which kind, the most first: `38 IP addresses, 3 passwords`.
+fn kinds(ui: &Ui, by_rule: &Value) -> String {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for (rule, count) in by_rule.as_object().into_iter().flatten() {
+        let kind = KINDS.iter().find(|(start, _)| rule.starts_with(start));
+        let kind = kind.map_or("kind_secret", |(_, kind)| kind);
+        *counts.entry(kind).or_default() += count.as_u64().unwrap_or(0);
+    }
+    let mut counts: Vec<(u64, &str)> = counts.into_iter().map(|(kind, n)| (n, kind)).collect();
+    counts.sort_by_key(|(count, kind)| (std::cmp::Reverse(*count), *kind));
+    let rest = counts.len().saturating_sub(NAMED_KINDS);
+    let mut texts: Vec<String> = counts
         .iter()
-        .take(NAMED_RULES)
-        .map(|(count, rule)| format!("{count} {rule}"))
+        .take(NAMED_KINDS)
+        .map(|(count, kind)| {
+            let forms = ui.say(kind, &[]);
+            // The first form is for one.
+            let (one, many) = forms.split_once('|').unwrap_or((&forms, &forms));
+            format!("{count} {}", if *count == 1 { one } else { many })
+        })
         .collect();
     if rest > 0 {
-        kinds.push(ui.say("more", &[("n", &rest.to_string())]));
+        texts.push(ui.say("more", &[("n", &rest.to_string())]));
     }
-    Line::of(ui.say(
-        "redacted",
-        &[("n", &total.to_string()), ("kinds", &kinds.join(", "))],
-    ))
+    texts.join(", ")
 }

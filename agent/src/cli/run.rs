@@ -279,10 +279,6 @@ impl Run {
             return Err(Failure::usage("--stream needs an upload code")
                 .hint("sitrep run CODE --stream, or --code-file FILE, or SITREP_CODE"));
         };
-        if request.recipient.is_some() {
-            return Err(Failure::usage("--stream does not encrypt")
-                .hint("leave out --stream: the bundle is encrypted before it is sent"));
-        }
         let prepared = prepare(app, &request)?;
         summary::announce(app, &request, &prepared, false);
         let streaming = Streaming {

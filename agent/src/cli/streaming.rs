@@ -77,7 +77,11 @@ impl Streaming<'_> {
         consent: &str,
         withdrawal_code: &str,
     ) -> Result<(Streamed, Arrived), Failure> {
-        let file = format!("{name}.tar.gz");
+        let recipient = self.request.recipient.as_ref();
+        let file = format!(
+            "{name}.tar.gz{}",
+            if recipient.is_some() { ".age" } else { "" }
+        );
         let out = Outbound {
             name: &file,
             consent,
@@ -92,7 +96,9 @@ impl Streaming<'_> {
                 .name("upload".into())
                 .spawn_scoped(scope, move || collector.stream(&out, &take))
                 .map_err(|error| Failure::internal("cannot start a thread", error))?;
-            let collected = bundle::stream(app, Road::new(give), &self.request, &self.prepared);
+            let collected = Road::new(give, recipient)
+                .map_err(|error| Failure::internal("cannot encrypt the bundle", error))
+                .and_then(|road| bundle::stream(app, road, &self.request, &self.prepared));
             let sent = sending.join().unwrap_or(Err(UploadError::Broken));
             match (collected, sent) {
                 (Ok(streamed), Ok(arrived)) => Ok((streamed, arrived)),

@@ -31,13 +31,17 @@ pub fn announce(app: &mut App, request: &Request, prepared: &Prepared, keep_only
                 "asks",
                 &[
                     ("who", &who),
-                    ("profile", &request.profile),
+                    ("profile", &request.profile.name),
                     ("since", &span),
                 ],
             )
         }
-        (None, true) => app.ui.say("local_run", &[("profile", &request.profile)]),
-        (None, false) => app.ui.say("local_ask", &[("profile", &request.profile)]),
+        (None, true) => app
+            .ui
+            .say("local_run", &[("profile", &request.profile.name)]),
+        (None, false) => app
+            .ui
+            .say("local_ask", &[("profile", &request.profile.name)]),
     };
     app.ui.status(&Line::of(format!("  {text}")));
     app.ui.status(&Line::new());

@@ -154,7 +154,8 @@ impl Running {
                 }
             }
         }
-        ended.code = self.finish(&mut ended.timed_out, cancel);
+        let at_once = ended.timed_out || ended.stopped;
+        ended.code = self.finish(at_once, &mut ended.timed_out, cancel);
         ended.stderr = String::from_utf8_lossy(&messages).trim().to_owned();
         Ok(ended)
     }
@@ -180,8 +181,8 @@ impl Running {
 
     /// Ends the group when needed and collects the exit code. A command that has closed its output may
     /// still run; it gets the rest of its time.
-    fn finish(&mut self, timed_out: &mut bool, cancel: &Cancel) -> Option<i32> {
-        if *timed_out {
+    fn finish(&mut self, at_once: bool, timed_out: &mut bool, cancel: &Cancel) -> Option<i32> {
+        if at_once {
             let _ = kill_process_group(self.group, Signal::KILL);
         }
         let mut pause = Duration::from_micros(200);
@@ -256,12 +257,17 @@ mod tests {
         let (ended, out) = sh("echo first; (sleep 60; echo late) & sleep 60", 300, 1 << 20);
         assert!(ended.timed_out && start.elapsed() < Duration::from_secs(10));
         assert_eq!(out, "first\n", "what came before the limit is kept");
+        let start = Instant::now();
         let (ended, out) = sh(
             "while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done",
-            20_000,
+            600_000,
             100_000,
         );
         assert!(ended.stopped && out.len() >= 100_000);
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "nobody waits for what is not wanted"
+        );
     }
 
     #[test]

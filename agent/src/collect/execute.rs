@@ -7,7 +7,7 @@ use super::miss::Miss;
 use super::out::{Msg, Out, Shared, Stop};
 use super::sink::{ItemEnd, ItemStart, Truncated};
 use super::source::{Kind, Native, Outcome, Params, PlannedItem, Read, Tier};
-use super::{command, logs};
+use super::{command, journal, logs};
 use std::collections::VecDeque;
 use std::io::{Read as _, Seek, SeekFrom};
 use std::sync::Arc;
@@ -179,6 +179,12 @@ impl Worker {
                 self.shared.commands.fetch_add(1, Ordering::SeqCst);
                 command(argv, cancel, out)
             }
+            Read::Journal(query) => {
+                self.shared
+                    .commands
+                    .fetch_add(query.runs(), Ordering::SeqCst);
+                journal::read(query, cancel, out)
+            }
             Read::Native(render) => {
                 render(&mut Native {
                     host,
@@ -337,7 +343,8 @@ fn file(host: &Host, path: &str, tail: bool, out: &mut Out) -> Result<Done, Miss
     Ok(done)
 }
 
-fn command(argv: &[String], cancel: &Cancel, out: &mut Out) -> Result<Done, Miss> {
+/// Runs a program and takes its output as long as there is room.
+pub(super) fn command(argv: &[String], cancel: &Cancel, out: &mut Out) -> Result<Done, Miss> {
     let timeout = out.time_left().max(Duration::from_millis(1));
     let ended = command::run(argv, timeout, cancel, &mut |bytes| out.push(bytes))?;
     let message = ended
@@ -370,11 +377,15 @@ fn command(argv: &[String], cancel: &Cancel, out: &mut Out) -> Result<Done, Miss
             message
         };
         let denied = denied.iter().any(|d| lower.contains(d));
-        Some(if denied {
-            Miss::denied(reason)
-        } else {
-            Miss::failed(reason)
-        })
+        Some(
+            if lower.contains("was not provided by any .service files") {
+                Miss::absent(reason)
+            } else if denied {
+                Miss::denied(reason)
+            } else {
+                Miss::failed(reason)
+            },
+        )
     } else {
         let reason = format!("ended with {}: {message}", code(ended.code));
         Some(Miss {

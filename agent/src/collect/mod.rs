@@ -18,6 +18,7 @@ pub mod execute;
 pub mod folder;
 pub mod glob;
 pub mod host;
+pub mod journal;
 pub mod logs;
 pub mod logtime;
 pub mod miss;

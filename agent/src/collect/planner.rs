@@ -1,6 +1,7 @@
 //! The short way to write a source's plan: one call per item, with limits, tier and profile row.
 
 use super::host::Host;
+use super::journal::Query;
 use super::logs::LogItem;
 use super::miss::Miss;
 use super::source::{Kind, Native, Params, PlannedItem, Read, Tier};
@@ -270,6 +271,19 @@ impl Edit<'_> {
         self.each(|i| {
             if matches!(i.read, Read::File { .. }) {
                 i.read = Read::File { tail: true };
+            }
+        })
+    }
+
+    /// A question to the journal: keeps the newest entries, at most so many, of what may be `bytes` long.
+    pub fn newest(self, entries: Option<u64>, bytes: u64) -> Self {
+        self.each(|i| {
+            if let Read::Command { argv } = &mut i.read {
+                i.read = Read::Journal(Query {
+                    argv: std::mem::take(argv),
+                    entries,
+                    long: bytes > i.limit_bytes,
+                });
             }
         })
     }

@@ -155,7 +155,8 @@ impl<'a> Run<'a> {
             return;
         }
         self.last_look_ms = now;
-        if let Some(reason) = pressure::reason(&self.host) {
+        let reason = pressure::reason(&self.host).or_else(|| self.sink.shortage());
+        if let Some(reason) = reason {
             let _ = self.shared.pressure.set(reason);
         }
     }

@@ -93,6 +93,10 @@ pub trait Sink {
     fn event(&mut self, progress: &Progress<'_>) {
         let _ = progress;
     }
+    /// Why the run has to give way, when the place that it writes to runs short. Asked about once a second.
+    fn shortage(&self) -> Option<String> {
+        None
+    }
     /// A fault of the sink itself (for example no space left); the run stops when it is set.
     fn fault(&self) -> Option<String> {
         None

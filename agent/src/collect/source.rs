@@ -51,10 +51,23 @@ pub enum Read {
         /// Program name and arguments.
         argv: Vec<String>,
     },
+    /// A question to the journal, of whose answer the newest entries are kept.
+    Journal(super::journal::Query),
     /// A native reader.
     Native(Render),
     /// Known beforehand to give nothing.
     Nothing(Miss),
+}
+
+impl Read {
+    /// Whether a program of the host is run.
+    pub fn runs_program(&self) -> bool {
+        match self {
+            Self::Log(log) => log.runs_program(),
+            Self::Command { .. } | Self::Journal(_) => true,
+            Self::File { .. } | Self::Native(_) | Self::Nothing(_) => false,
+        }
+    }
 }
 
 impl std::fmt::Debug for Read {
@@ -63,6 +76,7 @@ impl std::fmt::Debug for Read {
             Self::File { tail } => write!(f, "File(tail={tail})"),
             Self::Log(log) => write!(f, "Log({})", log.group),
             Self::Command { argv } => write!(f, "Command({argv:?})"),
+            Self::Journal(query) => write!(f, "Journal({query:?})"),
             Self::Native(_) => f.write_str("Native"),
             Self::Nothing(miss) => write!(f, "Nothing({miss:?})"),
         }

@@ -70,7 +70,7 @@ impl Plan {
         let mut sum = Estimate::default();
         for item in self.items() {
             sum.items += 1;
-            sum.commands += u64::from(matches!(item.read, crate::collect::Read::Command { .. }));
+            sum.commands += u64::from(item.read.runs_program());
             sum.bytes += item.estimate_bytes;
             sum.needs_root += u64::from(item.needs.is_some() && !host.is_root());
         }

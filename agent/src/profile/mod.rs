@@ -102,6 +102,9 @@ pub struct Profile {
     /// Sources by id, besides the tags.
     #[serde(default)]
     pub sources: Vec<String>,
+    /// Whom bundles of this profile are encrypted to, in the form of `age`.
+    #[serde(default)]
+    pub age_recipient: Option<String>,
     /// Only the must-collect tier of the chosen sources, and their logs when `logs` is set.
     #[serde(default)]
     pub must_only: bool,

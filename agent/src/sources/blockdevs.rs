@@ -124,7 +124,10 @@ pub(super) fn roots(host: &Host, all: bool) -> Result<Vec<Block>, Miss> {
         .take(MAX_DEVICES)
         .filter(|n| host.names(&format!("/sys/block/{n}/slaves")).is_empty())
         .map(|n| block(host, n, &format!("/sys/block/{n}"), false, 0));
-    Ok(found.filter(|b| all || b.bytes > 0).collect())
+    // A loop device without a file is not there, for lsblk; an empty disk is.
+    Ok(found
+        .filter(|b| all || b.bytes > 0 || b.kind != "loop")
+        .collect())
 }
 
 /// All devices, each with the one that it stands on.

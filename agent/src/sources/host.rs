@@ -236,7 +236,7 @@ fn uptime(n: &mut Native<'_>) -> Result<(), Miss> {
         .iter()
         .filter(|s| !s.ends_with(".ref"))
         .count();
-    let users = format!("{users} user{}", if users == 1 { "" } else { "s" });
+    let users = format!("{users} user{}", if users > 1 { "s" } else { "" });
     writeln!(
         n.out,
         " {now} up {days}{clock},  {users},  load average: {}",

@@ -13,8 +13,8 @@ declare!(
 
 const K: u64 = 1 << 10;
 const M: u64 = 1 << 20;
-/// Lines are about this long; the number of lines asked for follows from the budget.
-const LINE_BYTES: u64 = 160;
+/// Entries are shorter as text than in the journal's files, unless a long one is there many times and stored once.
+const TEXT_OF_FILES: u64 = 4;
 
 fn plan(p: &mut Planner<'_>) {
     let files = p.host.glob("/var/log/journal/*/*.journal*");
@@ -34,26 +34,26 @@ fn plan(p: &mut Planner<'_>) {
         .row(54)
         .limit(64 * K);
     let budget = p.params.log_group_bytes;
-    let argv = |extra: &[&str], lines: u64| -> Vec<String> {
+    let argv = |extra: &[&str]| -> Vec<String> {
         let mut argv: Vec<String> = ["journalctl", "--no-pager", "-q"]
             .map(str::to_owned)
             .to_vec();
         argv.extend(extra.iter().map(|e| (*e).to_owned()));
         argv.extend(window.clone());
-        argv.push(format!("--lines={lines}"));
         argv
     };
-    for (row, line, extra, lines) in queries(!window.is_empty(), budget / LINE_BYTES) {
+    for (row, line, extra, entries) in queries(!window.is_empty()) {
         match none {
             Some(_) => p.command_if("logs", line, none),
-            None => p.argv("logs", line, argv(extra, lines)),
+            None => p.argv("logs", line, argv(extra)),
         }
         .row(row)
         .tier(Tier::Logs)
         .limit(if row == 55 { budget } else { 10 * M })
         .seconds(30)
         .estimate(if row == 55 { size.min(budget) } else { 0 })
-        .root();
+        .root()
+        .newest(entries, size.saturating_mul(TEXT_OF_FILES));
     }
     p.command_if("logs", "journalctl --disk-usage", none)
         .row(58)
@@ -68,10 +68,11 @@ fn plan(p: &mut Planner<'_>) {
     .row(58);
 }
 
-/// What the journal is asked: row of the default profile, line of the manifest, arguments, most lines.
-type Query = (u16, &'static str, &'static [&'static str], u64);
+/// What the journal is asked: row of the default profile, line of the manifest, arguments, and the most entries; without
+/// a number as many of the newest as fit.
+type Query = (u16, &'static str, &'static [&'static str], Option<u64>);
 
-fn queries(windowed: bool, lines: u64) -> [Query; 5] {
+fn queries(windowed: bool) -> [Query; 5] {
     // A window of time may reach back before this boot.
     let this: &[&str] = if windowed {
         &["-o", "short-iso-precise"]
@@ -79,30 +80,30 @@ fn queries(windowed: bool, lines: u64) -> [Query; 5] {
         &["--boot", "-o", "short-iso-precise"]
     };
     [
-        (55, "journalctl --no-pager --boot", this, lines),
+        (55, "journalctl --no-pager --boot", this, None),
         (
             56,
             "journalctl --no-pager --boot -1",
             &["--boot=-1", "-o", "short-iso-precise"],
-            10_000,
+            Some(10_000),
         ),
         (
             56,
             "journalctl --no-pager -k --boot",
             &["-k", "--boot", "-o", "short-iso-precise"],
-            20_000,
+            Some(20_000),
         ),
         (
             56,
             "journalctl --no-pager -k --boot -1",
             &["-k", "--boot=-1", "-o", "short-iso-precise"],
-            10_000,
+            Some(10_000),
         ),
         (
             57,
             "journalctl --no-pager -p err -o json",
             &["-p", "err", "-o", "json", "--since=-7d"],
-            10_000,
+            Some(10_000),
         ),
     ]
 }

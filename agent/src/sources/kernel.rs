@@ -51,27 +51,48 @@ fn plan(p: &mut Planner<'_>) {
     .row(14);
     p.file("/proc/modules", M).row(14);
     p.native("kernel", "sysctl -a", sysctl).row(15).must();
-    p.files(
-        &[
-            "/proc/sys/net/ipv4/tcp_rmem",
-            "/proc/sys/net/ipv4/tcp_wmem",
-            "/proc/sys/kernel/sched_rt_runtime_us",
-            "/proc/sys/kernel/random/entropy_avail",
-        ],
-        K,
-    )
-    .row(15);
-    p.files(
-        &[
-            "/proc/sys/vm/overcommit_memory",
-            "/proc/sys/vm/overcommit_ratio",
-            "/proc/sys/vm/swappiness",
-        ],
-        K,
-    )
-    .row(34);
+    for (row, folder, names) in SYSCTL_FILES {
+        for name in names.split_whitespace() {
+            p.file(&format!("/proc/sys/{folder}/{name}"), 4 * K)
+                .row(*row);
+        }
+    }
     plan_settings(p);
 }
+
+/// Settings that readers of sos reports look for as files of their own; all are in `sysctl -a` as well. Row, folder, names.
+const SYSCTL_FILES: &[(u16, &str, &str)] = &[
+    (
+        15,
+        "kernel",
+        "hostname hung_task_panic hung_task_timeout_secs hung_task_warnings msgmax msgmnb msgmni nmi_watchdog \
+         osrelease panic panic_on_io_nmi panic_on_oops panic_on_stackoverflow panic_on_unrecovered_nmi \
+         panic_on_warn random/entropy_avail sched_latency_ns sched_min_granularity_ns sched_rt_runtime_us sem \
+         shmall shmmax shmmni softlockup_panic softlockup_thresh sysrq unknown_nmi_panic",
+    ),
+    (15, "fs", "dentry-state"),
+    (
+        15,
+        "net/core",
+        "busy_poll busy_read netdev_budget netdev_max_backlog rmem_default rmem_max wmem_default wmem_max",
+    ),
+    (
+        15,
+        "net/ipv4",
+        "icmp_echo_ignore_all ip_forward ip_local_port_range ip_local_reserved_ports ipfrag_high_thresh \
+         ipfrag_low_thresh tcp_fastopen tcp_max_orphans tcp_mem tcp_rmem tcp_sack tcp_timestamps \
+         tcp_window_scaling tcp_wmem udp_mem udp_rmem_min udp_wmem_min",
+    ),
+    (15, "net/ipv6", "ip6frag_high_thresh ip6frag_low_thresh"),
+    (
+        34,
+        "vm",
+        "dirty_background_bytes dirty_background_ratio dirty_bytes dirty_expire_centisecs dirty_ratio \
+         dirty_writeback_centisecs force_cgroup_v2_swappiness max_map_count min_free_kbytes nr_hugepages \
+         nr_overcommit_hugepages oom_kill_allocating_task overcommit_memory overcommit_ratio panic_on_oom \
+         swappiness vfs_cache_pressure zone_reclaim_mode",
+    ),
+];
 
 /// What the kernel is told at boot.
 fn plan_settings(p: &mut Planner<'_>) {
@@ -223,6 +244,16 @@ fn uname(n: &mut Native<'_>) -> Result<(), Miss> {
     } else {
         "x86_64".to_owned()
     };
+    // The uname of Red Hat's releases names the processor and the platform as well, by the same word.
+    let times = if [".el6", ".el7", ".el8", ".el9"]
+        .iter()
+        .any(|el| release.contains(el))
+    {
+        3
+    } else {
+        1
+    };
+    let machine = vec![machine; times].join(" ");
     writeln!(
         n.out,
         "Linux {name} {release} {version} {machine} GNU/Linux"

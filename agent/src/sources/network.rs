@@ -102,8 +102,8 @@ fn plan_devices(p: &mut Planner<'_>) {
                 .row(87);
         }
     }
-    let real = |n: &&String| n.as_str() != "lo" && !n.starts_with("veth") && !n.starts_with("cali");
-    for nic in nics.iter().filter(real).take(MAX_NICS) {
+    let asked = |n: &&String| !n.starts_with("veth") && !n.starts_with("cali");
+    for nic in nics.iter().filter(asked).take(MAX_NICS) {
         p.command(FOLDER, &format!("ethtool {nic}")).row(87);
         for option in ["-i", "-g", "-k", "-c", "-a", "-l", "-S", "-T"] {
             p.command(FOLDER, &format!("ethtool {option} {nic}"))

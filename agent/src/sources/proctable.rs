@@ -220,7 +220,19 @@ pub(super) fn threads(n: &Native<'_>, of: &Process) -> Vec<Process> {
     if found.is_empty() {
         found.push(of.clone());
     }
+    for thread in &mut found {
+        // They share the memory, and are shown with the start of the process.
+        (thread.locked_kb, thread.start_ticks) = (of.locked_kb, of.start_ticks);
+    }
     found
+}
+
+/// To tenths and cut, not rounded, as ps prints shares.
+fn tenths(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 0.0;
+    }
+    (part.saturating_mul(1000) / whole) as f64 / 10.0
 }
 
 impl Snapshot {
@@ -240,29 +252,27 @@ impl Snapshot {
 
     pub(super) fn cpu_pct(&self, p: &Process) -> f64 {
         let alive = self.uptime_s - p.start_ticks as f64 / TICKS as f64;
-        if alive <= 0.0 {
-            0.0
-        } else {
-            (p.ticks as f64 / TICKS as f64 / alive * 100.0).min(999.9)
-        }
+        tenths(p.ticks / TICKS, alive.max(0.0) as u64).min(999.9)
     }
 
     pub(super) fn mem_pct(&self, p: &Process) -> f64 {
-        if self.total_kb == 0 {
-            0.0
-        } else {
-            p.rss_kb as f64 * 100.0 / self.total_kb as f64
-        }
+        tenths(p.rss_kb, self.total_kb)
     }
 
     pub(super) fn started(&self, p: &Process) -> String {
         let at = self.boot_s + i64::try_from(p.start_ticks / TICKS).unwrap_or(0);
-        let format = match self.now_s - at {
-            ..86_400 => "%H:%M",
-            86_400..31_536_000 => "%b%d",
-            _ => "%Y",
+        let (started, now) = (
+            super::host::local(at * 1000),
+            super::host::local(self.now_s * 1000),
+        );
+        let format = if started.year() != now.year() {
+            "%Y"
+        } else if started.date() != now.date() {
+            "%b%d"
+        } else {
+            "%H:%M"
         };
-        super::host::local(at * 1000).strftime(format).to_string()
+        started.strftime(format).to_string()
     }
 }
 
@@ -332,6 +342,7 @@ mod tests {
             (8000, 100, "0:02", "pts/0")
         );
         assert_eq!(p.stat(), "Ssl+");
+        assert_eq!([tenths(2, 3), tenths(0, 5), tenths(1, 0)], [66.6, 0.0, 0.0]);
         assert_eq!(command(b"", "kthreadd"), "[kthreadd]");
         assert_eq!(command(b"a\0b\x1b[2J\0", "a"), "a b?[2J");
     }

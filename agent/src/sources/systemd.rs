@@ -36,6 +36,11 @@ fn plan(p: &mut Planner<'_>) {
         .must()
         .limit(M);
     command(p, 45, "systemctl show service --all", 5 * M, 15);
+    // Why a unit failed: its result, exit status and restarts. There is no shell; the star is systemctl's.
+    command(p, 45, "systemctl show --state=failed *", 5 * M, 15);
+    for unit in p.params.targets("target") {
+        command(p, 45, &format!("systemctl show {unit}"), 256 * K, 10);
+    }
     command(p, 46, "systemctl status --all", 2 * M, 20);
     let files = [
         "/etc/systemd/system/**",

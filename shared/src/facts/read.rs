@@ -1,5 +1,7 @@
 //! From bundle paths and texts to facts: which texts are wanted, and who parses them.
 
+use serde_json::Value;
+
 use super::{Facts, SCHEMA, inventory, network, process, storage, system};
 
 /// Most bytes of one text that a caller needs to keep for [`Reader::add`].
@@ -172,6 +174,25 @@ fn below_tree(path: &str) -> &str {
     }
 }
 
+/// The single values of a group that several files add to; nothing for the others, which name their item.
+fn singles(group: &str, facts: &Facts) -> serde_json::Map<String, Value> {
+    let value = match group {
+        "os" => serde_json::to_value(&facts.os),
+        "kernel" => serde_json::to_value(&facts.kernel),
+        "host" => serde_json::to_value(&facts.host),
+        "hardware" => serde_json::to_value(&facts.hardware),
+        "cpu" => serde_json::to_value(&facts.cpu),
+        "pressure" => serde_json::to_value(&facts.pressure),
+        "limits" => serde_json::to_value(&facts.limits),
+        _ => Ok(Value::Null),
+    };
+    let Ok(Value::Object(mut values)) = value else {
+        return serde_json::Map::new();
+    };
+    values.retain(|key, value| key != "item" && !value.is_array() && !value.is_object());
+    values
+}
+
 /// Whether facts are read from the text at this bundle path.
 pub fn wants(path: &str) -> bool {
     parser(path).is_some()
@@ -200,6 +221,7 @@ impl Reader {
         };
         let bytes = &bytes[..bytes.len().min(MAX_TEXT)];
         let text = String::from_utf8_lossy(bytes);
+        let before = singles(group, &self.facts);
         parse(
             &Text {
                 path,
@@ -208,6 +230,12 @@ impl Reader {
             },
             &mut self.facts,
         );
+        for (key, value) in singles(group, &self.facts) {
+            if before.get(&key) != Some(&value) {
+                let name = format!("{group}.{key}");
+                self.facts.sources.insert(name, path.to_owned());
+            }
+        }
         let items = self.facts.items.entry(group.to_owned()).or_default();
         if !items.iter().any(|known| known == path) {
             items.push(path.to_owned());
@@ -225,6 +253,32 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_of_one_group_name_the_file_of_each() {
+        let mut reader = Reader::new(0);
+        reader.add(
+            "sos/proc/pressure/cpu",
+            b"some avg10=95.48 avg60=1 avg300=1 total=1\n",
+        );
+        reader.add(
+            "sos/proc/pressure/io",
+            b"some avg10=1.50 avg60=1 avg300=1 total=1\n",
+        );
+        reader.add("sos/proc/meminfo", b"MemTotal: 1000 kB\n");
+        let sources = reader.finish().sources;
+        let found: Vec<(&str, &str)> = sources
+            .iter()
+            .map(|(name, path)| (name.as_str(), path.as_str()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("pressure.cpu_some_avg10", "sos/proc/pressure/cpu"),
+                ("pressure.io_some_avg10", "sos/proc/pressure/io"),
+            ]
+        );
+    }
 
     #[test]
     fn paths_of_bundles_and_sos_reports_are_known() {

@@ -116,6 +116,11 @@ impl<W: Write> BundleWriter<W> {
         &mut self.out
     }
 
+    /// The same, only to look at.
+    pub fn written_to(&self) -> &W {
+        &self.out
+    }
+
     /// Adds a whole file.
     ///
     /// # Errors

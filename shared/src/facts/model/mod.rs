@@ -88,4 +88,7 @@ pub struct Facts {
     /// Bundle paths that each group above was read from.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub items: BTreeMap<String, Vec<String>>,
+    /// Bundle path that a single value was read from, by its dotted name, in groups that several files add to.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, String>,
 }

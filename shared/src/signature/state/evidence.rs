@@ -143,7 +143,8 @@ fn look_up<'v>(facts: &'v Value, path: &[String]) -> Option<(&'v Value, &'v str)
             }
         }
     }
-    Some((value, item(value).unwrap_or(file)))
+    let own = || facts.get("sources")?.get(path.join("."))?.as_str();
+    Some((value, item(value).or_else(own).unwrap_or(file)))
 }
 
 /// Every place in a condition that names a fact, in order.
@@ -261,6 +262,8 @@ mod tests {
                 {"mount": "/var", "used_pct": 99},
             ],
             "memory": {"available_bytes": 1000, "item": "proc/meminfo"},
+            "pressure": {"cpu_some_avg10": 95.5, "item": "proc/pressure/io"},
+            "sources": {"pressure.cpu_some_avg10": "proc/pressure/cpu"},
             "sysctl": {"vm.swappiness": "60"},
             "units": {"failed": ["nginx.service", "x.service"]},
             "packages": {"versions": {"libc6": "2.36"}},
@@ -288,6 +291,11 @@ mod tests {
             "facts.memory.available_bytes < 2000 && !facts.disks.exists(d, d.mount == '/x')",
             Some("disks"),
             &[("proc/meminfo", "memory.available_bytes: 1000")],
+        );
+        check(
+            "facts.pressure.cpu_some_avg10 > 50.0",
+            None,
+            &[("proc/pressure/cpu", "pressure.cpu_some_avg10: 95.5")],
         );
         check(
             "int(facts.sysctl['vm.swappiness']) > 50",
