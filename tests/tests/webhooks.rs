@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use sitrep_tests::collector::{Collector, Setting};
+use sitrep_tests::fleet;
 use sitrep_tests::postgres::Postgres;
 use sitrep_tests::process::{self, wait_for};
 use sitrep_tests::receiver::{Receiver, Request};
@@ -116,6 +117,41 @@ fn events_come_signed_in_order_and_once_through_faults_and_crashes() -> Result<(
         .collect();
     assert_eq!(said, expected, "in order, none lost, none again later");
     assert!(receiver.seen().len() >= 9, "three were refused");
+    Ok(())
+}
+
+#[test]
+fn a_target_that_does_not_answer_holds_up_no_bundle() -> Result<(), String> {
+    let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    // Nobody is answered before the bundle has its verdict.
+    let receiver = Receiver::start(move |_, _| {
+        drop(gate.lock().map(|gate| gate.recv()));
+        fine()
+    })?;
+    let setting = Setting {
+        env: vec![("SITREPD_WORKERS".into(), "1".into())],
+        ..Setting::default()
+    };
+    let collector = Collector::start_with(&dir.path().join("collector"), setting)?;
+    let hook = json!({"kind": "webhook", "name": "Silent", "url": receiver.url(), "enabled": true,
+        "settings": {"private": true}});
+    add(&collector, &hook)?;
+    for n in 0..6 {
+        collector.create_ticket(&format!("Told to nobody {n}"))?;
+    }
+    wait_for("the first message", LIMIT, || !receiver.seen().is_empty())?;
+    collector.send_bundles("Read meanwhile", &[fleet::bundle(1, false)?], LIMIT)?;
+    let waiting = collector.get("/api/v1/outbox?state=waiting")?;
+    let faults: Vec<&Value> = waiting["items"].as_array().into_iter().flatten().collect();
+    assert!(faults.len() >= 7, "{waiting}");
+    assert!(
+        faults.iter().all(|letter| letter["error"] == ""),
+        "the bundle waited until the target was given up: {waiting}"
+    );
+    drop(open);
+    letters(&collector, "waiting", 0)?;
     Ok(())
 }
 

@@ -16,13 +16,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sitrep_shared::bundle::limits::Limits;
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::db::bundles::{self, BundleRow};
 use crate::db::findings::{self, FindingRow};
 use crate::db::{Db, DbError};
 use crate::db::{diagnosis, retention, retro, templates};
+use crate::queue::Wake;
 use crate::signatures::Signatures;
 use browse::Browse;
 use ingest::Ingest;
@@ -30,6 +30,9 @@ use ingest::process::Reader;
 use receive::Receiver;
 use storage::{StorageError, Store};
 use tickets::{TicketName, Tickets};
+
+/// The kind of the job that brings a stored bundle to its verdict.
+pub const INGEST: &str = "ingest";
 
 /// The collector's clock: UTC milliseconds.
 pub(crate) fn now_ms() -> i64 {
@@ -53,7 +56,7 @@ pub struct Bundles {
     /// The signatures that are in force.
     pub signatures: Arc<Signatures>,
     /// Told when a job was queued.
-    pub wake: Arc<Notify>,
+    pub wake: Arc<Wake>,
 }
 
 /// A bundle that could not be deleted.
@@ -102,7 +105,7 @@ impl Bundles {
             Some(access) => Store::open_objects(&folder, access)?,
             None => Store::open(&folder)?,
         });
-        let wake = Arc::new(Notify::new());
+        let wake = Arc::<Wake>::default();
         let signatures = Arc::new(Signatures::new(db.clone(), folder.join("signatures")));
         Ok(Self {
             receiver: Receiver::new(

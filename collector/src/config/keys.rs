@@ -67,7 +67,7 @@ pub const KEYS: &[Key] = &[
     key("pepper_file", Kind::Path, "", "key for stored upload codes; the same on every replica"),
     key("trusted_proxies", Kind::List, "", "addresses whose X-Forwarded-For is believed"),
     key("role", Kind::Choice(&["all", "serve", "work"]), "all", "what this process does: requests, jobs, or both"),
-    key("workers", Kind::Number, "2", "jobs at once in this process"),
+    key("workers", Kind::Number, "2", "bundles read at once in this process"),
     key("metrics.listen", Kind::Text, "", "address and port for metrics and health alone, without TLS; none for none"),
     key("retention.closed", Kind::Duration, "30d", "how long bundles of a closed ticket are kept"),
     key("connectors.poll", Kind::Duration, "60s", "how often other ticket systems are read for what happened there"),

@@ -219,7 +219,7 @@ pub async fn replay_all(state: &AppState, caller: &Caller, id: &str) -> AppResul
         .audit(&mut tx, state, "outbox.replay", &row.name)
         .await?;
     tx.commit().await?;
-    state.bundles.wake.notify_one();
+    state.bundles.wake.call(outbox::JOB);
     Ok(count)
 }
 
@@ -236,7 +236,7 @@ pub async fn revive(state: &AppState, caller: &Caller, id: &str, drop_it: bool) 
     outbox::wake(&mut tx, &connector, state.now_ms()).await?;
     caller.audit(&mut tx, state, action, id).await?;
     tx.commit().await?;
-    state.bundles.wake.notify_one();
+    state.bundles.wake.call(outbox::JOB);
     Ok(())
 }
 
@@ -291,6 +291,6 @@ pub async fn connect(
         .audit(&mut tx, state, "ticket.connect", ticket_key)
         .await?;
     tx.commit().await?;
-    state.bundles.wake.notify_one();
+    state.bundles.wake.call(outbox::JOB);
     Ok(())
 }

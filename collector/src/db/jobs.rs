@@ -103,26 +103,27 @@ pub async fn hurry(db: &mut AnyConnection, kind: &str, subjects: &str) -> Result
     .map(|_| ())
 }
 
-/// Takes the next job that is due, for `lease_ms`. Two workers never get the same one.
+/// Takes the next job of a kind that is due, for `lease_ms`. Two workers never get the same one.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn claim(
     db: &mut AnyConnection,
     engine: Engine,
-    owner: &str,
+    (kind, owner): (&str, &str),
     lease_ms: i64,
 ) -> Result<Option<JobRow>, DbError> {
     let (now, skip) = (engine.now_ms(), engine.skip_locked());
     let sql = format!(
         "UPDATE jobs SET state = 'leased', owner = $1, lease_until_ms = {now} + $2, attempt = attempt + 1, rerun = 0 \
-         WHERE id = (SELECT id FROM jobs WHERE state = 'queued' AND run_after_ms <= {now} \
+         WHERE id = (SELECT id FROM jobs WHERE kind = $3 AND state = 'queued' AND run_after_ms <= {now} \
                      ORDER BY run_after_ms, id LIMIT 1 {skip}) AND state = 'queued' \
          RETURNING id, kind, subject, attempt"
     );
     sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(owner)
         .bind(lease_ms)
+        .bind(kind)
         .fetch_optional(db)
         .await
         .named("claim a job")
@@ -274,18 +275,23 @@ mod tests {
             let (mut tx, engine) = (db.begin().await.unwrap(), db.engine());
             enqueue(&mut tx, "ingest", "b1", 1).await.unwrap();
             enqueue(&mut tx, "ingest", "b1", 2).await.unwrap();
+            let other = claim(&mut tx, engine, ("deliver", "w1"), 60_000).await;
+            assert!(other.unwrap().is_none(), "a kind claims its own");
             assert_eq!(
                 count(&mut tx, "queued").await.unwrap(),
                 1,
                 "the same work once"
             );
-            let job = claim(&mut tx, engine, "w1", 60_000).await.unwrap().unwrap();
+            let job = claim(&mut tx, engine, ("ingest", "w1"), 60_000)
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!(
                 (job.kind.as_str(), job.subject.as_str(), job.attempt),
                 ("ingest", "b1", 1)
             );
             assert!(
-                claim(&mut tx, engine, "w2", 60_000)
+                claim(&mut tx, engine, ("ingest", "w2"), 60_000)
                     .await
                     .unwrap()
                     .is_none()
@@ -304,7 +310,10 @@ mod tests {
             enqueue(&mut tx, "ingest", "b1", 3).await.unwrap();
             assert_eq!(count(&mut tx, "queued").await.unwrap(), 0, "done is done");
             again(&mut tx, "ingest", "b1", 3).await.unwrap();
-            let job = claim(&mut tx, engine, "w3", 60_000).await.unwrap().unwrap();
+            let job = claim(&mut tx, engine, ("ingest", "w3"), 60_000)
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!(job.attempt, 1, "tries begin anew");
         })
         .await;
@@ -315,7 +324,10 @@ mod tests {
         on_both(async |db| {
             let (mut tx, engine) = (db.begin().await.unwrap(), db.engine());
             enqueue(&mut tx, "ingest", "b1", 1).await.unwrap();
-            let job = claim(&mut tx, engine, "w1", -1).await.unwrap().unwrap();
+            let job = claim(&mut tx, engine, ("ingest", "w1"), -1)
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!(
                 reclaim(&mut tx, engine).await.unwrap(),
                 1,
@@ -327,7 +339,10 @@ mod tests {
                 counts: true,
             };
             assert!(!release(&mut tx, engine, &job, "w1", &gone).await.unwrap());
-            let job = claim(&mut tx, engine, "w2", 60_000).await.unwrap().unwrap();
+            let job = claim(&mut tx, engine, ("ingest", "w2"), 60_000)
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!(job.attempt, 2);
             let stopped = Retry {
                 delay_ms: 0,
@@ -339,7 +354,10 @@ mod tests {
                     .await
                     .unwrap()
             );
-            let job = claim(&mut tx, engine, "w3", 60_000).await.unwrap().unwrap();
+            let job = claim(&mut tx, engine, ("ingest", "w3"), 60_000)
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!(job.attempt, 2, "a shutdown is no try");
             let later = Retry {
                 delay_ms: 60_000,
@@ -348,7 +366,10 @@ mod tests {
             };
             assert!(release(&mut tx, engine, &job, "w3", &later).await.unwrap());
             assert!(
-                claim(&mut tx, engine, "w4", 1).await.unwrap().is_none(),
+                claim(&mut tx, engine, ("ingest", "w4"), 1)
+                    .await
+                    .unwrap()
+                    .is_none(),
                 "not due yet"
             );
         })
@@ -361,9 +382,14 @@ mod tests {
             let (mut tx, engine) = (db.begin().await.unwrap(), db.engine());
             nudge(&mut tx, "deliver", "c:t", 1).await.unwrap();
             nudge(&mut tx, "deliver", "c:t", 1).await.unwrap();
-            let job = claim(&mut tx, engine, "w", 60_000).await.unwrap().unwrap();
+            let job = claim(&mut tx, engine, ("deliver", "w"), 60_000)
+                .await
+                .unwrap()
+                .unwrap();
             nudge(&mut tx, "deliver", "c:t", 2).await.unwrap();
-            let none = claim(&mut tx, engine, "v", 60_000).await.unwrap();
+            let none = claim(&mut tx, engine, ("deliver", "v"), 60_000)
+                .await
+                .unwrap();
             assert!(none.is_none(), "it runs already");
             let done = End {
                 state: "done",
@@ -371,12 +397,18 @@ mod tests {
                 now_ms: 3,
             };
             assert!(end(&mut tx, &job, "w", &done).await.unwrap());
-            let job = claim(&mut tx, engine, "w", 60_000).await.unwrap().unwrap();
+            let job = claim(&mut tx, engine, ("deliver", "w"), 60_000)
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!(job.attempt, 1);
             assert!(end(&mut tx, &job, "w", &done).await.unwrap());
             assert_eq!(count(&mut tx, "done").await.unwrap(), 1);
             nudge(&mut tx, "deliver", "c:t", 4).await.unwrap();
-            let job = claim(&mut tx, engine, "w", 60_000).await.unwrap().unwrap();
+            let job = claim(&mut tx, engine, ("deliver", "w"), 60_000)
+                .await
+                .unwrap()
+                .unwrap();
             let later = Retry {
                 delay_ms: 600_000,
                 error: Some("x"),
@@ -384,10 +416,17 @@ mod tests {
             };
             release(&mut tx, engine, &job, "w", &later).await.unwrap();
             nudge(&mut tx, "deliver", "c:t", 5).await.unwrap();
-            let none = claim(&mut tx, engine, "w", 60_000).await.unwrap();
+            let none = claim(&mut tx, engine, ("deliver", "w"), 60_000)
+                .await
+                .unwrap();
             assert!(none.is_none(), "a nudge does not shorten the wait");
             hurry(&mut tx, "deliver", "c:").await.unwrap();
-            assert!(claim(&mut tx, engine, "w", 1).await.unwrap().is_some());
+            assert!(
+                claim(&mut tx, engine, ("deliver", "w"), 1)
+                    .await
+                    .unwrap()
+                    .is_some()
+            );
         })
         .await;
     }
@@ -406,7 +445,9 @@ mod tests {
                 let mut got = Vec::new();
                 loop {
                     let mut tx = db.begin().await.unwrap();
-                    let job = claim(&mut tx, db.engine(), &owner, 60_000).await.unwrap();
+                    let job = claim(&mut tx, db.engine(), ("ingest", &owner), 60_000)
+                        .await
+                        .unwrap();
                     tx.commit().await.unwrap();
                     let Some(job) = job else { return got };
                     got.push(job.subject);

@@ -2,12 +2,13 @@
 
 use crate::connectors::outbox;
 use crate::db::jobs::JobRow;
-use crate::queue::{JobError, Running, Spec};
+use crate::queue::{JobError, Running, Spec, Workers};
 use crate::state::AppState;
 
 /// Its line in the registry.
 pub(super) const SPEC: Spec<AppState> = Spec {
     kind: outbox::JOB,
+    workers: Workers::Of(4),
     attempts: outbox::TRIES,
     run,
     dead,

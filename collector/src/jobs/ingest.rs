@@ -1,12 +1,14 @@
 //! The job that brings a stored bundle to its verdict.
 
+use crate::bundles::INGEST;
 use crate::db::jobs::JobRow;
-use crate::queue::{JobError, Running, Spec};
+use crate::queue::{JobError, Running, Spec, Workers};
 use crate::state::AppState;
 
 /// Its line in the registry.
 pub(super) const SPEC: Spec<AppState> = Spec {
-    kind: "ingest",
+    kind: INGEST,
+    workers: Workers::AsSet,
     attempts: 3,
     run,
     dead,

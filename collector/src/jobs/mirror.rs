@@ -3,12 +3,13 @@
 use crate::connectors::mirror;
 use crate::db::DbError;
 use crate::db::jobs::{self, JobRow};
-use crate::queue::{JobError, Running, Spec};
+use crate::queue::{JobError, Running, Spec, Workers};
 use crate::state::AppState;
 
 /// Its line in the registry.
 pub(super) const SPEC: Spec<AppState> = Spec {
     kind: mirror::JOB,
+    workers: Workers::Of(2),
     attempts: 2,
     run,
     dead,
@@ -28,7 +29,7 @@ pub(super) async fn queue(state: &AppState) -> Result<(), DbError> {
         jobs::again(&mut tx, mirror::JOB, id, state.now_ms()).await?;
     }
     tx.commit().await?;
-    state.bundles.wake.notify_one();
+    state.bundles.wake.call(mirror::JOB);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ mod sweep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::queue::{Queue, Spec, Worker};
+use crate::queue::{Queue, Spec, Worker, Workers};
 use crate::state::AppState;
 
 /// Every job there is.
@@ -22,13 +22,20 @@ const DERIVE_EVERY: Duration = Duration::from_secs(5);
 /// The folder of signature packs is looked at this often.
 const PACKS_EVERY: Duration = Duration::from_secs(60);
 
-/// Starts `workers` workers and the sweep; they end when the tasks drain.
+/// Starts the workers of every kind, `workers` where that is theirs to say, and the sweep; they end when the tasks
+/// drain.
 pub fn start(state: &AppState, workers: usize) {
     let (tasks, bundles) = (&state.tasks, &state.bundles);
-    for _ in 0..workers.max(1) {
-        let queue = Queue::new(bundles.db().clone(), Arc::clone(&bundles.wake));
-        let worker = Worker::new(queue, SPECS);
-        tasks.spawn("worker", worker.run(state.clone(), tasks.draining()));
+    for spec in SPECS {
+        let count = match spec.workers {
+            Workers::AsSet => workers.max(1),
+            Workers::Of(count) => count,
+        };
+        for _ in 0..count {
+            let queue = Queue::new(bundles.db().clone(), Arc::clone(&bundles.wake));
+            let worker = Worker::new(queue, spec);
+            tasks.spawn("worker", worker.run(state.clone(), tasks.draining()));
+        }
     }
     watch_packs(state);
     derive(state);
@@ -118,6 +125,7 @@ mod tests {
                 spec.kind
             );
             assert!(spec.attempts > 1, "{}", spec.kind);
+            assert_ne!(spec.workers, Workers::Of(0), "{}", spec.kind);
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The job that does a turn of a retro-scan.
 
 use crate::db::jobs::JobRow;
-use crate::queue::{JobError, Running, Spec};
+use crate::queue::{JobError, Running, Spec, Workers};
 use crate::signatures::retro;
 use crate::state::AppState;
 
 /// Its line in the registry.
 pub(super) const SPEC: Spec<AppState> = Spec {
     kind: retro::JOB,
+    workers: Workers::Of(1),
     attempts: 3,
     run,
     dead,

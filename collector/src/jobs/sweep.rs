@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::bundles::receive::ReceiveError;
-use crate::bundles::{Bundles, DeleteError, now_ms};
+use crate::bundles::{Bundles, DeleteError, INGEST, now_ms};
 use crate::db::{DbError, bundles as rows, jobs};
 
 /// A bundle may wait this long for its job before it counts as forgotten, in milliseconds.
@@ -54,12 +54,14 @@ pub(super) async fn sweep(bundles: &Bundles) -> Result<Swept, SweepError> {
     let mut tx = db.begin().await?;
     swept.reclaimed = jobs::reclaim(&mut tx, db.engine()).await?;
     for bundle in &forgotten {
-        jobs::again(&mut tx, "ingest", bundle, now_ms()).await?;
+        jobs::again(&mut tx, INGEST, bundle, now_ms()).await?;
     }
     tx.commit().await?;
     swept.requeued = forgotten.len();
     if swept.reclaimed > 0 || swept.requeued > 0 {
-        bundles.wake.notify_one();
+        for kind in super::SPECS.iter().map(|spec| spec.kind) {
+            bundles.wake.call(kind);
+        }
     }
     swept.expired = bundles.receiver.expire().await?;
     swept.finished = bundles.receiver.finish_rest().await?;

@@ -1,10 +1,14 @@
 //! Leased work: every job is claimed by one worker for a time, tried a few times, and ends done or dead, where a
-//! person sees it. What the jobs are is in `jobs`.
+//! person sees it. Each kind has workers of its own, so that no kind waits for another. What the jobs are is in `jobs`.
 
 pub mod backoff;
 pub mod worker;
 
+use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
 
 pub use worker::{Queue, Worker};
 
@@ -32,11 +36,40 @@ impl JobError {
     }
 }
 
+/// Tells the workers of a kind in this process that there is a job for them, so that they need not wait for their next
+/// look.
+#[derive(Debug, Default)]
+pub struct Wake(Mutex<HashMap<&'static str, Arc<Notify>>>);
+
+impl Wake {
+    /// What the workers of a kind wait for.
+    pub fn of(&self, kind: &'static str) -> Arc<Notify> {
+        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(kinds.entry(kind).or_default())
+    }
+
+    /// A job of this kind was queued.
+    pub fn call(&self, kind: &'static str) {
+        self.of(kind).notify_one();
+    }
+}
+
+/// How many jobs of a kind run at once in a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// As many as the setting `workers` says.
+    AsSet,
+    /// So many.
+    Of(usize),
+}
+
 /// One kind of job. `S` is what jobs can reach.
 #[derive(Debug)]
 pub struct Spec<S> {
     /// The word in the job's row.
     pub kind: &'static str,
+    /// Workers of its own.
+    pub workers: Workers,
     /// Tries before it is dead.
     pub attempts: i64,
     /// Does the work. Must be repeatable: a try may be lost after its last step.

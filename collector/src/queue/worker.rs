@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{JobError, Spec, backoff};
+use super::{JobError, Spec, Wake, backoff};
 use crate::db::jobs::{self, End, JobRow, Retry};
 use crate::db::{Db, DbError};
 
@@ -27,7 +26,7 @@ pub struct Queue {
     /// The database.
     pub db: Db,
     /// Told when a job was queued.
-    pub wake: Arc<Notify>,
+    pub wake: Arc<Wake>,
     /// Lease and renewal; tests shorten them.
     pub lease: Duration,
     /// See `lease`.
@@ -36,7 +35,7 @@ pub struct Queue {
 
 impl Queue {
     /// A queue with the usual times.
-    pub fn new(db: Db, wake: Arc<Notify>) -> Self {
+    pub fn new(db: Db, wake: Arc<Wake>) -> Self {
         Self {
             db,
             wake,
@@ -50,12 +49,12 @@ impl Queue {
     }
 }
 
-/// One worker.
+/// One worker, of one kind of job.
 #[derive(Debug)]
 pub struct Worker<S: 'static> {
     queue: Queue,
     owner: String,
-    specs: &'static [Spec<S>],
+    spec: &'static Spec<S>,
 }
 
 /// What one look at the queue gave.
@@ -75,16 +74,17 @@ pub enum Turn {
 
 impl<S: Clone + Send + Sync + 'static> Worker<S> {
     /// Makes a worker with a name of its own.
-    pub fn new(queue: Queue, specs: &'static [Spec<S>]) -> Self {
+    pub fn new(queue: Queue, spec: &'static Spec<S>) -> Self {
         Self {
             queue,
             owner: uuid::Uuid::now_v7().to_string(),
-            specs,
+            spec,
         }
     }
 
     /// Claims and runs until told to stop; a job that runs then is finished first.
     pub async fn run(self, state: S, draining: CancellationToken) {
+        let wake = self.queue.wake.of(self.spec.kind);
         while !draining.is_cancelled() {
             let wait = match self.turn(&state).await {
                 Ok(Turn::Idle) => LOOK,
@@ -96,7 +96,7 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
             };
             tokio::select! {
                 () = draining.cancelled() => {}
-                () = self.queue.wake.notified() => {}
+                () = wake.notified() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -105,7 +105,8 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
     async fn claim(&self) -> Result<Option<JobRow>, DbError> {
         let db = &self.queue.db;
         let mut tx = db.begin().await?;
-        let job = jobs::claim(&mut tx, db.engine(), &self.owner, self.queue.lease_ms()).await?;
+        let who = (self.spec.kind, &*self.owner);
+        let job = jobs::claim(&mut tx, db.engine(), who, self.queue.lease_ms()).await?;
         tx.commit().await?;
         Ok(job)
     }
@@ -130,16 +131,13 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
     /// # Errors
     /// When the database does not answer. A job that was running then comes again when its lease ends.
     pub async fn turn(&self, state: &S) -> Result<Turn, DbError> {
-        let queue = &self.queue;
+        let (queue, spec) = (&self.queue, self.spec);
         let Some(job) = self.claim().await? else {
             return Ok(Turn::Idle);
         };
-        let Some(spec) = self.specs.iter().find(|spec| spec.kind == job.kind) else {
-            return self.bury(None, state, job, "no such kind of job").await;
-        };
         if job.attempt > spec.attempts {
             return self
-                .bury(Some(spec), state, job, "every worker that had it was lost")
+                .bury(state, job, "every worker that had it was lost")
                 .await;
         }
         let began = std::time::Instant::now();
@@ -165,7 +163,7 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
                 Ok(if kept { Turn::Done } else { Turn::Lost })
             }
             Some(Err(JobError(fault))) if job.attempt >= spec.attempts => {
-                self.bury(Some(spec), state, job, &fault).await
+                self.bury(state, job, &fault).await
             }
             Some(Err(JobError(fault))) => {
                 tracing::warn!(job.id = %job.id, job.kind = %job.kind, attempt = job.attempt, error = %fault, "try failed");
@@ -207,17 +205,10 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
         }
     }
 
-    async fn bury(
-        &self,
-        spec: Option<&Spec<S>>,
-        state: &S,
-        job: JobRow,
-        fault: &str,
-    ) -> Result<Turn, DbError> {
+    async fn bury(&self, state: &S, job: JobRow, fault: &str) -> Result<Turn, DbError> {
         tracing::error!(job.id = %job.id, job.kind = %job.kind, subject = %job.subject, error = %fault, "job is dead");
-        if let Some(spec) = spec
-            && let Err(error) = (spec.dead)(state.clone(), job.clone(), fault.to_owned()).await
-        {
+        let ended = (self.spec.dead)(state.clone(), job.clone(), fault.to_owned()).await;
+        if let Err(error) = ended {
             // The lease runs out and the job comes here again.
             tracing::error!(job.id = %job.id, error = %error, "the end of a dead job failed");
             return Ok(Turn::Lost);

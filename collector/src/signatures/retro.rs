@@ -199,7 +199,7 @@ pub async fn start(
         .audit(&mut tx, state, "signature.retro", &object)
         .await?;
     tx.commit().await?;
-    state.bundles.wake.notify_one();
+    state.bundles.wake.call(JOB);
     Ok(row)
 }
 
@@ -284,7 +284,7 @@ pub async fn turn(state: &AppState, subject: &str) -> AppResult<()> {
         }
         tx.commit().await?;
         if over {
-            state.bundles.wake.notify_one();
+            state.bundles.wake.call(JOB);
             return Ok(());
         }
     }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::turns::Turn;
 use super::{ReceiveError, Receiver, now_ms, settled, to_db};
+use crate::bundles::INGEST;
 use crate::bundles::storage::{HashState, Part, StorageError, Store};
 use crate::db::bundles::{self, NewBundle};
 use crate::db::uploads::{self, UploadRow};
@@ -134,10 +135,10 @@ impl Receiver {
             received_ms: now,
         };
         bundles::insert(&mut tx, &new).await?;
-        jobs::enqueue(&mut tx, "ingest", &row.bundle_id, now).await?;
+        jobs::enqueue(&mut tx, INGEST, &row.bundle_id, now).await?;
         pieces::forget(&mut tx, &row.id).await?;
         tx.commit().await?;
-        self.wake.notify_one();
+        self.wake.call(INGEST);
         tracing::info!(upload.id = %row.id, bundle.id = %row.bundle_id, ticket.id = %row.ticket_id, "upload complete");
         row.offset_bytes = row.length_bytes.unwrap_or(row.offset_bytes);
         "complete".clone_into(&mut row.state);

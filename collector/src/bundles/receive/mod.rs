@@ -16,7 +16,7 @@ mod turns;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use append::Append;
@@ -30,6 +30,7 @@ use super::storage::Store;
 use crate::bundles::tickets::Tickets;
 use crate::db::Db;
 use crate::db::uploads::{self, UploadRow};
+use crate::queue::Wake;
 
 /// Bounds of receiving. Bytes and times are per upload unless said otherwise.
 #[derive(Debug, Clone)]
@@ -110,7 +111,7 @@ pub struct Receiver {
     slots: Semaphore,
     tickets: Arc<dyn Tickets>,
     /// Told when a job was queued, so that a worker of this process need not wait for its next look.
-    wake: Arc<Notify>,
+    wake: Arc<Wake>,
 }
 
 impl Receiver {
@@ -120,7 +121,7 @@ impl Receiver {
         store: Arc<Store>,
         limits: Limits,
         tickets: Arc<dyn Tickets>,
-        wake: Arc<Notify>,
+        wake: Arc<Wake>,
     ) -> Self {
         Self {
             db,
