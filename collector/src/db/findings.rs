@@ -6,7 +6,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, FromRow};
 use super::{DbError, Named, marks};
 
 /// One finding.
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone, Default, FromRow)]
 pub struct FindingRow {
     /// UUIDv7 of the row.
     pub id: String,

@@ -38,6 +38,7 @@ pub mod similar;
 pub mod solutions;
 pub mod stats;
 pub mod suppressions;
+pub mod tag_rules;
 pub mod tags;
 pub mod templates;
 #[cfg(test)]

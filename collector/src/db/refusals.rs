@@ -46,19 +46,24 @@ pub async fn of_ticket(conn: &mut AnyConnection, ticket_id: &str) -> Result<Vec<
         .named("list the tags that were taken off")
 }
 
-/// Signatures and tags of theirs that were taken off at so many tickets.
-pub async fn often(
+/// At how many tickets of a product a signature's tag was taken off since a time.
+pub async fn count(
     conn: &mut AnyConnection,
-    tickets_min: i64,
-) -> Result<Vec<(String, String)>, DbError> {
-    sqlx::query_as(
-        "SELECT signature_id, tag FROM tag_refusals GROUP BY signature_id, tag HAVING COUNT(*) >= $1 \
-         ORDER BY signature_id, tag LIMIT 5000",
+    (signature_id, tag): (&str, &str),
+    product: &str,
+    since_ms: i64,
+) -> Result<i64, DbError> {
+    sqlx::query_scalar(
+        "SELECT COUNT(*) FROM tag_refusals r JOIN tickets t ON t.id = r.ticket_id \
+         WHERE r.signature_id = $1 AND r.tag = $2 AND t.product = $3 AND r.at_ms > $4",
     )
-    .bind(tickets_min)
-    .fetch_all(conn)
+    .bind(signature_id.to_owned())
+    .bind(tag.to_owned())
+    .bind(product.to_owned())
+    .bind(since_ms)
+    .fetch_one(conn)
     .await
-    .named("list the tags that are often taken off")
+    .named("count how often a tag was taken off")
 }
 
 #[cfg(test)]
@@ -67,7 +72,7 @@ mod tests {
     use crate::db::testing::{add_ticket, on_both};
 
     #[tokio::test]
-    async fn what_is_taken_off_often_is_told() {
+    async fn what_is_taken_off_is_counted() {
         on_both(async |db| {
             let mut tx = db.begin().await.unwrap();
             for id in ["a", "b"] {
@@ -80,11 +85,14 @@ mod tests {
             let what = ("a", "memory", "SIG-2");
             refuse(&mut tx, what, "Lin", 1).await.unwrap();
             assert_eq!(of_ticket(&mut tx, "a").await.unwrap(), ["disk", "memory"]);
-            let twice = often(&mut tx, 2).await.unwrap();
-            assert_eq!(twice, [("SIG-1".to_owned(), "disk".to_owned())]);
+            for (product, since, expected) in [("", 0, 2), ("", 1, 0), ("Exporter", 0, 0)] {
+                let known = count(&mut tx, ("SIG-1", "disk"), product, since).await;
+                assert_eq!(known.unwrap(), expected, "{product} {since}");
+            }
             forgive(&mut tx, "a", "disk").await.unwrap();
             assert_eq!(of_ticket(&mut tx, "a").await.unwrap(), ["memory"]);
-            assert!(often(&mut tx, 2).await.unwrap().is_empty());
+            let left = count(&mut tx, ("SIG-1", "disk"), "", 0).await.unwrap();
+            assert_eq!(left, 1);
         })
         .await;
     }

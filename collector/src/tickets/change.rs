@@ -5,7 +5,9 @@ use serde_json::json;
 use sqlx::AnyConnection;
 
 use super::model::{Audience, Cause, Happened, Priority, Resolution, Status};
-use super::{Caller, Opened, append, event, key, lifecycle, one_line, tags, text, with_data};
+use super::{
+    Caller, Opened, append, event, key, lifecycle, one_line, tag_rules, tags, text, with_data,
+};
 use crate::auth::{Role, Roles};
 use crate::db::tickets::TicketRow;
 use crate::db::{lifecycle as lives, users};
@@ -94,7 +96,10 @@ pub async fn change(
     description(&mut tx, &mut ticket, change).await?;
     let id = ticket.row.id.clone();
     let by = (caller.actor.name(), now);
-    tags::tag_events(&mut tx, &id, change, by, &mut events).await?;
+    let tagged = tags::tag_events(&mut tx, &ticket.row, change, by, &mut events).await?;
+    for rule in &tagged.learnt {
+        tag_rules::audit(&mut tx, state, caller, "tag_rule.learn", rule).await?;
+    }
     for (kind, body) in &events {
         let public = *kind == Happened::Promise;
         let mut event = event(now, &id, *kind, public, &caller.actor, body);

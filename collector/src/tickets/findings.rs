@@ -3,21 +3,16 @@
 //! Only findings that stand do anything: none of a signature in shadow, none that is suppressed, none that a person
 //! dismissed.
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
 use sqlx::AnyConnection;
 
 use super::model::{Happened, Priority};
-use super::tags::asks_for;
+use super::tag_rules;
 use super::{add_tags, append, event, with_data};
 use crate::auth::Actor;
+use crate::db::DbError;
 use crate::db::findings::{self, FindingRow};
 use crate::db::tickets::{self as rows, TicketRow};
-use crate::db::{DbError, refusals};
-
-/// Tickets at which people must have taken a tag off before its signature stops to ask for it.
-const TAUGHT_MIN: i64 = 3;
 
 /// Tags the ticket, raises its priority, notes the worst finding, adds one event. Twice is as once.
 ///
@@ -36,7 +31,8 @@ pub async fn apply_findings(
     let Some(worst) = found.iter().min_by_key(|row| row.severity_rank) else {
         return Ok(());
     };
-    let wanted: Vec<String> = wanted(conn, ticket_id, &found).await?.into_iter().collect();
+    let asked = tag_rules::asked(conn, &ticket, &found).await?;
+    let wanted: Vec<String> = asked.set.into_keys().collect();
     let new = add_tags(conn, ticket_id, &wanted, "finding", now).await?;
     let asked = found
         .iter()
@@ -77,8 +73,8 @@ pub async fn apply_findings(
     append(conn, &with_data(happened, &data)).await
 }
 
-/// Brings a ticket in line with the findings that still stand: tags that findings set and none asks for any more go,
-/// and the worst finding is noted anew. Tags that a person set stay. Gives the tags that went.
+/// Brings a ticket in line with the findings that still stand: tags that findings set and none asks for any more, not
+/// even as a proposal, go, and the worst finding is noted anew. Tags that a person set stay. Gives the tags that went.
 ///
 /// # Errors
 /// When the database refuses.
@@ -92,10 +88,10 @@ pub async fn retract_findings(
     };
     let all = findings::of_ticket(conn, ticket_id, now).await?;
     let stand: Vec<&FindingRow> = all.iter().filter(|row| row.stands()).collect();
-    let wanted = wanted(conn, ticket_id, &stand).await?;
+    let asked = tag_rules::asked(conn, &ticket, &stand).await?;
     let mut gone = Vec::new();
     for (tag, source) in rows::tags(conn, ticket_id).await? {
-        if source == "finding" && !wanted.contains(&tag) {
+        if source == "finding" && !asked.has(&tag) {
             rows::remove_tag(conn, ticket_id, &tag).await?;
             gone.push(tag);
         }
@@ -121,27 +117,6 @@ async fn note_worst(
     Ok(changed)
 }
 
-/// Tags that findings ask for, without those that people took off: here, or often enough elsewhere.
-async fn wanted(
-    conn: &mut AnyConnection,
-    ticket_id: &str,
-    found: &[&FindingRow],
-) -> Result<BTreeSet<String>, DbError> {
-    let here = refusals::of_ticket(conn, ticket_id).await?;
-    let often = refusals::often(conn, TAUGHT_MIN).await?;
-    let mut all = BTreeSet::new();
-    for row in found {
-        let taught = |tag: &String| {
-            often
-                .iter()
-                .any(|(id, known)| *id == row.signature_id && known == tag)
-        };
-        let asked = asks_for(row).into_iter();
-        all.extend(asked.filter(|tag| !here.contains(tag) && !taught(tag)));
-    }
-    Ok(all)
-}
-
 fn category(row: &FindingRow) -> String {
     let body: serde_json::Value = serde_json::from_str(&row.body).unwrap_or_default();
     body["category"].as_str().unwrap_or_default().to_owned()
@@ -149,6 +124,8 @@ fn category(row: &FindingRow) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Change;
+    use super::super::tags::{of_findings, tag_events};
     use super::*;
     use crate::db::findings::{Judged, NewFinding};
     use crate::db::testing::{add_ticket, on_both};
@@ -245,19 +222,22 @@ mod tests {
                 let tags = rows::tags(conn, ticket).await.unwrap();
                 tags.into_iter().map(|(tag, _)| tag).collect::<Vec<_>>()
             };
-            let off = super::super::Change {
+            let off = Change {
                 remove_tags: Some(vec!["all".into()]),
-                ..Default::default()
+                ..Change::default()
             };
-            for ticket in ["t", "u", "v"] {
+            let change = async |conn: &mut AnyConnection, ticket: &str, change: &Change| {
+                let row = rows::find(conn, ticket).await.unwrap().unwrap();
+                let done = tag_events(conn, &row, change, ("Lin", 5), &mut Vec::new()).await;
+                done.unwrap().learnt.len()
+            };
+            for (ticket, learnt) in [("t", 0), ("u", 0), ("v", 1)] {
                 assert_eq!(
                     apply(&mut tx, ticket).await,
                     ["all", "of-sig-1"],
                     "{ticket}"
                 );
-                super::super::tags::tag_events(&mut tx, ticket, &off, ("Lin", 5), &mut Vec::new())
-                    .await
-                    .unwrap();
+                assert_eq!(change(&mut tx, ticket, &off).await, learnt, "{ticket}");
                 assert_eq!(apply(&mut tx, ticket).await, ["of-sig-1"], "{ticket}");
             }
             assert_eq!(
@@ -265,6 +245,16 @@ mod tests {
                 ["of-sig-1"],
                 "the signature has learnt"
             );
+            let row = rows::find(&mut tx, "w").await.unwrap().unwrap();
+            let asked = of_findings(&mut tx, &row, 5).await.unwrap();
+            assert!(asked.proposed.contains_key("all"), "it is proposed still");
+            // Whoever sets it again takes the lesson back.
+            let on = Change {
+                add_tags: Some(vec!["all".into()]),
+                ..Change::default()
+            };
+            change(&mut tx, "v", &on).await;
+            assert_eq!(apply(&mut tx, "w").await, ["all", "of-sig-1"]);
         })
         .await;
     }

@@ -18,7 +18,8 @@ pub mod model;
 pub mod solution;
 pub mod stats;
 pub mod summary;
-mod tags;
+pub mod tag_rules;
+pub(crate) mod tags;
 
 pub use change::{Change, change};
 pub use findings::{apply_findings, retract_findings};

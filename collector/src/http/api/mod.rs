@@ -25,6 +25,7 @@ pub mod search;
 pub mod selection;
 pub mod setup;
 pub mod signatures;
+pub mod tags;
 pub mod tickets;
 pub mod timeline;
 pub mod tokens;

@@ -26,6 +26,7 @@ pub mod setup;
 pub mod signature;
 pub mod signatures;
 pub mod stats;
+pub mod tag_rules;
 pub mod ticket;
 pub mod tickets;
 pub mod timeline;

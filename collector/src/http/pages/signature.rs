@@ -14,6 +14,7 @@ use super::{Frame, time};
 use crate::auth::{Access, Role};
 use crate::db::retro::{self as scan_rows, ScanRow};
 use crate::db::suppressions::{self, SuppressionRow};
+use crate::db::tag_rules::{self, RuleRow};
 use crate::db::{findings, tickets as ticket_rows};
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
@@ -92,6 +93,7 @@ struct SignaturePage {
     source: String,
     requires: String,
     auto_tag: Vec<String>,
+    tag_rules: Vec<RuleRow>,
     words: Vec<Words>,
     places: Vec<Place>,
     silences: Vec<Silence>,
@@ -132,6 +134,8 @@ async fn show(
     let silences = suppressions::of_signature(&mut conn, &id).await?;
     let scans = scan_rows::of_signature(&mut conn, &id).await?;
     let places = places(&mut conn, &id, now).await?;
+    let mut tag_rules = tag_rules::list(&mut conn).await?;
+    tag_rules.retain(|rule| rule.signature_id == id);
     drop(conn);
     let extension = entry.signature.extension.clone().unwrap_or_default();
     let page = SignaturePage {
@@ -144,6 +148,7 @@ async fn show(
             .unwrap_or_default(),
         requires: extension.requires.unwrap_or_default(),
         auto_tag: extension.auto_tag,
+        tag_rules,
         words: words(extension.fix),
         places,
         silences: silences.into_iter().map(|row| silence(row, now)).collect(),

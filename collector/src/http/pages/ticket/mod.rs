@@ -36,7 +36,7 @@ use crate::state::AppState;
 use crate::tickets::diagnosis::{self, Missing};
 use crate::tickets::model::{Audience, Cause, Happened, Priority, Resolution, Status};
 use crate::tickets::solution::{self, Solution, language_of};
-use crate::tickets::{self, Opened, macros, summary};
+use crate::tickets::{self, Opened, macros, summary, tag_rules};
 use view::{BundleView, DueView, Entry, FindingView, PinView, RelatedView};
 
 /// Articles that are offered by their words.
@@ -72,6 +72,8 @@ struct TicketPage {
     promised_input: String,
     intake: Vec<(&'static str, String)>,
     tags: Vec<(String, String)>,
+    /// Tags that findings only propose, and the signatures.
+    proposed: Vec<(String, String)>,
     findings: Vec<FindingView>,
     not_evaluated: Vec<(String, String)>,
     missing: Vec<Missing>,
@@ -247,6 +249,8 @@ async fn read(
     let reply = macros.iter().find(|m| m.id == asked.module);
     let reply = reply.map(|m| macros::filled(m, &row, me, &state.config.name));
     let related = lifecycle::related(&mut conn, &row.id).await?;
+    let tags = tag_rows(&mut conn, &row.id).await?;
+    let proposed = proposed(&mut conn, &row, (&found, &tags)).await?;
     let problem_open = related
         .iter()
         .filter(|r| r.relation == "problem" && r.status != Status::Closed.word())
@@ -263,7 +267,8 @@ async fn read(
         promised: life.promised_ms.map(time).unwrap_or_default(),
         promised_input: life.promised_ms.map(view::input_time).unwrap_or_default(),
         intake: view::intake(&row),
-        tags: tag_rows(&mut conn, &row.id).await?,
+        tags,
+        proposed,
         findings: Vec::new(),
         not_evaluated: Vec::new(),
         missing: Vec::new(),
@@ -310,6 +315,24 @@ async fn read(
         life,
     };
     Ok(Read { found, page })
+}
+
+/// Tags that findings propose and that are not set, each with the signatures that ask for it.
+async fn proposed(
+    conn: &mut sqlx::AnyConnection,
+    row: &TicketRow,
+    (found, tags): (&[FindingRow], &[(String, String)]),
+) -> AppResult<Vec<(String, String)>> {
+    let stand: Vec<&FindingRow> = found.iter().filter(|f| f.stands()).collect();
+    if stand.is_empty() {
+        return Ok(Vec::new());
+    }
+    let asked = tag_rules::asked(conn, row, &stand).await?;
+    let new = asked.proposed.into_iter();
+    let new = new.filter(|(tag, _)| tags.iter().all(|(known, _)| known != tag));
+    Ok(new
+        .map(|(tag, by)| (tag, by.into_iter().collect::<Vec<_>>().join(", ")))
+        .collect())
 }
 
 /// Login and name of whoever can be in charge, and the login of who is.

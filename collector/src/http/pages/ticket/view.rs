@@ -238,6 +238,7 @@ pub(in crate::http::pages) fn told(frame: &Frame, row: &EventRow) -> String {
                 .join(" · ");
         }
         "merged" => vec![frame.l.w("relation", &word("relation")).to_owned()],
+        "tags" if data["rule"].is_string() => vec![frame.l.t("tag_rules.told").to_owned()],
         _ => return row.body.clone(),
     };
     parts.push(row.body.clone());
