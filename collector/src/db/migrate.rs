@@ -24,6 +24,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0506_lanes", include_str!("../../migrations/0506_lanes.sql")),
     ("0507_tag_rules", include_str!("../../migrations/0507_tag_rules.sql")),
     ("0700_derived", include_str!("../../migrations/0700_derived.sql")),
+    ("0701_terms", include_str!("../../migrations/0701_terms.sql")),
     ("0800_connectors", include_str!("../../migrations/0800_connectors.sql")),
 ];
 

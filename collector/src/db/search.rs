@@ -45,20 +45,22 @@ pub async fn replace(
     .execute(&mut *conn)
     .await
     .named("add a document to the search")?;
-    sqlx::query("DELETE FROM search_words WHERE document = $1")
+    sqlx::query("DELETE FROM search_terms WHERE document = $1")
         .bind(number)
         .execute(&mut *conn)
         .await
         .named("replace the words of a document")?;
     for chunk in words.chunks(400) {
         let places = (0..chunk.len())
-            .map(|n| format!("(${}, $1)", n + 2))
+            .map(|n| format!("(${}, $2, $1)", n + 3))
             .collect::<Vec<_>>()
             .join(", ");
         let text = format!(
-            "INSERT INTO search_words (word, document) VALUES {places} ON CONFLICT (word, document) DO NOTHING"
+            "INSERT INTO search_terms (word, kind, document) VALUES {places} ON CONFLICT (word, kind, document) DO NOTHING"
         );
-        let mut query = sqlx::query(AssertSqlSafe(text)).bind(number);
+        let mut query = sqlx::query(AssertSqlSafe(text))
+            .bind(number)
+            .bind(kind.word());
         for word in chunk {
             query = query.bind(word.clone());
         }
@@ -71,7 +73,7 @@ pub async fn replace(
 /// Takes a document and its words away.
 pub async fn forget(conn: &mut AnyConnection, kind: Kind, id: &str) -> Result<(), DbError> {
     for text in [
-        "DELETE FROM search_words WHERE document = (SELECT number FROM search_documents WHERE kind = $1 AND id = $2)",
+        "DELETE FROM search_terms WHERE document = (SELECT number FROM search_documents WHERE kind = $1 AND id = $2)",
         "DELETE FROM search_documents WHERE kind = $1 AND id = $2",
     ] {
         sqlx::query(text)
@@ -94,9 +96,10 @@ pub async fn find(
     let mut counted = Vec::new();
     for word in words {
         let count: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM (SELECT 1 FROM search_words WHERE word = $1 LIMIT $2) AS some_of_them",
+            "SELECT COUNT(*) FROM (SELECT 1 FROM search_terms WHERE word = $1 AND kind = $2 LIMIT $3) AS some_of_them",
         )
         .bind(word.clone())
+        .bind(kind.word())
         .bind(COUNTED_MAX)
         .fetch_one(&mut *conn)
         .await
@@ -111,14 +114,14 @@ pub async fn find(
     let others: String = (1..counted.len())
         .map(|n| {
             format!(
-                " AND EXISTS (SELECT 1 FROM search_words o WHERE o.word = ${} AND o.document = w.document)",
+                " AND EXISTS (SELECT 1 FROM search_terms o WHERE o.word = ${} AND o.kind = $1 AND o.document = w.document)",
                 n + 3
             )
         })
         .collect();
     let text = format!(
-        "SELECT d.id FROM search_words w JOIN search_documents d ON d.number = w.document AND d.kind = $1 \
-         WHERE w.word = $3{others} ORDER BY w.document DESC LIMIT $2"
+        "SELECT d.id FROM search_terms w JOIN search_documents d ON d.number = w.document \
+         WHERE w.word = $3 AND w.kind = $1{others} ORDER BY w.document DESC LIMIT $2"
     );
     let mut query = sqlx::query_scalar(AssertSqlSafe(text))
         .bind(kind.word())
