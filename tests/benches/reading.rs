@@ -1,6 +1,6 @@
 //! What looking into a very long log costs at the server, from a folder and from an object store: a page of 200 lines
 //! anywhere in it, the next error, the line of a time, the first hit of an expression and the whole of it against
-//! decompression on all cores.
+//! decompression on all cores; and jumps in the viewer in a real Chromium.
 //!
 //! Packs a log of 2 GB with the real agent and sends it to real collectors. Run with
 //! `cargo bench --bench reading [-- MEGABYTES]`; the object store is the one that `tests/run` builds.
@@ -14,6 +14,7 @@ use sitrep_shared::time::UtcMs;
 use sitrep_tests::collector::Collector;
 use sitrep_tests::corpus;
 use sitrep_tests::pairs::{SQLITE_FOLDER, SQLITE_OBJECTS, World};
+use sitrep_tests::{process, workspace_root};
 
 /// Places that are looked at.
 const PLACES: u64 = 60;
@@ -48,6 +49,7 @@ fn main() -> Result<(), String> {
         let world = World::start(pair)?;
         let at = send(&world.collector, &bytes)?;
         look(name, &world.collector, &at)?;
+        jumps(name, &world.collector, dir.path(), &at)?;
         search(name, &world.collector, &at, unpacked)?;
     }
     Ok(())
@@ -157,6 +159,49 @@ fn look(store: &str, collector: &Collector, at: &At) -> Result<(), String> {
             .get(&format!("{file}/place?time={time}"))
             .map(drop)
     })
+}
+
+/// Jumps in the viewer, in a real browser, and the drawing of the whole file that it shows above the lines.
+fn jumps(store: &str, collector: &Collector, home: &Path, at: &At) -> Result<(), String> {
+    let page = format!("/bundles/{}/files/{}", at.bundle, at.fid);
+    let begun = Instant::now();
+    collector.page(&format!("{page}/overview"))?;
+    let whole = ms(begun.elapsed());
+    say(&format!(
+        "| {store} | errors and warnings of the whole file | {whole:.0} | | |"
+    ));
+    let root = workspace_root();
+    let world = serde_json::json!({
+        "url": collector.url(),
+        "password": collector.admin_password(),
+        "modules": root.join("target/node"),
+        "shots": root.join("target/screenshots"),
+        "chromium": "/usr/bin/chromium",
+    });
+    let mut command = process::command(Path::new("node"));
+    command.arg(root.join("tests/fixtures/browser/jumps.mjs"));
+    command.args([world.to_string(), page, at.lines.to_string()]);
+    let output = process::output(command.env("HOME", home))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let told: Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+    for (kind, what) in [
+        ("opened", "the viewer opened, in Chromium"),
+        ("line", "a jump to a line, in Chromium"),
+        ("error", "a jump to an error, in Chromium"),
+    ] {
+        let list = told[kind].as_array().into_iter().flatten();
+        let mut took: Vec<f64> = list.filter_map(Value::as_f64).collect();
+        took.sort_by(f64::total_cmp);
+        let (half, most) = (took.len() / 2, took.len() * 95 / 100);
+        say(&format!(
+            "| {store} | {what} | {:.1} | {:.1} | 200 |",
+            took.get(half).ok_or("no jumps")?,
+            took[most]
+        ));
+    }
+    Ok(())
 }
 
 fn timed<T>(
