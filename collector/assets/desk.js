@@ -24,6 +24,13 @@
     if (typed.value) look();
   }
 
+  // A notice with the way back goes by itself, unless somebody is at it; the timeline keeps the way back.
+  const toast = $(".toast");
+  if (toast) {
+    const leave = () => setTimeout(() => { if (toast.matches(":hover, :focus-within")) leave(); else toast.remove(); }, 10_000);
+    leave();
+  }
+
   let at = -1, before = "";
   const rows = () => [...document.querySelectorAll("table[data-list] tbody tr")];
   const mark = (step) => {
@@ -55,6 +62,7 @@
     "/": () => { const box = $("input[type=search]"); if (box) box.focus(); },
     n: go("/tickets/new"), j: () => mark(1), k: () => mark(-1), ".": copy,
     gt: go("/tickets"), gb: go("/bundles"), gs: go("/signatures"), gk: go("/kb"), gc: go("/coverage"),
+    u: () => { const back = $(".toast button"); if (back) back.click(); },
     r: write("public"), i: write("internal"), a: open("triage", "#owner"), s: open("triage", "#new-status"),
     e: open("escalate"), m: () => { const list = $("#macro"); if (list) list.focus(); },
     b: () => { const list = $("#profile"); if (list) list.focus(); },

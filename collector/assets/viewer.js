@@ -177,6 +177,18 @@
     if (document.querySelector("dialog[open]")) return;
     if (keys[event.key]) { event.preventDefault(); event.stopImmediatePropagation(); keys[event.key](); }
   }, true);
+  // Where errors, warnings and findings stand in the whole file. It takes a while, so the lines come first.
+  const whole = async () => {
+    const answer = await fetch(words.overview);
+    const part = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("overview");
+    if (!part) return;
+    $("whole").hidden = true;
+    view.before(part);
+    part.addEventListener("click", (event) => {
+      const link = event.target.closest("a"), line = link && /[?]L=(\d+)/.exec(link.getAttribute("href"));
+      if (line) { event.preventDefault(); mark(Number(line[1]), true); view.focus(); }
+    });
+  };
   addEventListener("resize", draw);
-  mark(marked, Number(words.line) > 0);
+  mark(marked, Number(words.line) > 0).then(whole).catch(() => {});
 })();

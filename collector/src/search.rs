@@ -6,12 +6,13 @@ use serde::Serialize;
 use sitrep_shared::ids::TicketKey;
 use utoipa::ToSchema;
 
+use crate::bundles::measures;
 use crate::db::bundle_list::{self, ListedRow, Narrow};
 use crate::db::marks::{self, Derived, Kind};
 use crate::db::search as rows;
 use crate::db::words::Scope;
 use crate::db::{Db, DbError, bundles, findings, tags, templates, tickets, timeline};
-use crate::error::AppResult;
+use crate::error::{AppError, AppResult};
 use crate::knowledge::{self, words};
 use crate::signatures::overview::{self, Line};
 use crate::state::AppState;
@@ -121,12 +122,15 @@ impl Found {
     }
 }
 
-/// Searches everything for all words of a text. What cannot be a word, such as a single sign, finds nothing.
+/// Searches everything for all words of a text, or bundles by bounds such as `memory.total < 8 GiB`. What cannot be a word, such as a single sign, finds nothing.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn search(state: &AppState, text: &str, language: &str) -> AppResult<Found> {
     refresh(&state.db).await?;
+    if measures::is_question(text) {
+        return by_numbers(state, text).await;
+    }
     let wanted = words::of_query(text);
     if wanted.is_empty() {
         return Ok(Found::default());
@@ -147,6 +151,24 @@ pub async fn search(state: &AppState, text: &str, language: &str) -> AppResult<F
         findings: findings_of(state, &named).await?,
         signatures: named.into_iter().map(signature_hit).collect(),
         articles,
+    })
+}
+
+/// Bundles by the numbers of their hosts.
+async fn by_numbers(state: &AppState, text: &str) -> AppResult<Found> {
+    let bounds = measures::parse(text).map_err(|error| AppError::bad_request(error.to_string()))?;
+    measures::refresh(&state.bundles)
+        .await
+        .map_err(AppError::internal)?;
+    let narrow = Narrow {
+        bounds,
+        limit: HITS_MAX,
+        ..Narrow::default()
+    };
+    let bundles = bundle_list::list(&mut *state.db.read().await?, &narrow).await?;
+    Ok(Found {
+        bundles: bundles.into_iter().map(bundle_hit).collect(),
+        ..Found::default()
     })
 }
 

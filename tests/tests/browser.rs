@@ -90,6 +90,11 @@ fn a_ticket_is_closed_with_keys_alone() -> Result<(), String> {
 }
 
 #[test]
+fn changes_are_taken_back_and_tickets_of_one_problem_answered_at_once() -> Result<(), String> {
+    journey("desk")
+}
+
+#[test]
 fn an_engineer_searches_and_compares() -> Result<(), String> {
     journey("finder")
 }

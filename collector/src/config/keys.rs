@@ -69,6 +69,7 @@ pub const KEYS: &[Key] = &[
     key("role", Kind::Choice(&["all", "serve", "work"]), "all", "what this process does: requests, jobs, or both"),
     key("workers", Kind::Number, "2", "bundles read at once in this process"),
     key("metrics.listen", Kind::Text, "", "address and port for metrics and health alone, without TLS; none for none"),
+    key("tickets.reopen", Kind::Duration, "14d", "how long after closing a customer's answer opens the ticket again; later it begins a follow-up"),
     key("retention.closed", Kind::Duration, "30d", "how long bundles of a closed ticket are kept"),
     key("connectors.poll", Kind::Duration, "60s", "how often other ticket systems are read for what happened there"),
     key("requests", Kind::Choice(&["closed", "open"]), "closed", "whether customers may open tickets at /request without being asked to"),

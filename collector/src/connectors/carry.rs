@@ -200,7 +200,8 @@ impl Errand<'_> {
             | H::Closed
             | H::Bundle
             | H::Deleted
-            | H::Merged => Some((told(&body), false)),
+            | H::Merged
+            | H::FollowUp => Some((told(&body), false)),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use sqlx::{AnyConnection, AssertSqlSafe, FromRow};
 
+use super::measures::Bound;
 use super::{DbError, Named};
 
 /// A bundle in the list.
@@ -41,6 +42,8 @@ pub struct Narrow {
     pub state: String,
     /// A signature that found something in it.
     pub signature: String,
+    /// Bounds of the numbers of its host.
+    pub bounds: Vec<Bound>,
     /// Only these, when given: what a search has found.
     pub ids: Option<Vec<String>>,
     /// The last bundle of the page before.
@@ -82,6 +85,18 @@ pub async fn list(conn: &mut AnyConnection, narrow: &Narrow) -> Result<Vec<Liste
             [] => "1 = 0".to_owned(),
             places => format!("b.id IN ({})", places.join(", ")),
         });
+    }
+    for bound in &narrow.bounds {
+        texts.push(bound.name.to_owned());
+        // All values go in as texts; `{:?}` writes one that reads back as the same number.
+        texts.push(format!("{:?}", bound.value));
+        conditions.push(format!(
+            "EXISTS (SELECT 1 FROM bundle_measures m WHERE m.bundle_id = b.id AND m.name = ${} \
+             AND m.value {} CAST(${} AS DOUBLE PRECISION))",
+            texts.len() - 1,
+            bound.sign,
+            texts.len()
+        ));
     }
     let text = format!(
         "SELECT b.id, b.state, b.reason, b.host, b.filename, b.os, b.bytes, b.items_asked, b.items_complete, b.received_ms, \

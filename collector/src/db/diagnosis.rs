@@ -20,7 +20,7 @@ pub struct AttemptRow {
 }
 
 /// One pinned line.
-#[derive(Debug, Clone, Default, PartialEq, FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, FromRow, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs, reason = "the columns of migration 0501")]
 pub struct PinRow {
     pub id: String,
@@ -122,6 +122,16 @@ pub async fn pins(conn: &mut AnyConnection, ticket_id: &str) -> Result<Vec<PinRo
     .named("list pinned lines")
 }
 
+/// One pin.
+pub async fn find_pin(
+    conn: &mut AnyConnection,
+    ticket_id: &str,
+    id: &str,
+) -> Result<Option<PinRow>, DbError> {
+    let all = pins(conn, ticket_id).await?;
+    Ok(all.into_iter().find(|pin| pin.id == id))
+}
+
 /// Takes a pin off; says whether there was one.
 pub async fn unpin(conn: &mut AnyConnection, ticket_id: &str, id: &str) -> Result<bool, DbError> {
     sqlx::query("DELETE FROM ticket_pins WHERE id = $1 AND ticket_id = $2")
@@ -133,8 +143,16 @@ pub async fn unpin(conn: &mut AnyConnection, ticket_id: &str, id: &str) -> Resul
         .map(|done| done.rows_affected() == 1)
 }
 
-/// Takes off all pins of a bundle: what is deleted leaves none of its lines.
+/// Takes off all pins of a bundle: what is deleted leaves none of its lines, nor in what could be taken back.
 pub async fn forget_pins(conn: &mut AnyConnection, bundle_id: &str) -> Result<(), DbError> {
+    sqlx::query(
+        "DELETE FROM undos WHERE ticket_id IN (SELECT ticket_id FROM bundles WHERE id = $1) AND what LIKE $2",
+    )
+    .bind(bundle_id.to_owned())
+    .bind(format!("%{bundle_id}%"))
+    .execute(&mut *conn)
+    .await
+    .named("forget what was done to the lines of a bundle")?;
     sqlx::query("DELETE FROM ticket_pins WHERE bundle_id = $1")
         .bind(bundle_id.to_owned())
         .execute(conn)
@@ -146,7 +164,9 @@ pub async fn forget_pins(conn: &mut AnyConnection, bundle_id: &str) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::bundles;
     use crate::db::testing::{add_ticket, on_both};
+    use crate::db::undos::{self, UndoRow};
 
     #[tokio::test]
     async fn attempts_are_changed_on_their_ticket_only() {
@@ -189,10 +209,46 @@ mod tests {
             assert!(pin(&mut tx, &row("1", 4)).await.unwrap());
             let ids: Vec<_> = pins(&mut tx, "t").await.unwrap();
             assert_eq!((ids[0].line, ids[1].line), (4, 9));
+            let found = find_pin(&mut tx, "t", "1").await.unwrap();
+            assert_eq!(found.map(|pin| pin.line), Some(4));
+            assert!(find_pin(&mut tx, "other", "1").await.unwrap().is_none());
             assert!(!unpin(&mut tx, "other", "1").await.unwrap());
             assert!(unpin(&mut tx, "t", "1").await.unwrap());
             forget_pins(&mut tx, "b").await.unwrap();
             assert!(pins(&mut tx, "t").await.unwrap().is_empty());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_was_done_to_the_lines_of_a_bundle_is_forgotten_with_it() {
+        on_both(async |db| {
+            let mut tx = db.begin().await.unwrap();
+            add_ticket(&mut tx, "t").await;
+            let new = bundles::NewBundle {
+                id: "b-1",
+                upload_id: "u",
+                ticket_id: "t",
+                filename: "",
+                bytes: 1,
+                sha256: "",
+                receipt: "",
+                received_ms: 1,
+            };
+            bundles::insert(&mut tx, &new).await.unwrap();
+            for (id, bundle) in [("x", "b-1"), ("y", "b-2")] {
+                let row = UndoRow {
+                    id: id.into(),
+                    ticket_id: "t".into(),
+                    what: format!(r#"{{"unpinned":{{"bundle_id":"{bundle}","text":"secret"}}}}"#),
+                    made_by: "Lin".into(),
+                    created_ms: 1,
+                };
+                undos::keep(&mut tx, &row, 0).await.unwrap();
+            }
+            forget_pins(&mut tx, "b-1").await.unwrap();
+            let left = undos::open(&mut tx, "t", 0).await.unwrap();
+            assert_eq!((left.len(), left[0].id.as_str()), (1, "y"));
         })
         .await;
     }

@@ -27,6 +27,7 @@ pub struct LifeRow {
     pub running_ms: Option<i64>,
     pub main_id: Option<String>,
     pub relation: Option<String>,
+    pub follows_id: Option<String>,
 }
 
 /// A ticket that belongs to another one.
@@ -45,7 +46,7 @@ pub struct RelatedRow {
 }
 
 const COLUMNS: &str = "id, team, audience, next_step, promised_ms, replied_ms, solved_ms, cause, resolution, closing_note, \
-    reopened, satisfaction, satisfaction_note, worked_ms, running_ms, main_id, relation";
+    reopened, satisfaction, satisfaction_note, worked_ms, running_ms, main_id, relation, follows_id";
 
 /// The life of a ticket.
 pub async fn find(conn: &mut AnyConnection, ticket_id: &str) -> Result<Option<LifeRow>, DbError> {
@@ -140,6 +141,33 @@ pub async fn related(conn: &mut AnyConnection, main_id: &str) -> Result<Vec<Rela
     .named("list what belongs to a ticket")
 }
 
+/// Notes that a ticket goes on from a closed one.
+pub async fn follow(
+    conn: &mut AnyConnection,
+    ticket_id: &str,
+    follows_id: &str,
+) -> Result<(), DbError> {
+    sqlx::query("UPDATE tickets SET follows_id = $1 WHERE id = $2")
+        .bind(follows_id.to_owned())
+        .bind(ticket_id.to_owned())
+        .execute(conn)
+        .await
+        .named("note what a ticket follows")
+        .map(|_| ())
+}
+
+/// Tickets that go on from this one, oldest first; their relation is `follow-up`.
+pub async fn follow_ups(conn: &mut AnyConnection, id: &str) -> Result<Vec<RelatedRow>, DbError> {
+    sqlx::query_as(
+        "SELECT id, number, title, status, CAST('follow-up' AS TEXT) AS relation FROM tickets \
+         WHERE follows_id = $1 ORDER BY number LIMIT 500",
+    )
+    .bind(id.to_owned())
+    .fetch_all(conn)
+    .await
+    .named("list what follows a ticket")
+}
+
 /// Names of the groups that have tickets.
 pub async fn teams(conn: &mut AnyConnection) -> Result<Vec<String>, DbError> {
     sqlx::query_scalar("SELECT DISTINCT team FROM tickets WHERE team <> '' ORDER BY team LIMIT 200")
@@ -179,6 +207,11 @@ mod tests {
             assert_eq!(teams(&mut tx).await.unwrap(), ["storage"]);
             let under = related(&mut tx, "b").await.unwrap();
             assert_eq!((under.len(), under[0].relation.as_str()), (1, "duplicate"));
+            follow(&mut tx, "b", "a").await.unwrap();
+            let after = follow_ups(&mut tx, "a").await.unwrap();
+            assert_eq!((after.len(), after[0].relation.as_str()), (1, "follow-up"));
+            let after = find(&mut tx, "b").await.unwrap().unwrap();
+            assert_eq!(after.follows_id.as_deref(), Some("a"));
             describe(&mut tx, "a", ["zh-CN", "Exporter", "disk", "王"])
                 .await
                 .unwrap();

@@ -23,8 +23,11 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0505_created", include_str!("../../migrations/0505_created.sql")),
     ("0506_lanes", include_str!("../../migrations/0506_lanes.sql")),
     ("0507_tag_rules", include_str!("../../migrations/0507_tag_rules.sql")),
+    ("0508_undo", include_str!("../../migrations/0508_undo.sql")),
+    ("0509_follow_ups", include_str!("../../migrations/0509_follow_ups.sql")),
     ("0700_derived", include_str!("../../migrations/0700_derived.sql")),
     ("0701_terms", include_str!("../../migrations/0701_terms.sql")),
+    ("0702_measures", include_str!("../../migrations/0702_measures.sql")),
     ("0800_connectors", include_str!("../../migrations/0800_connectors.sql")),
 ];
 

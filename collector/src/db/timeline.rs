@@ -59,6 +59,17 @@ pub async fn find(conn: &mut AnyConnection, id: &str) -> Result<Option<EventRow>
     .named("find an event")
 }
 
+/// Id of the last event of a ticket.
+pub async fn newest(conn: &mut AnyConnection, ticket_id: &str) -> Result<Option<String>, DbError> {
+    sqlx::query_scalar(
+        "SELECT id FROM ticket_events WHERE ticket_id = $1 ORDER BY at_ms DESC, id DESC LIMIT 1",
+    )
+    .bind(ticket_id.to_owned())
+    .fetch_optional(conn)
+    .await
+    .named("find the last event of a ticket")
+}
+
 /// Events of a ticket, oldest first.
 pub async fn list(conn: &mut AnyConnection, ticket_id: &str) -> Result<Vec<EventRow>, DbError> {
     sqlx::query_as(
@@ -100,6 +111,8 @@ mod tests {
             assert_eq!(ids, ["e2", "e1", "e3"]);
             assert_eq!((events[0].body.as_str(), events[0].public), ("磁盘满 ✓", 1));
             assert!(list(&mut tx, "t2").await.unwrap().is_empty());
+            let last = newest(&mut tx, "t1").await.unwrap();
+            assert_eq!(last.as_deref(), Some("e3"));
             let one = find(&mut tx, "e2").await.unwrap().unwrap();
             assert_eq!((one.ticket_id.as_str(), one.at_ms), ("t1", 10));
             assert!(find(&mut tx, "e9").await.unwrap().is_none());

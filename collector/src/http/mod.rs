@@ -74,6 +74,7 @@ pub fn registry() -> Routes {
         .merge(pages::search::routes())
         .merge(pages::redactions::routes())
         .merge(pages::file::routes())
+        .merge(pages::overview::routes())
         .merge(pages::findings::routes())
         .merge(pages::signatures::routes())
         .merge(pages::signature::routes())

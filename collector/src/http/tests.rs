@@ -1,6 +1,7 @@
 //! The whole router without a socket: the route table walked for access, signing in, CSRF, codes.
 
 mod desk;
+mod follow;
 mod packs;
 mod requests;
 mod signatures;

@@ -76,9 +76,10 @@ fn watch_packs(state: &AppState) {
     });
 }
 
-/// Packs the figures and indexes the words of what has changed, so that statistics and search need not.
+/// Packs the figures and indexes the words and numbers of what has changed, so that statistics and search need not.
 fn derive(state: &AppState) {
     let (db, draining) = (state.db.clone(), state.tasks.draining());
+    let bundles = Arc::clone(&state.bundles);
     state.tasks.spawn("derive", async move {
         let mut beat = tokio::time::interval(DERIVE_EVERY);
         loop {
@@ -89,6 +90,9 @@ fn derive(state: &AppState) {
             let figures = crate::tickets::figures::refresh(&db).await;
             if let Err(error) = figures.and(crate::search::refresh(&db).await) {
                 tracing::warn!(error = %sitrep_shared::error::chain(&error), "figures and words do not follow");
+            }
+            if let Err(error) = crate::bundles::measures::refresh(&bundles).await {
+                tracing::warn!(error = %sitrep_shared::error::chain(&error), "numbers of bundles do not follow");
             }
         }
     });

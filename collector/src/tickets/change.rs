@@ -5,6 +5,7 @@ use serde_json::json;
 use sqlx::AnyConnection;
 
 use super::model::{Audience, Cause, Happened, Priority, Resolution, Status};
+use super::undo::{self, Fields, Reversal};
 use super::{
     Caller, Opened, append, event, key, lifecycle, one_line, tag_rules, tags, text, with_data,
 };
@@ -89,7 +90,7 @@ pub async fn change(
     let mut tx = state.db.begin().await?;
     let mut ticket = Opened::load(&mut tx, ticket_key).await?;
     let mut events = Vec::new();
-    let before = (ticket.row.clone(), ticket.life.clone());
+    let before = Fields::of(&ticket);
     outcome(&mut ticket, change)?;
     people(&mut tx, &mut ticket, change, &mut events).await?;
     told(&mut ticket, change, now, &mut events)?;
@@ -125,22 +126,17 @@ pub async fn change(
     if moved && change.status == Some(Status::Closed) {
         closed(&mut tx, &ticket, caller, now).await?;
     }
-    if moved || !events.is_empty() || differs(&before, &ticket) {
+    let what = Reversal::of_fields(&before, &ticket).with_tags(&tagged);
+    if !what.is_nothing() {
+        let seen = moved || !events.is_empty();
         ticket.store(&mut tx, now).await?;
+        undo::keep(&mut tx, caller, (&id, seen), &what, now).await?;
         caller
             .audit(&mut tx, state, "ticket.change", &key(&ticket.row))
             .await?;
     }
     tx.commit().await?;
     Ok(ticket.row)
-}
-
-fn differs((row, life): &(TicketRow, lives::LifeRow), now: &Opened) -> bool {
-    *life != now.life
-        || row.language != now.row.language
-        || row.product != now.row.product
-        || row.category != now.row.category
-        || row.contact != now.row.contact
 }
 
 /// Cause and resolution, which closing needs.

@@ -9,6 +9,7 @@ use serde_json::json;
 use sitrep_shared::ids::UploadCode;
 use uuid::Uuid;
 
+use super::follow_up::{self, Answer, NewFollowUp};
 use super::model::{Happened, Status, words};
 use super::{Caller, Opened, append, event, key, lifecycle, text, with_data};
 use crate::auth::limits::{self, CODE_PER_HOUR, CODE_PER_MINUTE, CODE_PER_SELECTOR};
@@ -124,24 +125,25 @@ pub async fn authenticate(
     }
 }
 
-/// The customer writes. What waited for them, or was thought solved, is our turn again.
+/// The customer writes. What waited for them, or was thought done with, is our turn again; what was closed long ago goes
+/// on in a follow-up, the link to whose page is given then.
 pub async fn reply(
     state: &AppState,
     caller: &Caller,
     ticket_id: &str,
     body: &str,
-) -> AppResult<()> {
+) -> AppResult<Option<UploadCode>> {
     let body = text("body", body, 1, 20_000)?;
     speak(state, caller, ticket_id, Happened::Reply, &body).await
 }
 
-/// The customer opens a ticket again.
+/// The customer opens a ticket again, or begins a follow-up of what was closed long ago.
 pub async fn reopen(
     state: &AppState,
     caller: &Caller,
     ticket_id: &str,
     body: &str,
-) -> AppResult<()> {
+) -> AppResult<Option<UploadCode>> {
     let body = text("body", body, 1, 20_000)?;
     speak(state, caller, ticket_id, Happened::Reopened, &body).await
 }
@@ -152,15 +154,23 @@ async fn speak(
     ticket_id: &str,
     what: Happened,
     body: &str,
-) -> AppResult<()> {
+) -> AppResult<Option<UploadCode>> {
     let now = state.now_ms();
     let mut tx = state.db.begin().await?;
     let mut ticket = Opened::load(&mut tx, ticket_id).await?;
+    let turn = follow_up::answer(state, &ticket.row);
+    if turn == Answer::Follows {
+        drop(tx);
+        let new = NewFollowUp {
+            happened: body.to_owned(),
+            ..NewFollowUp::default()
+        };
+        let made = follow_up::create(state, caller, ticket_id, &new).await?;
+        return Ok(Some(link(state, caller, &made.id).await?.1));
+    }
     let happened = event(now, ticket_id, what, true, &caller.actor, body);
     append(&mut tx, &happened).await?;
-    let status = Status::parse(&ticket.row.status).unwrap_or(Status::Open);
-    let ours = matches!(status, Status::Waiting | Status::Solved) || what == Happened::Reopened;
-    if ours {
+    if turn == Answer::Opens || what == Happened::Reopened {
         lifecycle::move_to(&mut tx, &mut ticket, Status::Open, &caller.actor, now).await?;
     }
     ticket.store(&mut tx, now).await?;
@@ -168,7 +178,7 @@ async fn speak(
         .audit(&mut tx, state, "customer.write", &key(&ticket.row))
         .await?;
     tx.commit().await?;
-    Ok(())
+    Ok(None)
 }
 
 /// The customer says how content they are; the last word counts.

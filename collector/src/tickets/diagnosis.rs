@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sitrep_shared::bundle::manifest::{Item, Manifest, Outcome};
 
 use super::model::{Happened, words};
+use super::undo::{self, Reversal};
 use super::{Caller, append, event, key, load_on, text};
 use crate::db::diagnosis::{self as rows, AttemptRow, PinRow};
 use crate::db::tickets;
@@ -153,18 +154,27 @@ pub async fn pin(
         let happened = event(now, &ticket.id, Happened::Pin, false, &caller.actor, &body);
         append(&mut tx, &happened).await?;
         tickets::touch(&mut tx, &ticket.id, now).await?;
+        let what = Reversal::of_pin(&row);
+        undo::keep(&mut tx, caller, (&ticket.id, true), &what, now).await?;
     }
     tx.commit().await?;
     Ok(row)
 }
 
 /// Takes a pin off.
-pub async fn unpin(state: &AppState, ticket_key: &str, id: &str) -> AppResult<()> {
+pub async fn unpin(state: &AppState, caller: &Caller, ticket_key: &str, id: &str) -> AppResult<()> {
+    let now = state.now_ms();
     let mut tx = state.db.begin().await?;
     let ticket = load_on(&mut tx, ticket_key).await?;
-    if !rows::unpin(&mut tx, &ticket.id, id).await? {
-        return Err(AppError::not_found("pin"));
-    }
+    let row = rows::find_pin(&mut tx, &ticket.id, id).await?;
+    let row = row.ok_or_else(|| AppError::not_found("pin"))?;
+    rows::unpin(&mut tx, &ticket.id, id).await?;
+    let body = format!("− {}:{}", row.file, row.line);
+    let happened = event(now, &ticket.id, Happened::Pin, false, &caller.actor, &body);
+    append(&mut tx, &happened).await?;
+    tickets::touch(&mut tx, &ticket.id, now).await?;
+    let what = Reversal::of_unpin(row);
+    undo::keep(&mut tx, caller, (&ticket.id, true), &what, now).await?;
     tx.commit().await?;
     Ok(())
 }

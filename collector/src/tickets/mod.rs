@@ -10,6 +10,7 @@ pub mod customer;
 pub mod diagnosis;
 pub mod figures;
 pub mod findings;
+pub mod follow_up;
 pub mod intake;
 pub mod lifecycle;
 pub mod macros;
@@ -20,6 +21,7 @@ pub mod stats;
 pub mod summary;
 pub mod tag_rules;
 pub(crate) mod tags;
+pub mod undo;
 
 pub use change::{Change, change};
 pub use findings::{apply_findings, retract_findings};
@@ -186,44 +188,81 @@ pub async fn append(conn: &mut AnyConnection, event: &EventRow) -> Result<(), Db
     outbox::note(conn, event).await
 }
 
-/// Adds a note, internal or to the customer, and sets the status that goes with it, if any.
+/// What is written on a ticket.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Words<'a> {
+    /// The text.
+    pub body: &'a str,
+    /// Whether it is to the customer.
+    pub public: bool,
+    /// The status that goes with it.
+    pub then: Option<Status>,
+    /// Also to the customers of the tickets that have this one's problem and are not closed.
+    pub to_all: bool,
+}
+
+/// Writes on a ticket, internally or to its customer.
 pub async fn note(
     state: &AppState,
     caller: &Caller,
     ticket_key: &str,
-    (body, public): (&str, bool),
-    then: Option<Status>,
+    words: Words<'_>,
 ) -> AppResult<EventRow> {
-    let body = text("body", body, 1, 20_000)?;
-    if then == Some(Status::Closed) {
+    let body = text("body", words.body, 1, 20_000)?;
+    if words.then == Some(Status::Closed) {
         return Err(AppError::invalid(
             "status",
             "closing needs a cause and a resolution",
         ));
     }
-    let now = state.now_ms();
+    if words.to_all && !words.public {
+        return Err(AppError::invalid(
+            "to_all",
+            "is for replies to customers; a note stands on one ticket",
+        ));
+    }
     let mut tx = state.db.begin().await?;
-    let mut ticket = Opened::load(&mut tx, ticket_key).await?;
+    let mut tickets = vec![Opened::load(&mut tx, ticket_key).await?];
+    if words.to_all {
+        let others = merge::open_parts(&mut tx, &tickets[0].row.id).await?;
+        tickets.extend(others);
+    }
+    let mut first = None;
+    for ticket in &mut tickets {
+        let event = write(&mut tx, state, caller, ticket, (&body, words)).await?;
+        first.get_or_insert(event);
+    }
+    tx.commit().await?;
+    first.ok_or_else(|| AppError::not_found("ticket"))
+}
+
+async fn write(
+    conn: &mut AnyConnection,
+    state: &AppState,
+    caller: &Caller,
+    ticket: &mut Opened,
+    (body, words): (&str, Words<'_>),
+) -> AppResult<EventRow> {
+    let now = state.now_ms();
     let event = event(
         now,
         &ticket.row.id,
         Happened::Note,
-        public,
+        words.public,
         &caller.actor,
-        &body,
+        body,
     );
-    append(&mut tx, &event).await?;
-    if public && ticket.life.replied_ms.is_none() {
+    append(conn, &event).await?;
+    if words.public && ticket.life.replied_ms.is_none() {
         ticket.life.replied_ms = Some(now);
     }
-    let answered = public && ticket.row.status == Status::New.word();
-    if let Some(status) = then.or(answered.then_some(Status::Open)) {
-        lifecycle::move_to(&mut tx, &mut ticket, status, &caller.actor, now).await?;
+    let answered = words.public && ticket.row.status == Status::New.word();
+    if let Some(status) = words.then.or(answered.then_some(Status::Open)) {
+        lifecycle::move_to(conn, ticket, status, &caller.actor, now).await?;
     }
-    ticket.store(&mut tx, now).await?;
+    ticket.store(conn, now).await?;
     caller
-        .audit(&mut tx, state, "ticket.note", &key(&ticket.row))
+        .audit(conn, state, "ticket.note", &key(&ticket.row))
         .await?;
-    tx.commit().await?;
     Ok(event)
 }

@@ -79,6 +79,10 @@ words! {
         Satisfaction = "satisfaction",
         /// It was put together with another ticket.
         Merged = "merged",
+        /// It goes on in another ticket, or from one; `ticket` in the data.
+        FollowUp = "follow-up",
+        /// A change was taken back; `event` in the data.
+        Undone = "undone",
         /// It became an article.
         Article = "article",
         /// It is connected with a ticket of another system; `connector` and `remote` in the data.

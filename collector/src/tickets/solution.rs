@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::model::{Audience, Happened, Status, words};
-use super::{Caller, Opened, append, event, key, lifecycle, text, with_data};
+use super::{Caller, Opened, append, event, key, lifecycle, merge, text, with_data};
+use crate::db::findings;
 use crate::db::solutions::{self as rows, SolutionRow};
-use crate::db::{findings, lifecycle as lives};
 use crate::error::{AppError, AppResult};
 use crate::knowledge;
 use crate::state::{AppState, new_id};
@@ -126,11 +126,8 @@ pub async fn propose(
     let main = Opened::load(&mut tx, ticket_key).await?;
     let mut tickets = vec![main];
     if new.to_all {
-        for other in lives::related(&mut tx, &tickets[0].row.id).await? {
-            if other.relation == "problem" && other.status != Status::Closed.word() {
-                tickets.push(Opened::load(&mut tx, &other.id).await?);
-            }
-        }
+        let others = merge::open_parts(&mut tx, &tickets[0].row.id).await?;
+        tickets.extend(others);
     }
     let mut first = None;
     for ticket in &mut tickets {

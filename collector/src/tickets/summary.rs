@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::model::{Happened, Status};
+use super::undo::{self, Fields, Reversal};
 use super::{Caller, Opened, append, event, key, lifecycle, one_line, text, with_data};
 use crate::db::diagnosis;
 use crate::db::findings;
@@ -141,6 +142,7 @@ pub async fn escalate(
     let now = state.now_ms();
     let mut tx = state.db.begin().await?;
     let mut ticket = Opened::load(&mut tx, ticket_key).await?;
+    let before = Fields::of(&ticket);
     let body = format!("{team}: {question}");
     let happened = event(
         now,
@@ -157,6 +159,8 @@ pub async fn escalate(
     (ticket.row.owner_id, ticket.row.owner_name) = (None, None);
     lifecycle::move_to(&mut tx, &mut ticket, Status::Open, &caller.actor, now).await?;
     ticket.store(&mut tx, now).await?;
+    let what = Reversal::of_fields(&before, &ticket);
+    undo::keep(&mut tx, caller, (&ticket.row.id, true), &what, now).await?;
     caller
         .audit(&mut tx, state, "ticket.escalate", &key(&ticket.row))
         .await?;

@@ -2,6 +2,7 @@
 //! read is the blob, and what was derived from it.
 
 pub mod index;
+pub mod overview;
 pub mod read;
 pub mod search;
 mod seek;
@@ -223,6 +224,22 @@ impl Browse {
                 entry: &index.entry(fid)?,
             };
             Ok(place.seek(&sought, from)?)
+        })
+        .await
+    }
+
+    /// Where errors and warnings stand in the whole of a file.
+    ///
+    /// # Errors
+    /// `Absent` when there is no such file.
+    pub async fn overview(
+        &self,
+        bundle: Uuid,
+        fid: u64,
+    ) -> Result<Vec<overview::Part>, BrowseError> {
+        self.run(bundle, move |store, index| {
+            let entry = index.entry(fid)?;
+            Ok(overview::read((store, bundle), &index, &entry)?)
         })
         .await
     }

@@ -28,7 +28,7 @@ pub enum Level {
 
 impl Level {
     /// As lines carry it.
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
@@ -36,7 +36,7 @@ impl Level {
     }
 
     /// Matches every line of the level, and some others.
-    fn pattern(self) -> &'static str {
+    pub(super) fn pattern(self) -> &'static str {
         match self {
             Self::Error => {
                 r"(?-u:\b)(?:error|err|fatal|critical|crit|alert|emerg|panic|severe)(?-u:\b)"

@@ -15,6 +15,7 @@ use crate::db::connectors::{self, ConnectorRow};
 use crate::db::{DbError, tickets, timeline};
 use crate::error::AppResult;
 use crate::state::AppState;
+use crate::tickets::follow_up::{self, Answer, NewFollowUp};
 use crate::tickets::model::{Happened, Status};
 use crate::tickets::{Caller, NewTicket, Opened, append, event, intake, lifecycle, with_data};
 
@@ -177,13 +178,16 @@ async fn take(
         return Ok(true);
     }
     let data = json!({"from_connector": row.id, "message_id": letter.id});
+    let caller = Caller {
+        actor: actor.clone(),
+        address: std::net::IpAddr::from([0, 0, 0, 0]),
+    };
     match ticket(&mut tx, letter, sender).await? {
-        Some(id) => write(&mut tx, &id, (&actor, letter), (&data, now)).await?,
+        Some(id) => {
+            let id = going_on(&mut tx, (state, &caller), &id, letter).await?;
+            write((&mut tx, state), &id, (&actor, letter), (&data, now)).await?;
+        }
         None if settings.open => {
-            let caller = Caller {
-                actor: actor.clone(),
-                address: std::net::IpAddr::from([0, 0, 0, 0]),
-            };
             let title = match &*letter.subject {
                 "" => letter.from.clone(),
                 text => text.chars().take(200).collect(),
@@ -194,12 +198,33 @@ async fn take(
                 ..NewTicket::default()
             };
             let made = intake::create_on(&mut tx, state, &caller, &new).await?;
-            write(&mut tx, &made.id, (&actor, letter), (&data, now)).await?;
+            write((&mut tx, state), &made.id, (&actor, letter), (&data, now)).await?;
         }
         None => return Ok(false),
     }
     tx.commit().await?;
     Ok(true)
+}
+
+/// The ticket in which a mail's ticket goes on: a follow-up when its contact answers what was closed long ago.
+async fn going_on(
+    conn: &mut AnyConnection,
+    (state, caller): (&AppState, &Caller),
+    id: &str,
+    letter: &Letter,
+) -> AppResult<String> {
+    let ticket = Opened::load(conn, id).await?;
+    if !theirs(&ticket.row, letter) || follow_up::answer(state, &ticket.row) != Answer::Follows {
+        return Ok(id.to_owned());
+    }
+    let new = (&ticket, &NewFollowUp::default());
+    Ok(follow_up::create_on(conn, state, caller, new).await?.id)
+}
+
+/// Whether a mail is from the ticket's contact.
+fn theirs(row: &tickets::TicketRow, letter: &Letter) -> bool {
+    let contact = super::contact(&row.contact);
+    contact.is_some_and(|contact| contact.eq_ignore_ascii_case(&letter.from))
 }
 
 /// The ticket that a mail answers: by the ids of our mails, else by the key in its subject.
@@ -233,14 +258,13 @@ async fn ticket(
 }
 
 async fn write(
-    conn: &mut AnyConnection,
+    (conn, state): (&mut AnyConnection, &AppState),
     ticket_id: &str,
     (actor, letter): (&Actor, &Letter),
     (data, now): (&serde_json::Value, i64),
 ) -> AppResult<()> {
     let mut ticket = Opened::load(conn, ticket_id).await?;
-    let contact = super::contact(&ticket.row.contact);
-    let theirs = contact.is_some_and(|contact| contact.eq_ignore_ascii_case(&letter.from));
+    let theirs = theirs(&ticket.row, letter);
     let happened = if theirs {
         Happened::Reply
     } else {
@@ -258,8 +282,7 @@ async fn write(
     }
     let new = event(now, &ticket.row.id, happened, theirs, actor, &body);
     append(conn, &with_data(new, data)).await?;
-    let waited = [Status::Waiting.word(), Status::Solved.word()].contains(&&*ticket.row.status);
-    if theirs && waited {
+    if theirs && follow_up::answer(state, &ticket.row) == Answer::Opens {
         lifecycle::move_to(conn, &mut ticket, Status::Open, actor, now).await?;
     }
     ticket.store(conn, now).await?;

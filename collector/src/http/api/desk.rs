@@ -178,10 +178,11 @@ async fn pin(
 
 async fn unpin(
     State(state): State<AppState>,
+    caller: Caller,
     Path((ticket, id)): Path<(String, String)>,
 ) -> AppResult<StatusCode> {
     let id = super::id("pin", &id)?;
-    diagnosis::unpin(&state, &ticket, &id).await?;
+    diagnosis::unpin(&state, &caller, &ticket, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

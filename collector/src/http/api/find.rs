@@ -27,7 +27,7 @@ pub fn routes() -> Routes {
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
-    /// Words, all of which are wanted.
+    /// Words, all of which are wanted; or bounds of the numbers of hosts, such as `memory.total < 8 GiB disk.free < 5 %`.
     q: String,
     /// Language of articles' titles: `en` or `zh-CN`.
     #[serde(default)]

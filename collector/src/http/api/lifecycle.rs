@@ -13,9 +13,10 @@ use crate::http::Routes;
 use crate::http::extract::{Json, Path, Query};
 use crate::http::openapi::Op;
 use crate::state::AppState;
+use crate::tickets::follow_up::NewFollowUp;
 use crate::tickets::merge::{self, Relation};
 use crate::tickets::stats::{self, Statistics};
-use crate::tickets::{Caller, customer, summary};
+use crate::tickets::{Caller, customer, follow_up, summary, undo};
 
 /// The routes.
 #[rustfmt::skip]
@@ -25,6 +26,10 @@ pub fn routes() -> Routes {
         .doc(Op::new("Put a ticket under another one: a duplicate, or one of many with a problem").body::<Main>().returns::<TicketView>(200))
         .delete("/api/v1/tickets/{ticket}/main", Access::Engineer, part)
         .doc(Op::new("Take a ticket out from under another one").returns::<TicketView>(200))
+        .post("/api/v1/tickets/{ticket}/follow-up", Access::Engineer, go_on)
+        .doc(Op::new("Make a ticket that goes on from a closed one").body::<NewFollowUp>().returns::<TicketView>(201))
+        .post("/api/v1/tickets/{ticket}/timeline/{event}/undo", Access::Engineer, take_back)
+        .doc(Op::new("Take a change of the last day back, while what it made still stands").returns::<TicketView>(200))
         .post("/api/v1/tickets/{ticket}/escalation", Access::Engineer, escalate)
         .doc(Op::new("Hand a ticket to another group").body::<Escalation>().returns::<TicketView>(200))
         .post("/api/v1/tickets/{ticket}/links", Access::Engineer, link)
@@ -63,6 +68,26 @@ async fn part(
     Path(ticket): Path<String>,
 ) -> AppResult<axum::Json<TicketView>> {
     let row = merge::part(&state, &caller, &ticket).await?;
+    view(&state, row).await
+}
+
+async fn go_on(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    Json(body): Json<NewFollowUp>,
+) -> AppResult<(StatusCode, axum::Json<TicketView>)> {
+    let row = follow_up::create(&state, &caller, &ticket, &body).await?;
+    Ok((StatusCode::CREATED, view(&state, row).await?))
+}
+
+async fn take_back(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path((ticket, event)): Path<(String, String)>,
+) -> AppResult<axum::Json<TicketView>> {
+    let event = super::id("change that can be taken back", &event)?;
+    let row = undo::undo(&state, &caller, &ticket, &event).await?;
     view(&state, row).await
 }
 

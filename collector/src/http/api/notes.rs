@@ -15,7 +15,7 @@ use crate::http::extract::{Json, Path};
 use crate::http::openapi::Op;
 use crate::state::AppState;
 use crate::tickets::model::Status;
-use crate::tickets::{self, Caller};
+use crate::tickets::{self, Caller, Words};
 
 /// A note.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -30,6 +30,9 @@ struct NewNote {
     /// The status that goes with it, such as `waiting`.
     #[serde(default)]
     status: Option<Status>,
+    /// Also to the customers of the tickets that have this one's problem and are not closed; for public ones.
+    #[serde(default)]
+    to_all: bool,
 }
 
 /// The routes.
@@ -56,13 +59,12 @@ async fn create(
     if let Some(known) = known {
         return Ok(known);
     }
-    let event = tickets::note(
-        &state,
-        &caller,
-        &ticket,
-        (&body.body, body.public),
-        body.status,
-    )
-    .await?;
+    let words = Words {
+        body: &body.body,
+        public: body.public,
+        then: body.status,
+        to_all: body.to_all,
+    };
+    let event = tickets::note(&state, &caller, &ticket, words).await?;
     idempotency::answer(&state, key, StatusCode::CREATED, &EventView::from(event)).await
 }

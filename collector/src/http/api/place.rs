@@ -7,6 +7,7 @@ use sitrep_shared::time::UtcMs;
 
 use super::bundles::load;
 use crate::auth::Access;
+use crate::bundles::browse::overview::Part;
 use crate::bundles::browse::search::Search;
 use crate::bundles::browse::{Level, Sought, Start};
 use crate::error::{AppError, AppResult};
@@ -21,6 +22,24 @@ pub fn routes() -> Routes {
     Routes::default()
         .get("/api/v1/bundles/{id}/files/{fid}/place", Access::Engineer, place)
         .doc(Op::new("Find a line of a file by level, pattern or time").query::<Asked>().returns::<Found>(200).fails(&[400, 404]))
+        .get("/api/v1/bundles/{id}/files/{fid}/overview", Access::Engineer, overview)
+        .doc(Op::new("Count errors and warnings in each part of a file").returns::<Overview>(200).fails(&[404]))
+}
+
+/// The parts of a file, in order.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = FileOverview)]
+struct Overview {
+    parts: Vec<Part>,
+}
+
+async fn overview(
+    State(state): State<AppState>,
+    Path((id, fid)): Path<(String, u64)>,
+) -> AppResult<Json<Overview>> {
+    let (id, _) = load(&state.bundles, &id).await?;
+    let parts = state.bundles.browse.overview(id, fid).await?;
+    Ok(Json(Overview { parts }))
 }
 
 /// What is sought, one of `level`, `pattern` and `time`; and from where.

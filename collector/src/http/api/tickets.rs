@@ -76,6 +76,8 @@ pub struct TicketView {
     main_id: Option<String>,
     /// As what: `duplicate` or `problem`.
     relation: Option<String>,
+    /// Id of the closed ticket that it goes on from.
+    follows_id: Option<String>,
 }
 
 impl TicketView {
@@ -97,6 +99,7 @@ impl TicketView {
             satisfaction: life.satisfaction,
             main_id: life.main_id,
             relation: life.relation,
+            follows_id: life.follows_id,
             key: tickets::key(&row),
             id: row.id,
             title: row.title,

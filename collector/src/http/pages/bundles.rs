@@ -9,6 +9,7 @@ use sitrep_shared::size::format_bytes;
 
 use super::{Frame, time};
 use crate::auth::{Access, Role};
+use crate::bundles::measures;
 use crate::db::bundle_list::{self as rows, ListedRow, Narrow};
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
@@ -44,6 +45,9 @@ struct BundlesPage {
     frame: Frame,
     asked: Asked,
     states: [&'static str; 5],
+    /// Names of the numbers that hosts are found by.
+    numbers: String,
+    problem: String,
     bundles: Vec<Row>,
     /// The address of the next page.
     next: Option<String>,
@@ -59,6 +63,7 @@ struct Asked {
     os: String,
     state: String,
     signature: String,
+    facts: String,
     before: String,
 }
 
@@ -68,7 +73,18 @@ async fn list(
     Query(asked): Query<Asked>,
 ) -> AppResult<Response> {
     let plain = |text: &str| text.replace('\0', "").trim().to_owned();
+    let facts = plain(&asked.facts);
+    let (bounds, problem) = match measures::parse(&facts) {
+        Ok(bounds) => (bounds, String::new()),
+        Err(error) => (Vec::new(), error.to_string()),
+    };
+    if !bounds.is_empty() {
+        measures::refresh(&state.bundles)
+            .await
+            .map_err(AppError::internal)?;
+    }
     let narrow = Narrow {
+        bounds,
         host: plain(&asked.host),
         customer: plain(&asked.customer),
         os: plain(&asked.os),
@@ -88,6 +104,7 @@ async fn list(
             ("os", &narrow.os),
             ("state", &narrow.state),
             ("signature", &narrow.signature),
+            ("facts", &facts),
             ("before", &last.id),
         ];
         let pairs = pairs.iter().filter(|(_, value)| !value.is_empty());
@@ -98,6 +115,8 @@ async fn list(
         bundles: found.into_iter().map(view).collect(),
         asked,
         states: STATES,
+        numbers: measures::names().collect::<Vec<_>>().join(" "),
+        problem,
         next,
         may_compare: frame.may(Role::Engineer),
         frame,

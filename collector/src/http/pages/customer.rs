@@ -6,7 +6,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use sitrep_shared::ids::UploadTarget;
+use sitrep_shared::ids::{UploadCode, UploadTarget};
 use sitrep_shared::size::format_bytes;
 use sitrep_shared::time::UtcMs;
 use uuid::Uuid;
@@ -25,6 +25,7 @@ use crate::http::extract::{ClientAddress, Form, Path};
 use crate::state::AppState;
 use crate::tickets::codes::{self, NewCode};
 use crate::tickets::customer::{self, Satisfaction};
+use crate::tickets::follow_up::{self, Answer};
 use crate::tickets::model::Status;
 use crate::tickets::solution::{self, Outcome};
 use crate::tickets::{self, Caller};
@@ -71,6 +72,14 @@ impl Visit {
     fn back(&self, place: &str) -> Response {
         Redirect::to(&format!("/t/{}{place}", self.token)).into_response()
     }
+
+    /// To the conversation: of the ticket in which it goes on, if that is another one.
+    fn on(&self, next: Option<&UploadCode>) -> Response {
+        match next {
+            Some(code) => Redirect::to(&format!("/t/{}#talk", code.canonical())).into_response(),
+            None => self.back("#talk"),
+        }
+    }
 }
 
 struct Said {
@@ -110,6 +119,8 @@ struct CustomerPage {
     promised: String,
     ours: bool,
     over: bool,
+    /// Closed so long ago that what is written begins another ticket.
+    past: bool,
     talk: Vec<Said>,
     solution: Option<SolutionRow>,
     bundles: Vec<Sent>,
@@ -179,6 +190,7 @@ async fn page(state: &AppState, mut frame: Frame, visit: &Visit) -> AppResult<Cu
         promised: life.promised_ms.map(time).unwrap_or_default(),
         ours: status.is_ours(),
         over: matches!(status, Status::Solved | Status::Closed),
+        past: follow_up::answer(state, &row) == Answer::Follows,
         solution: newest,
         bundles,
         request: None,
@@ -199,8 +211,8 @@ async fn reply(
     visit: Visit,
     Form(form): Form<TextForm>,
 ) -> AppResult<Response> {
-    customer::reply(&state, &visit.caller, &visit.ticket_id, &form.text).await?;
-    Ok(visit.back("#talk"))
+    let next = customer::reply(&state, &visit.caller, &visit.ticket_id, &form.text).await?;
+    Ok(visit.on(next.as_ref()))
 }
 
 async fn reopen(
@@ -208,8 +220,8 @@ async fn reopen(
     visit: Visit,
     Form(form): Form<TextForm>,
 ) -> AppResult<Response> {
-    customer::reopen(&state, &visit.caller, &visit.ticket_id, &form.text).await?;
-    Ok(visit.back("#talk"))
+    let next = customer::reopen(&state, &visit.caller, &visit.ticket_id, &form.text).await?;
+    Ok(visit.on(next.as_ref()))
 }
 
 #[derive(Deserialize)]

@@ -64,6 +64,7 @@ pub async fn named(
 }
 
 struct FileHead {
+    fid: u64,
     path: String,
     size: String,
     lines: u64,
@@ -221,6 +222,7 @@ pub async fn text(
         frame,
         bundle: head(&row, key, href),
         file: FileHead {
+            fid,
             path: entry.path,
             size: format_bytes(entry.size),
             lines: entry.lines,

@@ -17,6 +17,7 @@ pub mod intake;
 pub mod kb;
 pub mod login;
 pub mod macros;
+pub mod overview;
 pub mod packs;
 pub mod preferences;
 pub mod redactions;

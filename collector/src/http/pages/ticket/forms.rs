@@ -6,23 +6,22 @@ use serde::Deserialize;
 use sitrep_shared::time::UtcMs;
 
 use super::super::Frame;
-use super::{once, refused};
+use super::{once, refused, ties};
 use crate::auth::Access;
-use crate::connectors;
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
 use crate::http::extract::{Form, Path};
 use crate::state::AppState;
 use crate::tickets::diagnosis::{self, Attempt, NewPin, Verdict};
-use crate::tickets::merge::{self, Relation};
 use crate::tickets::model::{Audience, Cause, Priority, Resolution, Status};
 use crate::tickets::solution::{self, Solution};
-use crate::tickets::{self, Caller, Change, summary};
+use crate::tickets::{self, Caller, Change, Words, undo};
 
 /// The routes.
 #[rustfmt::skip]
 pub(super) fn routes() -> Routes {
     once::routes()
+        .merge(ties::routes())
         .post("/tickets/{ticket}/notes", Access::Engineer, note)
         .post("/tickets/{ticket}/status", Access::Engineer, status)
         .post("/tickets/{ticket}/triage", Access::Engineer, triage)
@@ -32,13 +31,11 @@ pub(super) fn routes() -> Routes {
         .post("/tickets/{ticket}/pins/{id}/remove", Access::Engineer, unpin)
         .post("/tickets/{ticket}/solutions", Access::Engineer, propose)
         .post("/tickets/{ticket}/close", Access::Engineer, close)
-        .post("/tickets/{ticket}/escalation", Access::Engineer, escalate)
-        .post("/tickets/{ticket}/main", Access::Engineer, relate)
-        .post("/tickets/{ticket}/part", Access::Engineer, part)
-        .post("/tickets/{ticket}/connections", Access::Engineer, connect)
+        .post("/tickets/{ticket}/undo", Access::Engineer, take_back)
 }
 
-/// Back to the page, or the page with what was wrong.
+/// Back to the page, or the page with what was wrong. What was done is told there, with the way to take it back if there
+/// is one.
 pub(super) async fn done<T>(
     state: &AppState,
     frame: Frame,
@@ -46,7 +43,7 @@ pub(super) async fn done<T>(
     result: AppResult<T>,
 ) -> AppResult<Response> {
     match result {
-        Ok(_) => Ok(Redirect::to(&format!("/tickets/{ticket}{place}")).into_response()),
+        Ok(_) => Ok(Redirect::to(&format!("/tickets/{ticket}?done=1{place}")).into_response()),
         Err(error) => refused(state, frame, ticket, error).await,
     }
 }
@@ -59,6 +56,8 @@ struct NoteForm {
     visibility: String,
     #[serde(default)]
     then: String,
+    #[serde(default)]
+    to_all: String,
 }
 
 async fn note(
@@ -68,9 +67,14 @@ async fn note(
     Path(ticket): Path<String>,
     Form(form): Form<NoteForm>,
 ) -> AppResult<Response> {
-    let what = (form.text.as_str(), form.visibility == "public");
-    let then = Status::parse(&form.then);
-    let result = tickets::note(&state, &caller, &ticket, what, then).await;
+    let public = form.visibility == "public";
+    let words = Words {
+        body: &form.text,
+        public,
+        then: Status::parse(&form.then),
+        to_all: public && !form.to_all.is_empty(),
+    };
+    let result = tickets::note(&state, &caller, &ticket, words).await;
     done(&state, frame, (&ticket, "#timeline"), result).await
 }
 
@@ -239,16 +243,17 @@ async fn pin(
 }
 
 #[derive(Deserialize)]
-struct Empty {}
+pub(super) struct Empty {}
 
 async fn unpin(
     State(state): State<AppState>,
     frame: Frame,
+    caller: Caller,
     Path((ticket, id)): Path<(String, String)>,
     Form(Empty {}): Form<Empty>,
 ) -> AppResult<Response> {
     let id = crate::http::api::id("pin", &id)?;
-    let result = diagnosis::unpin(&state, &ticket, &id).await;
+    let result = diagnosis::unpin(&state, &caller, &ticket, &id).await;
     done(&state, frame, (&ticket, "#pins"), result).await
 }
 
@@ -314,72 +319,20 @@ async fn close(
 }
 
 #[derive(Deserialize)]
-struct EscalationForm {
-    #[serde(default)]
-    team: String,
-    #[serde(default)]
-    question: String,
+struct UndoForm {
+    change: String,
 }
 
-async fn escalate(
+async fn take_back(
     State(state): State<AppState>,
     frame: Frame,
     caller: Caller,
     Path(ticket): Path<String>,
-    Form(form): Form<EscalationForm>,
+    Form(form): Form<UndoForm>,
 ) -> AppResult<Response> {
-    let what = (form.team.as_str(), form.question.as_str());
-    let result = summary::escalate(&state, &caller, &ticket, what).await;
-    done(&state, frame, (&ticket, ""), result).await
-}
-
-#[derive(Deserialize)]
-struct MainForm {
-    #[serde(default)]
-    main: String,
-    #[serde(default)]
-    relation: String,
-}
-
-async fn relate(
-    State(state): State<AppState>,
-    frame: Frame,
-    caller: Caller,
-    Path(ticket): Path<String>,
-    Form(form): Form<MainForm>,
-) -> AppResult<Response> {
-    let relation = Relation::parse(&form.relation).unwrap_or(Relation::Problem);
-    let main = form.main.trim();
-    let result = merge::relate(&state, &caller, &ticket, main, relation).await;
-    done(&state, frame, (&ticket, ""), result).await
-}
-
-async fn part(
-    State(state): State<AppState>,
-    frame: Frame,
-    caller: Caller,
-    Path(ticket): Path<String>,
-    Form(Empty {}): Form<Empty>,
-) -> AppResult<Response> {
-    let result = merge::part(&state, &caller, &ticket).await;
-    done(&state, frame, (&ticket, ""), result).await
-}
-
-#[derive(Deserialize)]
-struct ConnectForm {
-    connector: String,
-    #[serde(default)]
-    remote: String,
-}
-
-async fn connect(
-    State(state): State<AppState>,
-    frame: Frame,
-    caller: Caller,
-    Path(ticket): Path<String>,
-    Form(form): Form<ConnectForm>,
-) -> AppResult<Response> {
-    let with = (&*form.connector, &*form.remote);
-    let result = connectors::admin::connect(&state, &caller, &ticket, with).await;
-    done(&state, frame, (&ticket, "#timeline"), result).await
+    let id = crate::http::api::id("change that can be taken back", &form.change)?;
+    match undo::undo(&state, &caller, &ticket, &id).await {
+        Ok(_) => Ok(Redirect::to(&format!("/tickets/{ticket}")).into_response()),
+        Err(error) => refused(&state, frame, &ticket, error).await,
+    }
 }

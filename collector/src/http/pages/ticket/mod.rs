@@ -3,6 +3,8 @@
 
 mod forms;
 mod once;
+mod parts;
+mod ties;
 pub(super) mod view;
 
 use askama::Template;
@@ -12,10 +14,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::{Frame, time};
-use crate::auth::{Access, Role, Roles};
-use crate::bundles::browse::BrowseError;
+use crate::auth::{Access, Role};
 use crate::connectors::admin;
-use crate::db::articles;
 use crate::db::bundle_list;
 use crate::db::diagnosis::{self as diagnosis_rows, AttemptRow};
 use crate::db::findings::FindingRow;
@@ -25,22 +25,20 @@ use crate::db::macros::{self as macro_rows, MacroRow};
 use crate::db::outbox;
 use crate::db::solutions::{self, SolutionRow};
 use crate::db::tickets::{TicketRow, tags as tag_rows};
-use crate::db::words::Scope;
-use crate::db::{timeline, users};
+use crate::db::timeline;
+use crate::db::undos;
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
 use crate::http::extract::{Path, Query};
-use crate::knowledge;
 use crate::signatures::similar::{self, Similar};
 use crate::state::AppState;
-use crate::tickets::diagnosis::{self, Missing};
-use crate::tickets::model::{Audience, Cause, Happened, Priority, Resolution, Status};
-use crate::tickets::solution::{self, Solution, language_of};
-use crate::tickets::{self, Opened, macros, summary, tag_rules};
+use crate::tickets::diagnosis::Missing;
+use crate::tickets::model::{Audience, Cause, Priority, Resolution, Status};
+use crate::tickets::solution::{self, Solution};
+use crate::tickets::{self, Opened, macros, summary, undo};
+use parts::{Followed, Offer, Undoable};
 use view::{BundleView, DueView, Entry, FindingView, PinView, RelatedView};
 
-/// Articles that are offered by their words.
-const ARTICLES_MAX: usize = 3;
 /// Newest bundles that can be compared with the one before from here.
 const COMPARED_MAX: usize = 5;
 /// Signatures that were not evaluated and are named.
@@ -51,12 +49,6 @@ struct Shown {
     command: String,
     link: String,
     expires: String,
-}
-
-/// Something that a solution can be drafted from.
-struct Offer {
-    source: String,
-    label: String,
 }
 
 #[derive(Template)]
@@ -83,7 +75,9 @@ struct TicketPage {
     timeline: Vec<Entry>,
     similar: Vec<Similar>,
     main: Option<(String, String)>,
+    follows: Option<Followed>,
     related: Vec<RelatedView>,
+    undo: Option<Undoable>,
     problem_open: usize,
     attempts: Vec<AttemptRow>,
     pins: Vec<PinView>,
@@ -118,6 +112,9 @@ struct Asked {
     module: String,
     #[serde(default)]
     fix: String,
+    /// Set behind a change, which is told with the way to take it back.
+    #[serde(default)]
+    done: String,
 }
 
 /// The routes.
@@ -184,8 +181,12 @@ async fn page(
             .map(|item| (word(item, "id"), word(item, "reason")))
             .collect();
         if newest.items_complete < newest.items_asked {
-            page.missing = missing(state, &newest.id).await?;
+            page.missing = parts::missing(state, &newest.id).await?;
         }
+    }
+    if let (Some(followed), Some(id)) = (&mut page.follows, &page.life.follows_id) {
+        let before = state.bundles.list_for_ticket(id).await?.into_iter().next();
+        followed.bundle = before.map(|last| (last.id, last.host.unwrap_or(last.filename)));
     }
     page.bundles = bundles.iter().map(|b| view::bundle(b, &found)).collect();
     let mut conn = state.db.read().await?;
@@ -195,29 +196,6 @@ async fn page(
         }
     }
     Ok(page)
-}
-
-async fn missing(state: &AppState, bundle: &str) -> AppResult<Vec<Missing>> {
-    let Ok(id) = uuid::Uuid::parse_str(bundle) else {
-        return Ok(Vec::new());
-    };
-    match state.bundles.browse.manifest(id).await {
-        Ok(manifest) => Ok(diagnosis::missing(&manifest)),
-        Err(BrowseError::Absent) => Ok(Vec::new()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Which events belong to a choice of the timeline.
-fn belongs(show: &str, kind: &str, public: bool) -> bool {
-    let is = |happened: Happened| happened.word() == kind;
-    match show {
-        "public" => public,
-        "notes" => is(Happened::Note) || is(Happened::Reply) || is(Happened::Attempt),
-        "bundles" => is(Happened::Bundle) || is(Happened::Findings) || is(Happened::Code),
-        "changes" => !(is(Happened::Note) || is(Happened::Reply) || is(Happened::Bundle)),
-        _ => true,
-    }
 }
 
 #[allow(
@@ -240,17 +218,27 @@ async fn read(
         .find(|f| *f == asked.show)
         .unwrap_or("all");
     let events = timeline::list(&mut conn, &row.id).await?;
+    let open = match may_edit {
+        true => undos::open(&mut conn, &row.id, now - undo::KEPT_MS).await?,
+        false => Vec::new(),
+    };
+    let undo = parts::undoable(&frame, (&open, &events), asked, now);
     let shown = events
         .into_iter()
-        .filter(|e| belongs(show, &e.kind, e.public == 1));
-    let timeline = shown.map(|event| view::entry(&frame, event)).collect();
+        .filter(|e| parts::belongs(show, &e.kind, e.public == 1));
+    let timeline = shown.map(|event| {
+        let can = open.iter().any(|change| change.id == event.id);
+        view::entry(&frame, event, can)
+    });
+    let timeline = timeline.collect();
     let macros = macro_rows::list(&mut conn).await?;
     let me = frame.user.as_ref().map_or("", |user| user.name.as_str());
     let reply = macros.iter().find(|m| m.id == asked.module);
     let reply = reply.map(|m| macros::filled(m, &row, me, &state.config.name));
-    let related = lifecycle::related(&mut conn, &row.id).await?;
+    let mut related = lifecycle::related(&mut conn, &row.id).await?;
+    related.extend(lifecycle::follow_ups(&mut conn, &row.id).await?);
     let tags = tag_rows(&mut conn, &row.id).await?;
-    let proposed = proposed(&mut conn, &row, (&found, &tags)).await?;
+    let proposed = parts::proposed(&mut conn, &row, (&found, &tags)).await?;
     let problem_open = related
         .iter()
         .filter(|r| r.relation == "problem" && r.status != Status::Closed.word())
@@ -259,7 +247,16 @@ async fn read(
         Some(id) => crate::db::tickets::find(&mut conn, id).await?,
         None => None,
     };
-    let (people, owner) = people(&mut conn, row.owner_id.as_deref()).await?;
+    let follows = match &life.follows_id {
+        Some(id) => crate::db::tickets::find(&mut conn, id).await?,
+        None => None,
+    };
+    let follows = follows.map(|old| Followed {
+        key: tickets::key(&old),
+        bundle: None,
+        title: old.title,
+    });
+    let (people, owner) = parts::people(&mut conn, row.owner_id.as_deref()).await?;
     let page = TicketPage {
         key: tickets::key(&row),
         due: view::due(&frame, &row, &life, now),
@@ -278,7 +275,9 @@ async fn read(
         timeline,
         similar: similar::of_ticket(&mut conn, &row.id).await?,
         main: main.map(|row| (tickets::key(&row), row.title)),
+        follows,
         related: related.into_iter().map(view::related).collect(),
+        undo,
         problem_open,
         attempts: diagnosis_rows::attempts(&mut conn, &row.id).await?,
         pins: diagnosis_rows::pins(&mut conn, &row.id)
@@ -287,7 +286,7 @@ async fn read(
             .map(view::pin)
             .collect(),
         solutions: solutions::list(&mut conn, &row.id).await?,
-        offers: offers(&mut conn, &frame, &row, &found).await?,
+        offers: parts::offers(&mut conn, &frame, &row, &found).await?,
         draft: Solution::default(),
         reply: reply.unwrap_or_default(),
         macros,
@@ -315,74 +314,6 @@ async fn read(
         life,
     };
     Ok(Read { found, page })
-}
-
-/// Tags that findings propose and that are not set, each with the signatures that ask for it.
-async fn proposed(
-    conn: &mut sqlx::AnyConnection,
-    row: &TicketRow,
-    (found, tags): (&[FindingRow], &[(String, String)]),
-) -> AppResult<Vec<(String, String)>> {
-    let stand: Vec<&FindingRow> = found.iter().filter(|f| f.stands()).collect();
-    if stand.is_empty() {
-        return Ok(Vec::new());
-    }
-    let asked = tag_rules::asked(conn, row, &stand).await?;
-    let new = asked.proposed.into_iter();
-    let new = new.filter(|(tag, _)| tags.iter().all(|(known, _)| known != tag));
-    Ok(new
-        .map(|(tag, by)| (tag, by.into_iter().collect::<Vec<_>>().join(", ")))
-        .collect())
-}
-
-/// Login and name of whoever can be in charge, and the login of who is.
-async fn people(
-    conn: &mut sqlx::AnyConnection,
-    owner: Option<&str>,
-) -> AppResult<(Vec<(String, String)>, String)> {
-    let all = users::list(conn).await?;
-    let login = all.iter().find(|u| Some(u.id.as_str()) == owner);
-    let login = login.map(|u| u.login.clone()).unwrap_or_default();
-    let able = all
-        .into_iter()
-        .filter(|u| u.disabled == 0 && Roles::parse(&u.roles).allow(Role::Engineer))
-        .map(|u| (u.login, u.name));
-    Ok((able.collect(), login))
-}
-
-/// What a solution can be drafted from: articles and fixes of the findings, then articles with the ticket's words.
-async fn offers(
-    conn: &mut sqlx::AnyConnection,
-    frame: &Frame,
-    row: &TicketRow,
-    found: &[FindingRow],
-) -> AppResult<Vec<Offer>> {
-    let mut offers: Vec<Offer> = Vec::new();
-    let mut add = |source: String, label: String| {
-        if offers.iter().all(|offer| offer.source != source) {
-            offers.push(Offer { source, label });
-        }
-    };
-    let language = language_of(frame.l.code());
-    let mut ids: Vec<&str> = Vec::new();
-    for finding in found.iter().filter(|f| f.stands()) {
-        if ids.contains(&finding.signature_id.as_str()) {
-            continue;
-        }
-        ids.push(&finding.signature_id);
-        for article in articles::of_signature(conn, &finding.signature_id).await? {
-            let title = knowledge::title(conn, &article, Scope::Published, language).await?;
-            add(format!("article:{}", article.slug), title);
-        }
-        let label = format!("{} {}", finding.signature_id, finding.title);
-        add(format!("signature:{}", finding.signature_id), label);
-    }
-    let words = format!("{} {}", row.title, row.error_text);
-    let hits = knowledge::search(conn, Scope::Published, (&words, language), ARTICLES_MAX).await?;
-    for hit in hits {
-        add(format!("article:{}", hit.slug), hit.title);
-    }
-    Ok(offers)
 }
 
 async fn refused(

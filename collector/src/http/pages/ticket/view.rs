@@ -57,6 +57,8 @@ pub(in crate::http::pages) struct Entry {
     pub(in crate::http::pages) kind: String,
     pub(in crate::http::pages) text: String,
     pub(in crate::http::pages) internal: bool,
+    /// The change that can be taken back.
+    pub(in crate::http::pages) undo: Option<String>,
 }
 
 pub(in crate::http::pages) struct PinView {
@@ -194,9 +196,10 @@ pub(in crate::http::pages) fn bundle(row: &BundleRow, findings: &[FindingRow]) -
     }
 }
 
-/// An event; what is a word of the service is told in the reader's language.
-pub(in crate::http::pages) fn entry(frame: &Frame, row: EventRow) -> Entry {
+/// An event, and whether it can be taken back; what is a word of the service is told in the reader's language.
+pub(in crate::http::pages) fn entry(frame: &Frame, row: EventRow, undo: bool) -> Entry {
     Entry {
+        undo: undo.then(|| row.id.clone()),
         at: time(row.at_ms),
         at_iso: UtcMs(row.at_ms).rfc3339(),
         internal: row.kind == "note" && row.public == 0,
@@ -238,6 +241,12 @@ pub(in crate::http::pages) fn told(frame: &Frame, row: &EventRow) -> String {
                 .join(" · ");
         }
         "merged" => vec![frame.l.w("relation", &word("relation")).to_owned()],
+        "undone" => data["fields"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|field| Some(frame.l.w("field", field.as_str()?).to_owned()))
+            .collect(),
         "tags" if data["rule"].is_string() => vec![frame.l.t("tag_rules.told").to_owned()],
         _ => return row.body.clone(),
     };
