@@ -2,6 +2,7 @@
 //!
 //! Records never hold content of tickets or bundles, so that deleting those leaves them alone.
 
+use serde_json::{Map, Value};
 use sqlx::AnyConnection;
 
 use crate::auth::{Actor, sha256_hex};
@@ -28,6 +29,17 @@ pub async fn record(
     now_ms: i64,
     event: Event<'_>,
 ) -> Result<(), DbError> {
+    record_with(conn, engine, now_ms, event, &Value::Object(Map::new())).await
+}
+
+/// Appends an event with further values.
+pub async fn record_with(
+    conn: &mut AnyConnection,
+    engine: Engine,
+    now_ms: i64,
+    event: Event<'_>,
+    detail: &Value,
+) -> Result<(), DbError> {
     if let Some(lock) = engine.lock_audit() {
         // Two transactions that append at once would both continue from the same head.
         crate::db::dialect::run(conn, lock).await?;
@@ -40,7 +52,7 @@ pub async fn record(
         action: event.action.to_owned(),
         object: event.object.to_owned(),
         address: event.address.to_owned(),
-        detail: "{}".to_owned(),
+        detail: detail.to_string(),
         hash: String::new(),
     };
     row.hash = chain_hash(&previous, &row);

@@ -52,8 +52,22 @@ impl World {
     /// # Errors
     /// When a server or the collector does not come up.
     pub fn start(pair: Pair) -> Result<Self, String> {
+        Self::start_with(pair, &[])
+    }
+
+    /// Starts everything, with more of the collector's environment.
+    ///
+    /// # Errors
+    /// When a server or the collector does not come up.
+    pub fn start_with(pair: Pair, env: &[(&str, &str)]) -> Result<Self, String> {
         let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let mut setting = Setting::default();
+        let own = env
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut setting = Setting {
+            env: own.collect(),
+            ..Setting::default()
+        };
         let postgres = pair.postgres.then(Postgres::start).transpose()?;
         if let Some(postgres) = &postgres {
             let url = postgres.database("sitrep")?;

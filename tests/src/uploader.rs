@@ -177,6 +177,30 @@ impl<'a> Uploader<'a> {
         })
     }
 
+    /// One upload whose bytes all come with its creation, in one request.
+    ///
+    /// # Errors
+    /// When it is not complete by the answer.
+    pub fn whole(&self, data: &[u8]) -> Result<Sent, String> {
+        let url = format!("{}/api/v1/uploads", self.base);
+        let request = self.client.post(&url).header("Upload-Length", data.len());
+        let request = request.header("Content-Type", "application/offset+octet-stream");
+        let made = self.once(request.body(data.to_vec()))?;
+        if made.status() != 201 || offset(&made)? != data.len() {
+            return Err(format!("the upload is not complete: {}", made.status()));
+        }
+        self.acknowledged.fetch_add(1, Ordering::Relaxed);
+        let place = made.headers().get("location");
+        let place = place.and_then(|place| place.to_str().ok());
+        Ok(Sent {
+            sha256: sha256(data).to_string(),
+            id: place
+                .and_then(|place| place.rsplit('/').next())
+                .unwrap_or_default()
+                .to_owned(),
+        })
+    }
+
     /// One upload from its creation to its end.
     ///
     /// # Errors

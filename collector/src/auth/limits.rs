@@ -86,12 +86,10 @@ pub async fn check(
     keys: &[(Limit, String)],
     now_ms: i64,
 ) -> AppResult<()> {
-    for (limit, subject) in keys {
-        let counted = attempts::load(conn, &limit.key(subject)).await?;
-        if let Some((count, reset_ms)) = counted
-            && count >= limit.failures
-            && reset_ms > now_ms
-        {
+    let names: Vec<String> = keys.iter().map(|(limit, of)| limit.key(of)).collect();
+    for (bucket, count, reset_ms) in attempts::load(conn, &names).await? {
+        let limit = keys.iter().zip(&names).find(|(_, name)| **name == bucket);
+        if limit.is_some_and(|((limit, _), _)| count >= limit.failures) && reset_ms > now_ms {
             return Err(too_many(reset_ms - now_ms));
         }
     }

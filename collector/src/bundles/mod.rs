@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::db::bundles::{self, BundleRow};
 use crate::db::findings::{self, FindingRow};
 use crate::db::{Db, DbError};
-use crate::db::{diagnosis, measures as measure_rows, retention, retro, templates};
+use crate::db::{diagnosis, holds, measures as measure_rows, retention, retro, templates};
 use crate::queue::Wake;
 use crate::signatures::Signatures;
 use browse::Browse;
@@ -69,6 +69,9 @@ pub enum DeleteError {
     /// The database failed.
     #[error("record the deletion")]
     Db(#[from] DbError),
+    /// It is on hold; nothing was done.
+    #[error("the bundle is on legal hold")]
+    Held,
     /// A blocking task did not end.
     #[error("run the removal")]
     Task(#[from] tokio::task::JoinError),
@@ -210,8 +213,12 @@ impl Bundles {
     pub(crate) async fn retire(&self, closed_before_ms: i64) -> Result<usize, DeleteError> {
         let due = retention::due(&mut *self.db.read().await?, closed_before_ms).await?;
         for id in due.iter().filter_map(|id| Uuid::parse_str(id).ok()) {
-            self.delete(id).await?;
-            tracing::info!(bundle.id = %id, "kept long enough");
+            match self.delete(id).await {
+                Ok(_) => tracing::info!(bundle.id = %id, "kept long enough"),
+                // Placed a moment ago.
+                Err(DeleteError::Held) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(due.len())
     }
@@ -220,20 +227,15 @@ impl Bundles {
     /// was interrupted is ended by the sweep. False when there is no such bundle.
     ///
     /// # Errors
-    /// When disk or database refuses; the mark stays.
+    /// When it is on hold; when disk or database refuses: the mark stays then.
     pub async fn delete(&self, id: Uuid) -> Result<bool, DeleteError> {
         let text = id.to_string();
         let mut tx = self.db.begin().await?;
-        let any = [
-            "stored",
-            "scanning",
-            "ready",
-            "rejected",
-            "quarantined",
-            "deleting",
-        ];
-        if !bundles::shift(&mut tx, &text, &any, "deleting").await? {
-            return Ok(false);
+        if !retention::begin_deletion(&mut tx, &text).await? {
+            return match holds::on(&mut tx, &text).await? {
+                true => Err(DeleteError::Held),
+                false => Ok(false),
+            };
         }
         tx.commit().await?;
         self.remove(id).await?;
@@ -254,6 +256,8 @@ impl Bundles {
         diagnosis::forget_pins(&mut tx, &text).await?;
         bundles::bury(&mut tx, &text).await?;
         tx.commit().await?;
+        // What the search finds by, and then the pages that still hold it.
+        crate::search::refresh(&self.db).await?;
         Ok(self.db.forget_log().await?)
     }
 }

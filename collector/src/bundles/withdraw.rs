@@ -6,14 +6,14 @@ use super::receive::headers::Metadata;
 use super::{Bundles, DeleteError};
 use crate::auth::{same, sha256_hex};
 use crate::db::bundles::{self, BundleRow};
-use crate::db::uploads;
+use crate::db::{holds, retention, uploads};
 
 impl Bundles {
     /// Deletes the bundle of a receipt for good, and notes it on the ticket. `None` when there is no such bundle, or
     /// when the code is not the one that its upload named: nobody learns which.
     ///
     /// # Errors
-    /// When disk or database refuses; a deletion that has begun is ended by the sweep.
+    /// When it is on hold; when disk or database refuses: a deletion that has begun is ended by the sweep.
     pub async fn withdraw(
         &self,
         receipt: &str,
@@ -34,9 +34,10 @@ impl Bundles {
             return Ok(None);
         };
         if row.state != "deleting" {
-            let known = [row.state.as_str()];
-            // The ingest moved it on: the sender asks again.
-            if !bundles::shift(&mut tx, &row.id, &known, "deleting").await? {
+            if holds::on(&mut tx, &row.id).await? {
+                return Err(DeleteError::Held);
+            }
+            if !retention::begin_deletion(&mut tx, &row.id).await? {
                 return Ok(None);
             }
             self.ingest

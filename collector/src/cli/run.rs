@@ -17,6 +17,7 @@ const ORPHAN_SWEEPS: u64 = 36;
 pub(super) async fn serve_all(config: Config) -> Result<(), CliError> {
     let grace = config.shutdown_grace;
     let role = config.resolved.text("role").to_owned();
+    serve::open_files(config.max_connections);
     // Where nothing listens, links are those of the replicas that do.
     let public = config.public_url.clone().unwrap_or_default();
     let mut state = open(config, &public).await?;

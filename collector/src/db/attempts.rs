@@ -1,16 +1,24 @@
 //! Counters of failed tries.
 
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, AssertSqlSafe};
 
 use super::{DbError, Named};
 
-/// Count and end of the window of a counter.
-pub async fn load(conn: &mut AnyConnection, bucket: &str) -> Result<Option<(i64, i64)>, DbError> {
-    sqlx::query_as("SELECT count, reset_ms FROM attempts WHERE bucket = $1")
-        .bind(bucket.to_owned())
-        .fetch_optional(conn)
-        .await
-        .named("load a counter of tries")
+/// A counter: its name, the count, and the end of its window.
+pub type Counter = (String, i64, i64);
+
+/// Those of some counters that count something.
+pub async fn load(conn: &mut AnyConnection, buckets: &[String]) -> Result<Vec<Counter>, DbError> {
+    let names: Vec<String> = (1..=buckets.len()).map(|n| format!("${n}")).collect();
+    let text = format!(
+        "SELECT bucket, count, reset_ms FROM attempts WHERE bucket IN ({})",
+        names.join(", ")
+    );
+    let query = sqlx::query_as(AssertSqlSafe(text));
+    let bound = buckets
+        .iter()
+        .fold(query, |query, bucket| query.bind(bucket.clone()));
+    bound.fetch_all(conn).await.named("load counters of tries")
 }
 
 /// Adds one to a counter; begins a new window when the old one is over.
@@ -54,15 +62,18 @@ mod tests {
     async fn a_counter_grows_within_its_window_and_begins_anew_after() {
         on_both(async |db| {
             let mut tx = db.begin().await.unwrap();
-            assert_eq!(load(&mut tx, "a").await.unwrap(), None);
+            let both = ["a".to_owned(), "b".to_owned()];
+            let counter = |name: &str, count, end| (name.to_owned(), count, end);
+            assert_eq!(load(&mut tx, &both).await.unwrap(), []);
             for (now, expected) in [(100, (1, 150)), (149, (2, 150)), (150, (1, 200))] {
                 add(&mut tx, "a", now, 50).await.unwrap();
-                assert_eq!(load(&mut tx, "a").await.unwrap(), Some(expected), "{now}");
+                let counted = load(&mut tx, &both).await.unwrap();
+                assert_eq!(counted, [counter("a", expected.0, expected.1)], "{now}");
             }
             add(&mut tx, "b", 500, 50).await.unwrap();
+            assert_eq!(load(&mut tx, &both).await.unwrap().len(), 2);
             assert_eq!(sweep(&mut tx, 200).await.unwrap(), 1);
-            assert_eq!(load(&mut tx, "a").await.unwrap(), None);
-            assert_eq!(load(&mut tx, "b").await.unwrap(), Some((1, 550)));
+            assert_eq!(load(&mut tx, &both).await.unwrap(), [counter("b", 1, 550)]);
         })
         .await;
     }

@@ -11,6 +11,8 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0002_tickets", include_str!("../../migrations/0002_tickets.sql")),
     ("0010_ingest", include_str!("../../migrations/0010_ingest.sql")),
     ("0100_storage", include_str!("../../migrations/0100_storage.sql")),
+    ("0101_promised", include_str!("../../migrations/0101_promised.sql")),
+    ("0102_holds", include_str!("../../migrations/0102_holds.sql")),
     ("0200_feedback", include_str!("../../migrations/0200_feedback.sql")),
     ("0201_templates", include_str!("../../migrations/0201_templates.sql")),
     ("0202_signatures", include_str!("../../migrations/0202_signatures.sql")),

@@ -15,6 +15,8 @@ pub mod dialect;
 pub mod dump;
 pub mod figures;
 pub mod findings;
+mod group;
+pub mod holds;
 pub mod idempotency;
 pub mod jobs;
 pub mod leftovers;
@@ -61,7 +63,6 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Transaction};
-use tokio::sync::{Mutex, OwnedMutexGuard};
 
 pub use dialect::Engine;
 
@@ -80,6 +81,9 @@ pub enum DbError {
         #[source]
         source: sqlx::Error,
     },
+    /// A change failed together with others that were to be committed with it.
+    #[error(transparent)]
+    Together(Arc<DbError>),
     /// The URL is for neither engine.
     #[error("the database URL must begin with sqlite: or postgres:")]
     Url,
@@ -113,6 +117,9 @@ pub enum DbError {
 impl DbError {
     /// Whether a unique key refused the row.
     pub fn is_unique_violation(&self) -> bool {
+        if let Self::Together(cause) = self {
+            return cause.is_unique_violation();
+        }
         let Self::Operation {
             source: sqlx::Error::Database(cause),
             ..
@@ -126,6 +133,9 @@ impl DbError {
 
     /// Whether the database has no room on its disk: SQLITE_FULL, or PostgreSQL's disk_full.
     pub fn is_full(&self) -> bool {
+        if let Self::Together(cause) = self {
+            return cause.is_full();
+        }
         let Self::Operation {
             source: sqlx::Error::Database(cause),
             ..
@@ -138,6 +148,9 @@ impl DbError {
 
     /// Whether trying again later can help: the database is gone or too busy.
     pub fn is_unavailable(&self) -> bool {
+        if let Self::Together(cause) = self {
+            return cause.is_unavailable();
+        }
         let Self::Operation { source, .. } = self else {
             return false;
         };
@@ -174,7 +187,7 @@ pub struct Db {
     pool: AnyPool,
     engine: Engine,
     /// SQLite has one writer: waiting here is fair, waiting in its busy handler is not.
-    writer: Option<Arc<Mutex<()>>>,
+    writer: Option<group::Writer>,
 }
 
 impl Db {
@@ -213,24 +226,37 @@ impl Db {
 
     /// A transaction for writing. Dropping it rolls back.
     pub async fn begin(&self) -> Result<Tx, DbError> {
-        let gate = match &self.writer {
-            Some(mutex) => Some(Arc::clone(mutex).lock_owned().await),
-            None => None,
-        };
+        let gate = self.gate().await;
         let inner = self.pool.begin_with(self.engine.begin()).await;
-        Ok(Tx {
-            inner: inner.named("begin a transaction")?,
+        Ok(Tx(Inner::Own {
+            tx: inner.named("begin a transaction")?,
             gate,
-        })
+        }))
+    }
+
+    /// A transaction for a short change that many make at once: the engine with one writer commits them together.
+    pub async fn join(&self) -> Result<Tx, DbError> {
+        let Some(writer) = &self.writer else {
+            return self.begin().await;
+        };
+        let begin = self.pool.begin_with(self.engine.begin());
+        Ok(Tx(Inner::Member(group::join(writer, begin).await?)))
+    }
+
+    /// The right to write, where only one may.
+    async fn gate(&self) -> Option<group::Gate> {
+        let mut gate = Arc::clone(self.writer.as_ref()?).lock_owned().await;
+        group::settle(&mut gate).await;
+        Some(gate)
     }
 
     /// A transaction that sees one moment, for reading only. It holds nobody up.
     pub async fn snapshot(&self) -> Result<Tx, DbError> {
         let inner = self.pool.begin_with(self.engine.begin_snapshot()).await;
-        Ok(Tx {
-            inner: inner.named("begin a snapshot")?,
+        Ok(Tx(Inner::Own {
+            tx: inner.named("begin a snapshot")?,
             gate: None,
-        })
+        }))
     }
 
     /// The database's clock, UTC milliseconds.
@@ -246,10 +272,7 @@ impl Db {
         let Some(text) = self.engine.forget_log() else {
             return Ok(());
         };
-        let _gate = match &self.writer {
-            Some(mutex) => Some(Arc::clone(mutex).lock_owned().await),
-            None => None,
-        };
+        let _gate = self.gate().await;
         dialect::run(&mut *self.read().await?, text).await
     }
 
@@ -285,25 +308,38 @@ fn make_folder(url: &str) -> Result<(), DbError> {
 }
 
 /// A write transaction.
-pub struct Tx {
-    inner: Transaction<'static, Any>,
-    gate: Option<OwnedMutexGuard<()>>,
+pub struct Tx(Inner);
+
+enum Inner {
+    Own {
+        tx: Transaction<'static, Any>,
+        gate: Option<group::Gate>,
+    },
+    Member(group::Member),
 }
 
 impl Tx {
     /// Makes the changes last.
     pub async fn commit(self) -> Result<(), DbError> {
-        let done = self.inner.commit().await.named("commit the transaction");
-        drop(self.gate);
-        done
+        match self.0 {
+            Inner::Own { tx, gate } => {
+                let done = tx.commit().await.named("commit the transaction");
+                drop(gate);
+                done
+            }
+            Inner::Member(member) => member.commit().await,
+        }
     }
 
     /// Takes the changes back now.
     pub async fn rollback(self) -> Result<(), DbError> {
-        self.inner
-            .rollback()
-            .await
-            .named("roll the transaction back")
+        match self.0 {
+            Inner::Own { tx, .. } => tx.rollback().await.named("roll the transaction back"),
+            Inner::Member(member) => {
+                drop(member);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -311,12 +347,18 @@ impl Deref for Tx {
     type Target = AnyConnection;
 
     fn deref(&self) -> &AnyConnection {
-        &self.inner
+        match &self.0 {
+            Inner::Own { tx, .. } => tx,
+            Inner::Member(member) => member.connection_ref(),
+        }
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.inner
+        match &mut self.0 {
+            Inner::Own { tx, .. } => tx,
+            Inner::Member(member) => member.connection(),
+        }
     }
 }

@@ -1,35 +1,28 @@
 //! Sums that quotas are checked against: what is stored, and what is promised to uploads that are still open.
 
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row};
+use sqlx::AnyConnection;
 
 use super::dialect;
 use super::{DbError, Engine, Named};
 
-/// What is used by those who want more.
+/// What is stored, and promised to open uploads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Bytes promised and not yet received, over all codes.
-    pub promised_bytes: u64,
-    /// Bytes of all bundles and all open uploads.
-    pub all_bytes: u64,
-    /// Bytes of the ticket's bundles and open uploads.
-    pub ticket_bytes: u64,
-    /// Open uploads of the one code.
-    pub open_of_code: u64,
-    /// Open uploads of the one address.
-    pub open_of_address: u64,
+pub struct Bytes {
+    /// Of the one ticket.
+    pub ticket: u64,
+    /// In all; not counted unless asked for.
+    pub all: u64,
 }
 
-/// Whose use is summed.
-#[derive(Debug, Clone, Copy)]
-pub struct Whose<'a> {
-    /// The upload code.
-    pub code_id: &'a str,
-    /// The ticket.
-    pub ticket_id: &'a str,
-    /// The client's address.
-    pub address: &'a str,
+/// What is open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Open {
+    /// Bytes promised and not yet received.
+    pub promised_bytes: u64,
+    /// Uploads of the one code.
+    pub of_code: u64,
+    /// Uploads of the one address.
+    pub of_address: u64,
 }
 
 /// Lets one transaction after the other count, until its end: two that count at once would both take the last room.
@@ -43,45 +36,54 @@ pub async fn lock(db: &mut AnyConnection, engine: Engine) -> Result<(), DbError>
     }
 }
 
-/// Sums what is used.
+/// Sums what a ticket uses, and what all use when `all` says so, which looks at every bundle.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn usage(db: &mut AnyConnection, whose: Whose<'_>) -> Result<Usage, DbError> {
-    const OPERATION: &str = "sum what is used";
-    let open: AnyRow = sqlx::query(
-        "SELECT CAST(COALESCE(SUM(reserved_bytes - offset_bytes), 0) AS BIGINT), \
-         CAST(COALESCE(SUM(reserved_bytes), 0) AS BIGINT), \
-         CAST(COALESCE(SUM(CASE WHEN ticket_id = $1 THEN reserved_bytes ELSE 0 END), 0) AS BIGINT), \
-         CAST(COALESCE(SUM(CASE WHEN code_id = $2 THEN 1 ELSE 0 END), 0) AS BIGINT), \
-         CAST(COALESCE(SUM(CASE WHEN address = $3 THEN 1 ELSE 0 END), 0) AS BIGINT) \
-         FROM uploads WHERE state IN ('created', 'receiving')",
+pub async fn bytes(db: &mut AnyConnection, ticket_id: &str, all: bool) -> Result<Bytes, DbError> {
+    let sum = |which: &str| {
+        format!(
+            "CAST((SELECT COALESCE(SUM(reserved_bytes), 0) FROM uploads WHERE {which} state IN ('created', 'receiving')) \
+             + (SELECT COALESCE(SUM(bytes), 0) FROM bundles WHERE {which} state <> 'deleted') AS BIGINT)"
+        )
+    };
+    let of_all = if all {
+        sum("")
+    } else {
+        "CAST(0 AS BIGINT)".to_owned()
+    };
+    let text = format!("SELECT {}, {of_all}", sum("ticket_id = $1 AND"));
+    let (ticket, all): (i64, i64) = sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(ticket_id)
+        .fetch_one(db)
+        .await
+        .named("sum what is used")?;
+    Ok(Bytes {
+        ticket: ticket.max(0).unsigned_abs(),
+        all: all.max(0).unsigned_abs(),
+    })
+}
+
+/// Counts what is open.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn open(db: &mut AnyConnection, code_id: &str, address: &str) -> Result<Open, DbError> {
+    let counts: (i64, i64, i64) = sqlx::query_as(
+        "SELECT CAST((SELECT COALESCE(SUM(reserved_bytes - offset_bytes), 0) FROM uploads \
+                      WHERE state IN ('created', 'receiving')) AS BIGINT), \
+         (SELECT COUNT(*) FROM uploads WHERE code_id = $1 AND state IN ('created', 'receiving')), \
+         (SELECT COUNT(*) FROM uploads WHERE address = $2 AND state IN ('created', 'receiving'))",
     )
-    .bind(whose.ticket_id)
-    .bind(whose.code_id)
-    .bind(whose.address)
-    .fetch_one(&mut *db)
-    .await
-    .named(OPERATION)?;
-    let stored: AnyRow = sqlx::query(
-        "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT), \
-         CAST(COALESCE(SUM(CASE WHEN ticket_id = $1 THEN bytes ELSE 0 END), 0) AS BIGINT) \
-         FROM bundles WHERE state <> 'deleted'",
-    )
-    .bind(whose.ticket_id)
+    .bind(code_id)
+    .bind(address)
     .fetch_one(db)
     .await
-    .named(OPERATION)?;
-    let sum = |row: &AnyRow, place: usize| -> Result<u64, DbError> {
-        let sum: i64 = row.try_get(place).named(OPERATION)?;
-        Ok(sum.max(0).unsigned_abs())
-    };
-    Ok(Usage {
-        promised_bytes: sum(&open, 0)?,
-        all_bytes: sum(&open, 1)?.saturating_add(sum(&stored, 0)?),
-        ticket_bytes: sum(&open, 2)?.saturating_add(sum(&stored, 1)?),
-        open_of_code: sum(&open, 3)?,
-        open_of_address: sum(&open, 4)?,
+    .named("count what is open")?;
+    Ok(Open {
+        promised_bytes: counts.0.max(0).unsigned_abs(),
+        of_code: counts.1.max(0).unsigned_abs(),
+        of_address: counts.2.max(0).unsigned_abs(),
     })
 }
 
@@ -127,19 +129,16 @@ mod tests {
                 received_ms: 1,
             };
             bundles::insert(&mut tx, &new).await.unwrap();
-            let whose = Whose {
-                code_id: "c",
-                ticket_id: "t",
-                address: "a",
-            };
-            let expected = Usage {
+            let expected = Open {
                 promised_bytes: 180,
-                all_bytes: 307,
-                ticket_bytes: 207,
-                open_of_code: 2,
-                open_of_address: 2,
+                of_code: 2,
+                of_address: 2,
             };
-            assert_eq!(usage(&mut tx, whose).await.unwrap(), expected);
+            assert_eq!(open(&mut tx, "c", "a").await.unwrap(), expected);
+            for (asked, all) in [(true, 307), (false, 0)] {
+                let expected = Bytes { ticket: 207, all };
+                assert_eq!(bytes(&mut tx, "t", asked).await.unwrap(), expected);
+            }
         })
         .await;
     }

@@ -2,22 +2,41 @@
 
 use sqlx::AnyConnection;
 
-use super::{DbError, Named};
+use super::{DbError, Named, marks};
 
-/// Bundles of tickets that were closed before a time. Oldest first.
+/// Bundles of tickets that were closed before a time and are not on hold. Oldest first.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn due(db: &mut AnyConnection, closed_before_ms: i64) -> Result<Vec<String>, DbError> {
-    sqlx::query_scalar(
-        "SELECT b.id FROM bundles b JOIN tickets t ON t.id = b.ticket_id \
-         WHERE b.state IN ('stored', 'ready', 'rejected', 'quarantined') AND t.closed_ms IS NOT NULL \
-         AND t.closed_ms < $1 ORDER BY b.id LIMIT 100",
-    )
+    let held = super::holds::OF_BUNDLE;
+    sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        "SELECT bundles.id FROM bundles JOIN tickets t ON t.id = bundles.ticket_id \
+         WHERE bundles.state IN ('stored', 'ready', 'rejected', 'quarantined') AND t.closed_ms IS NOT NULL \
+         AND t.closed_ms < $1 AND NOT {held} ORDER BY bundles.id LIMIT 100"
+    )))
     .bind(closed_before_ms)
     .fetch_all(db)
     .await
     .named("look for bundles that are due")
+}
+
+/// Marks a bundle for its deletion, which goes on whatever happens, unless it is on hold. False when it is, or when there
+/// is no such bundle.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn begin_deletion(db: &mut AnyConnection, id: &str) -> Result<bool, DbError> {
+    let held = super::holds::OF_BUNDLE;
+    sqlx::query(sqlx::AssertSqlSafe(format!(
+        "UPDATE bundles SET state = 'deleting' \
+         WHERE id = $1 AND state <> 'deleted' AND (state = 'deleting' OR NOT {held})"
+    )))
+    .bind(id)
+    .execute(db)
+    .await
+    .named("begin to delete a bundle")
+    .map(|done| done.rows_affected() == 1)
 }
 
 /// Leaves of the timeline's words about a bundle only its digest: they hold the client's name for the file.
@@ -34,6 +53,15 @@ pub async fn forget_words(db: &mut AnyConnection, bundle: &str) -> Result<(), Db
     .execute(&mut *db)
     .await
     .named("forget the words about a bundle")?;
+    let ticket: Option<String> = sqlx::query_scalar("SELECT ticket_id FROM bundles WHERE id = $1")
+        .bind(bundle)
+        .fetch_optional(&mut *db)
+        .await
+        .named("find the ticket of a bundle")?;
+    if let Some(ticket) = ticket {
+        // The search found the ticket by them.
+        marks::words(db, marks::Kind::Ticket, &ticket).await?;
+    }
     sqlx::query("UPDATE jobs SET last_error = NULL WHERE subject = $1")
         .bind(bundle)
         .execute(db)
@@ -46,6 +74,7 @@ pub async fn forget_words(db: &mut AnyConnection, bundle: &str) -> Result<(), Db
 mod tests {
     use super::*;
     use crate::db::bundles::{self, NewBundle};
+    use crate::db::holds::{self, HoldRow};
     use crate::db::testing::{add_ticket, on_both};
 
     #[tokio::test]
@@ -74,6 +103,17 @@ mod tests {
             }
             assert_eq!(due(&mut tx, 50).await.unwrap(), [""; 0]);
             assert_eq!(due(&mut tx, 51).await.unwrap(), ["b1"]);
+            let hold = HoldRow {
+                subject: "ticket:t1".into(),
+                ..HoldRow::default()
+            };
+            assert!(holds::place(&mut tx, &hold).await.unwrap());
+            assert_eq!(due(&mut tx, 51).await.unwrap(), [""; 0], "it is on hold");
+            assert!(!begin_deletion(&mut tx, "b1").await.unwrap());
+            assert!(holds::lift(&mut tx, "ticket:t1").await.unwrap());
+            assert!(begin_deletion(&mut tx, "b1").await.unwrap());
+            assert!(begin_deletion(&mut tx, "b1").await.unwrap(), "it goes on");
+            assert!(!begin_deletion(&mut tx, "b2").await.unwrap());
             forget_words(&mut tx, "b1").await.unwrap();
             let body: String = sqlx::query_scalar("SELECT body FROM ticket_events")
                 .fetch_one(&mut *tx)

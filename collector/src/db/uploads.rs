@@ -207,8 +207,8 @@ pub async fn complete(
     now_ms: i64,
 ) -> Result<bool, DbError> {
     sqlx::query(
-        "UPDATE uploads SET state = 'complete', offset_bytes = $1, sha256 = $2, touched_ms = $3, reserved_bytes = 0 \
-         WHERE id = $4 AND epoch = $5 AND state IN ('created', 'receiving')",
+        "UPDATE uploads SET state = 'complete', offset_bytes = $1, sha256 = $2, touched_ms = $3, reserved_bytes = 0, \
+         hash_state = NULL WHERE id = $4 AND epoch = $5 AND state IN ('created', 'receiving')",
     )
     .bind(row.length_bytes)
     .bind(sha256)

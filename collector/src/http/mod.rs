@@ -35,6 +35,7 @@ pub fn registry() -> Routes {
         .merge(api::desk::routes())
         .merge(api::macros::routes())
         .merge(api::tags::routes())
+        .merge(api::holds::routes())
         .merge(api::lifecycle::routes())
         .merge(api::articles::routes())
         .merge(api::connectors::routes())

@@ -104,7 +104,7 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
 
     async fn claim(&self) -> Result<Option<JobRow>, DbError> {
         let db = &self.queue.db;
-        let mut tx = db.begin().await?;
+        let mut tx = db.join().await?;
         let who = (self.spec.kind, &*self.owner);
         let job = jobs::claim(&mut tx, db.engine(), who, self.queue.lease_ms()).await?;
         tx.commit().await?;
@@ -113,7 +113,7 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
 
     async fn renew(&self, job: &JobRow) -> Result<bool, DbError> {
         let db = &self.queue.db;
-        let mut tx = db.begin().await?;
+        let mut tx = db.join().await?;
         let kept = jobs::renew(
             &mut tx,
             db.engine(),
@@ -156,7 +156,7 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
                     error: None,
                     now_ms: crate::bundles::now_ms(),
                 };
-                let mut tx = queue.db.begin().await?;
+                let mut tx = queue.db.join().await?;
                 let kept = jobs::end(&mut tx, &job, &self.owner, &end).await?;
                 tx.commit().await?;
                 tracing::info!(job.id = %job.id, job.kind = %job.kind, subject = %job.subject, duration_ms, "job done");
@@ -174,7 +174,7 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
                     error: Some(short(&fault)),
                     counts: true,
                 };
-                let mut tx = queue.db.begin().await?;
+                let mut tx = queue.db.join().await?;
                 jobs::release(&mut tx, queue.db.engine(), &job, &self.owner, &retry).await?;
                 tx.commit().await?;
                 Ok(Turn::Retried)
@@ -218,7 +218,7 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
             error: Some(short(fault)),
             now_ms: crate::bundles::now_ms(),
         };
-        let mut tx = self.queue.db.begin().await?;
+        let mut tx = self.queue.db.join().await?;
         jobs::end(&mut tx, &job, &self.owner, &end).await?;
         tx.commit().await?;
         Ok(Turn::Dead)

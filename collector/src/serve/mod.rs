@@ -174,6 +174,28 @@ where
     }
 }
 
+/// Lets this process open as many files as the system allows: an upload under way is a connection and a file, and the
+/// usual limit is far below what `limits.connections` promises.
+pub fn open_files(connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let most = getrlimit(Resource::Nofile).maximum;
+    let all = Rlimit {
+        current: most,
+        maximum: most,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, all) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+    let wanted = 2 * connections as u64;
+    if let Some(most) = most.filter(|most| *most < wanted) {
+        tracing::warn!(
+            most,
+            wanted,
+            "so many uploads at once need more open files: raise the limit (LimitNOFILE of systemd, ulimit -Hn)"
+        );
+    }
+}
+
 /// Waits for SIGTERM or SIGINT.
 pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};

@@ -11,6 +11,7 @@ pub mod diagnosis;
 pub mod figures;
 pub mod findings;
 pub mod follow_up;
+pub mod holds;
 pub mod intake;
 pub mod lifecycle;
 pub mod macros;
@@ -82,6 +83,18 @@ impl Caller {
         action: &str,
         object: &str,
     ) -> Result<(), DbError> {
+        let none = serde_json::json!({});
+        self.audit_with(conn, state, (action, object), &none).await
+    }
+
+    /// Appends what this caller did, and further values.
+    pub async fn audit_with(
+        &self,
+        conn: &mut AnyConnection,
+        state: &AppState,
+        (action, object): (&str, &str),
+        detail: &serde_json::Value,
+    ) -> Result<(), DbError> {
         let address = self.address.to_string();
         let event = audit::Event {
             actor: &self.actor,
@@ -89,7 +102,7 @@ impl Caller {
             object,
             address: &address,
         };
-        audit::record(conn, state.db.engine(), state.now_ms(), event).await
+        audit::record_with(conn, state.db.engine(), state.now_ms(), event, detail).await
     }
 }
 

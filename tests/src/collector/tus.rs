@@ -10,16 +10,22 @@ impl Collector {
     /// # Errors
     /// With the collector's answer when it refuses.
     pub fn upload_as_tus_client(&self, code: &str, name: &str, bytes: &[u8]) -> Result<(), String> {
+        let metadata = format!("filename {}", BASE64.encode(name));
+        self.upload_with(code, &metadata, bytes)
+    }
+
+    /// Uploads bytes, with an `Upload-Metadata` of the caller's.
+    ///
+    /// # Errors
+    /// With the collector's answer when it refuses.
+    pub fn upload_with(&self, code: &str, metadata: &str, bytes: &[u8]) -> Result<(), String> {
         let made = self
             .client
             .post(self.at("/api/v1/uploads"))
             .bearer_auth(code)
             .header("Tus-Resumable", "1.0.0")
             .header("Upload-Length", bytes.len())
-            .header(
-                "Upload-Metadata",
-                format!("filename {}", BASE64.encode(name)),
-            )
+            .header("Upload-Metadata", metadata)
             .send()
             .map_err(|error| error.to_string())?;
         let place = made

@@ -194,11 +194,38 @@ impl BrowseIndex {
             .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    /// The blocks that hold a range of the unpacked stream, and the one behind them: where each lies in the file, and in
+    /// the stream. Behind the last block of all there is none.
+    ///
+    /// # Errors
+    /// When the index cannot be read or has no such block.
+    pub fn blocks_of(&self, range: std::ops::Range<u64>) -> io::Result<Vec<(u64, u64)>> {
+        let first = self.blocks_until(range.start)?;
+        if first == 0 {
+            return Err(bad("no block holds this place"));
+        }
+        let behind = self.blocks_until(range.end.saturating_sub(1).max(range.start))?;
+        let (first, end) = (first - 1, self.blocks.min(behind + 1));
+        let bytes = usize::try_from((end - first) * 16).map_err(|_| bad("too long"))?;
+        let mut pairs = vec![0u8; bytes];
+        let at = self.blocks_at() + first * 16;
+        self.file.read_exact_at(&mut pairs, at)?;
+        let pairs = pairs.chunks_exact(16);
+        Ok(pairs
+            .map(|pair| (u64_at(pair, 0), u64_at(pair, 8)))
+            .collect())
+    }
+
     /// The block to begin with for a place in the unpacked stream: where it lies in the file, and in the stream.
     ///
     /// # Errors
     /// When the index cannot be read or has no such block.
     pub fn block_before(&self, offset: u64) -> io::Result<(u64, u64)> {
+        self.blocks_of(offset..offset).map(|blocks| blocks[0])
+    }
+
+    /// How many blocks begin at or before a place of the unpacked stream.
+    fn blocks_until(&self, offset: u64) -> io::Result<u64> {
         let (mut low, mut high) = (0, self.blocks);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -208,11 +235,7 @@ impl BrowseIndex {
                 high = middle;
             }
         }
-        if low == 0 {
-            Err(bad("no block holds this place"))
-        } else {
-            self.block(low - 1)
-        }
+        Ok(low)
     }
 
     /// Where the block behind the one that holds a place of the unpacked stream lies in the file; `u64::MAX` behind the
@@ -221,19 +244,9 @@ impl BrowseIndex {
     /// # Errors
     /// When the index cannot be read.
     pub fn block_after(&self, offset: u64) -> io::Result<u64> {
-        let (mut low, mut high) = (0, self.blocks);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.block(middle)?.1 <= offset {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        if low < self.blocks {
-            Ok(self.block(low)?.0)
-        } else {
-            Ok(u64::MAX)
+        match self.blocks_until(offset)? {
+            behind if behind < self.blocks => Ok(self.block(behind)?.0),
+            _ => Ok(u64::MAX),
         }
     }
 
@@ -259,6 +272,17 @@ impl BrowseIndex {
             return Ok((0, 0));
         }
         Ok((n * entry.stride, self.mark(entry, n - 1)?))
+    }
+
+    /// The byte offset in the file of the first mark behind a line (from 0); the end of the file when there is none.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn mark_after(&self, entry: &FileEntry, line: u64) -> io::Result<u64> {
+        match line / entry.stride {
+            n if n < entry.marks => self.mark(entry, n),
+            _ => Ok(entry.size),
+        }
     }
 
     /// The last mark at or before a byte of the file: that mark's line (from 0) and byte offset.

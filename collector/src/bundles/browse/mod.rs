@@ -8,6 +8,7 @@ pub mod search;
 mod seek;
 mod selection;
 mod timeline;
+mod unpack;
 
 pub use seek::{Level, Sought, Start};
 pub(crate) use selection::range as selection_range;

@@ -1,12 +1,12 @@
 //! Reading one file, or one page of its lines, out of a stored bundle: from the block that holds the place, never the
 //! whole.
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
 
-use flate2::bufread::MultiGzDecoder;
 use serde::Serialize;
 
 use super::index::{BrowseIndex, FileEntry};
+use super::unpack;
 use crate::bundles::storage::Source;
 
 /// Longest text of a line that is given, in bytes.
@@ -46,34 +46,6 @@ pub struct Page {
     pub lines: Vec<Line>,
 }
 
-/// A reader over a range of the unpacked stream. Bytes are decoded as they are read, from the nearest block on.
-///
-/// # Errors
-/// When blob or index cannot be read.
-pub fn stream(
-    mut blob: Source,
-    index: &BrowseIndex,
-    offset: u64,
-    length: u64,
-) -> io::Result<impl Read + Send + use<>> {
-    let (compressed, unpacked) = index.block_before(offset)?;
-    blob.seek(SeekFrom::Start(compressed))?;
-    let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, blob));
-    let skip = offset - unpacked;
-    // A block is at most 1 MiB; a stored header may stand before it.
-    if skip > 4 << 20 {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "browse index: a block is too long",
-        ));
-    }
-    let skipped = io::copy(&mut (&mut decoder).take(skip), &mut io::sink())?;
-    if skipped != skip {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(decoder.take(length))
-}
-
 /// A range of a file's bytes.
 ///
 /// # Errors
@@ -86,7 +58,7 @@ pub fn file_range(
     length: u64,
 ) -> io::Result<impl Read + Send + use<>> {
     let from = from.min(entry.size);
-    stream(
+    unpack::stream(
         blob,
         index,
         entry.offset + from,
@@ -258,8 +230,10 @@ mod tests {
     use std::fs::File;
     use std::io::Write;
 
-    use flate2::Compression;
+    use std::io::{Seek, SeekFrom};
+
     use flate2::write::GzEncoder;
+    use flate2::{Compression, GzBuilder};
 
     use super::*;
     use crate::bundles::ingest::indexer::Indexer;
@@ -277,7 +251,8 @@ mod tests {
         let (mut packed, mut blocks) = (Vec::new(), Vec::new());
         for (n, piece) in unpacked.chunks(block).enumerate() {
             blocks.push([packed.len() as u64, (n * block) as u64]);
-            let mut encoder = GzEncoder::new(&mut packed, Compression::fast());
+            let mut encoder: GzEncoder<_> =
+                GzBuilder::new().write(&mut packed, Compression::fast());
             encoder.write_all(piece).unwrap();
             encoder.finish().unwrap();
         }
@@ -382,7 +357,7 @@ mod tests {
             if let Ok(index) = BrowseIndex::open(file) {
                 let _ = index.entries();
                 let _ = index.entry(0);
-                let _ = index.block_before(0);
+                let _ = index.blocks_of(0..9);
             }
         }
     }

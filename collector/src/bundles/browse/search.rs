@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 /// Unpacked bytes of a stretch, more or less.
 const STRETCH_BYTES: u64 = 8 << 20;
+/// Those of the first stretch from a line on, each of the next ones being twice as long: what is sought is often near.
+const NEAR_BYTES: u64 = 1 << 20;
 /// Bytes searched at once.
 const PIECE_BYTES: usize = 256 << 10;
 /// A line longer than this is searched in pieces.
@@ -118,10 +120,15 @@ fn stretches(index: &BrowseIndex, search: &Search) -> io::Result<Vec<Stretch>> {
             Some((_, line)) => index.mark_before(&entry, line.saturating_sub(1))?,
             None => (0, 0),
         };
+        let mut bytes = match search.within {
+            Some(_) => NEAR_BYTES,
+            None => STRETCH_BYTES,
+        };
         while from < entry.size {
-            let (next_lines, next) = index.mark_before_byte(&entry, from + STRETCH_BYTES)?;
+            let (next_lines, next) = index.mark_before_byte(&entry, from + bytes)?;
             // The end of the file, or lines so long that no mark lies in between.
-            let last = from + STRETCH_BYTES >= entry.size;
+            let last = from + bytes >= entry.size;
+            bytes = (bytes * 2).min(STRETCH_BYTES);
             let to = if last || next <= from {
                 entry.size
             } else {
@@ -135,6 +142,24 @@ fn stretches(index: &BrowseIndex, search: &Search) -> io::Result<Vec<Stretch>> {
             });
             (from, lines) = (to, next_lines);
         }
+    }
+    Ok(all)
+}
+
+/// The stretches of a file before a line (from 1), the one that holds it first.
+fn stretches_back(index: &BrowseIndex, entry: &FileEntry, line: u64) -> io::Result<Vec<Stretch>> {
+    let (mut all, mut bytes) = (Vec::new(), NEAR_BYTES);
+    let mut to = index.mark_after(entry, line.saturating_sub(1))?;
+    while entry.text && to > 0 {
+        let (lines, from) = index.mark_before_byte(entry, to.saturating_sub(bytes))?;
+        all.push(Stretch {
+            entry: entry.clone(),
+            from,
+            to,
+            lines,
+        });
+        to = if from < to { from } else { 0 };
+        bytes = (bytes * 2).min(STRETCH_BYTES);
     }
     Ok(all)
 }
@@ -240,10 +265,7 @@ pub(super) fn last_before(
     let mut search = search.clone().of_file(entry.fid);
     search.limit = usize::MAX;
     let never = AtomicBool::new(false);
-    let before = stretches(index, &search)?
-        .into_iter()
-        .filter(|stretch| stretch.lines + 1 < line);
-    for stretch in before.rev() {
+    for stretch in stretches_back(index, entry, line)? {
         let body = store.body(bundle).map_err(io::Error::other)?;
         let bytes = stretch.to - stretch.from;
         let reader = read::file_range(body, index, entry, stretch.from, bytes)?;

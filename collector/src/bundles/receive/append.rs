@@ -45,27 +45,27 @@ struct Hold {
     sum: Option<Sum>,
 }
 
-enum Sum {
+pub(super) enum Sum {
     Sha1(Sha1, [u8; 20]),
     Sha256(Sha256, [u8; 32]),
 }
 
 impl Sum {
-    fn new(checksum: Checksum) -> Self {
+    pub(super) fn new(checksum: Checksum) -> Self {
         match checksum {
             Checksum::Sha1(expected) => Self::Sha1(Sha1::new(), expected),
             Checksum::Sha256(expected) => Self::Sha256(Sha256::new(), expected),
         }
     }
 
-    fn update(&mut self, data: &[u8]) {
+    pub(super) fn update(&mut self, data: &[u8]) {
         match self {
             Self::Sha1(hash, _) => hash.update(data),
             Self::Sha256(hash, _) => hash.update(data),
         }
     }
 
-    fn fits(self) -> bool {
+    pub(super) fn fits(self) -> bool {
         match self {
             Self::Sha1(hash, expected) => hash.finalize()[..] == expected,
             Self::Sha256(hash, expected) => hash.finalize()[..] == expected,
@@ -155,7 +155,7 @@ impl Receiver {
             if length > limit {
                 return Err(ReceiveError::TooLarge { limit });
             }
-            let mut tx = self.db.begin().await?;
+            let mut tx = self.db.join().await?;
             let set = uploads::set_length(&mut tx, &row.id, row.epoch, to_db(length)).await?;
             tx.commit().await?;
             if !set {
@@ -298,7 +298,7 @@ impl Receiver {
             hash_state: hash_state.as_deref(),
             now_ms: now_ms(),
         };
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.join().await?;
         if !uploads::advance(&mut tx, &row.id, row.epoch, &step).await? {
             return Err(ReceiveError::Superseded);
         }

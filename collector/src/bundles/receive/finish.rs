@@ -11,7 +11,16 @@ use crate::bundles::INGEST;
 use crate::bundles::storage::{HashState, Part, StorageError, Store};
 use crate::db::bundles::{self, NewBundle};
 use crate::db::uploads::{self, UploadRow};
-use crate::db::{jobs, pieces};
+use crate::db::{jobs, pieces, quotas};
+
+/// Whether the database knows of an upload that is complete now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// It has a row that is open.
+    Open,
+    /// It came whole with its creation.
+    New,
+}
 
 /// What the disk says about a part that is whole.
 enum Sealed {
@@ -25,7 +34,7 @@ fn seal(
     bundle: Uuid,
     part: &mut Part,
 ) -> Result<Sealed, StorageError> {
-    part.sync()?;
+    part.sync_bytes()?;
     let digest = part.digest()?;
     if row
         .declared_sha256
@@ -55,7 +64,7 @@ impl Receiver {
         });
         let (sealed, part, turn) = sealed.await??;
         let done = match sealed {
-            Sealed::Yes(digest) => self.record(row, &digest).await,
+            Sealed::Yes(digest) => self.record(row, &digest, Known::Open).await,
             Sealed::WrongDigest => {
                 drop(turn);
                 self.drop_upload(&row, "failed", Some("checksum_mismatch"))
@@ -85,7 +94,7 @@ impl Receiver {
                 reason: "state_lost".to_owned(),
             });
         }
-        self.record(row, &digest).await
+        self.record(row, &digest, Known::Open).await
     }
 
     /// Completes an open upload that stands at its length, if it does.
@@ -108,48 +117,70 @@ impl Receiver {
     }
 
     /// The one transaction: upload complete, code spent, bundle and job there.
-    async fn record(&self, mut row: UploadRow, digest: &str) -> Result<UploadRow, ReceiveError> {
+    pub(super) async fn record(
+        &self,
+        mut row: UploadRow,
+        digest: &str,
+        known: Known,
+    ) -> Result<UploadRow, ReceiveError> {
         let now = now_ms();
-        let mut tx = self.db.begin().await?;
-        if !uploads::complete(&mut tx, &row, digest, now).await? {
-            return Err(ReceiveError::Superseded);
+        let bytes = row.length_bytes.unwrap_or(row.offset_bytes);
+        let mut tx = self.db.join().await?;
+        match known {
+            Known::Open if !uploads::complete(&mut tx, &row, digest, now).await? => {
+                return Err(ReceiveError::Superseded);
+            }
+            Known::Open => {}
+            Known::New => quotas::lock(&mut tx, self.db.engine()).await?,
         }
-        if let Err(refused) = self.recheck(&mut tx, &row).await {
+        row.offset_bytes = bytes;
+        "complete".clone_into(&mut row.state);
+        row.sha256 = Some(digest.to_owned());
+        let refused = match self.recheck(&mut tx, &row).await {
+            Err(error) => Some((error, "quota_exceeded")),
+            Ok(()) if self.tickets.received(&mut tx, &row, digest).await? => None,
+            Ok(()) => Some((ReceiveError::CodeUsed, "code_used")),
+        };
+        if let Some((error, reason)) = refused {
             drop(tx);
-            self.refuse(&row, "quota_exceeded").await?;
-            return Err(refused);
+            self.refuse(&row, known, reason).await?;
+            return Err(error);
         }
-        if !self.tickets.received(&mut tx, &row, digest).await? {
-            drop(tx);
-            self.refuse(&row, "code_used").await?;
-            return Err(ReceiveError::CodeUsed);
+        if known == Known::New {
+            uploads::insert(&mut tx, &row).await?;
         }
         let new = NewBundle {
             id: &row.bundle_id,
             upload_id: &row.id,
             ticket_id: &row.ticket_id,
             filename: &row.filename,
-            bytes: row.length_bytes.unwrap_or(row.offset_bytes),
+            bytes,
             sha256: digest,
             receipt: &row.receipt,
             received_ms: now,
         };
         bundles::insert(&mut tx, &new).await?;
         jobs::enqueue(&mut tx, INGEST, &row.bundle_id, now).await?;
-        pieces::forget(&mut tx, &row.id).await?;
+        if self.store.is_shared() && known == Known::Open {
+            pieces::forget(&mut tx, &row.id).await?;
+        }
         tx.commit().await?;
         self.wake.call(INGEST);
         tracing::info!(upload.id = %row.id, bundle.id = %row.bundle_id, ticket.id = %row.ticket_id, "upload complete");
-        row.offset_bytes = row.length_bytes.unwrap_or(row.offset_bytes);
-        "complete".clone_into(&mut row.state);
-        row.sha256 = Some(digest.to_owned());
         Ok(row)
     }
 
     /// Two uploads raced for the last use of a code, or for the last room of a ticket, and this one lost.
-    async fn refuse(&self, row: &UploadRow, reason: &str) -> Result<(), ReceiveError> {
-        self.end_row(row, "failed", Some(reason)).await?;
-        self.discard(row).await?;
+    async fn refuse(
+        &self,
+        row: &UploadRow,
+        known: Known,
+        reason: &str,
+    ) -> Result<(), ReceiveError> {
+        if known == Known::Open {
+            self.end_row(row, "failed", Some(reason)).await?;
+            self.discard(row).await?;
+        }
         let bundle = super::parse(&row.bundle_id)?;
         let store = Arc::clone(&self.store);
         Ok(tokio::task::spawn_blocking(move || store.remove_bundle(bundle)).await??)

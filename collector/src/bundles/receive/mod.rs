@@ -12,6 +12,7 @@ mod quota;
 mod recover;
 mod resume;
 mod turns;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub use error::ReceiveError;
 pub use headers::Metadata;
 pub use recover::Recovered;
 use turns::Turns;
+pub use whole::First;
 
 use super::now_ms;
 use super::storage::Store;
@@ -109,6 +111,8 @@ pub struct Receiver {
     limits: Limits,
     turns: Turns,
     slots: Semaphore,
+    /// KiB of uploads that are kept in memory until they are whole.
+    memory: Semaphore,
     tickets: Arc<dyn Tickets>,
     /// Told when a job was queued, so that a worker of this process need not wait for its next look.
     wake: Arc<Wake>,
@@ -129,6 +133,7 @@ impl Receiver {
             slots: Semaphore::new(limits.bodies.min(Semaphore::MAX_PERMITS)),
             limits,
             turns: Turns::default(),
+            memory: Semaphore::new(whole::MEMORY_KIB),
             tickets,
             wake,
         }
@@ -139,35 +144,26 @@ impl Receiver {
         &self.limits
     }
 
-    /// Makes a new upload: its file, durable, then its row with the bytes reserved. An upload of no bytes is complete
-    /// at once.
+    /// Makes a new upload: its row, with the bytes reserved. An upload of no bytes is complete at once.
     ///
     /// # Errors
     /// Too large, no room, too many, or a fault of disk or database; nothing is left behind then.
     pub async fn create(&self, grant: &Grant, request: Create) -> Result<UploadRow, ReceiveError> {
-        let limit = self.limits.max_bytes.min(grant.max_bytes);
-        if request.length.is_some_and(|length| length > limit) {
-            return Err(ReceiveError::TooLarge { limit });
-        }
-        if grant.uploads_left == 0 {
-            return Err(ReceiveError::CodeUsed);
-        }
+        let limit = self.allowed(grant, &request)?;
         let (upload, mut row) = self.new_row(grant, request, limit);
-        let (store, bundle, length) = (
-            Arc::clone(&self.store),
-            parse(&row.bundle_id)?,
-            row.length_bytes,
-        );
-        let made = tokio::task::spawn_blocking(move || {
-            store.create_part(upload, bundle, length.map(from_db))
-        });
-        let made = made.await??.multipart().map(str::to_owned);
-        row.multipart_id = made;
+        if self.store.is_shared() {
+            let (store, bundle) = (Arc::clone(&self.store), parse(&row.bundle_id)?);
+            let length = row.length_bytes.map(from_db);
+            let begun = tokio::task::spawn_blocking(move || store.begin(bundle, length));
+            row.multipart_id = begun.await??;
+        }
         if let Err(error) = self.reserve(grant, &row).await {
-            let (store, resume) = (Arc::clone(&self.store), self.resume(&row).await);
-            if let Ok(resume) = resume {
-                // An orphan is swept later; the refusal is what the client must hear.
-                let _ = tokio::task::spawn_blocking(move || store.discard(&resume)).await?;
+            if row.multipart_id.is_some() {
+                let (store, resume) = (Arc::clone(&self.store), self.resume(&row).await);
+                if let Ok(resume) = resume {
+                    // An orphan is swept later; the refusal is what the client must hear.
+                    let _ = tokio::task::spawn_blocking(move || store.discard(&resume)).await?;
+                }
             }
             return Err(error);
         }
@@ -175,6 +171,18 @@ impl Receiver {
             return self.complete_if_whole(&grant.code_id, upload).await;
         }
         Ok(row)
+    }
+
+    /// The longest upload that is allowed, when one of this length is.
+    fn allowed(&self, grant: &Grant, request: &Create) -> Result<u64, ReceiveError> {
+        let limit = self.limits.max_bytes.min(grant.max_bytes);
+        if request.length.is_some_and(|length| length > limit) {
+            return Err(ReceiveError::TooLarge { limit });
+        }
+        if grant.uploads_left == 0 {
+            return Err(ReceiveError::CodeUsed);
+        }
+        Ok(limit)
     }
 
     fn new_row(&self, grant: &Grant, request: Create, limit: u64) -> (Uuid, UploadRow) {
@@ -279,8 +287,14 @@ impl Receiver {
         self.drop_upload(&row, "cancelled", None).await
     }
 
+    /// Takes the turn on an open upload and gives the row as it stands. One process receives into a folder, so that
+    /// there the turn in this process is all there is.
     async fn take_turn(&self, id: &str) -> Result<Option<UploadRow>, ReceiveError> {
-        let mut tx = self.db.begin().await?;
+        if !self.store.is_shared() {
+            let row = uploads::find(&mut *self.db.read().await?, id).await?;
+            return Ok(row.filter(UploadRow::is_open));
+        }
+        let mut tx = self.db.join().await?;
         let row = uploads::take_turn(&mut tx, id).await?;
         tx.commit().await?;
         Ok(row)
@@ -292,7 +306,7 @@ impl Receiver {
         state: &str,
         reason: Option<&str>,
     ) -> Result<(), ReceiveError> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.join().await?;
         uploads::end(&mut tx, &row.id, state, reason, now_ms()).await?;
         Ok(tx.commit().await?)
     }

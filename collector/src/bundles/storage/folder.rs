@@ -5,10 +5,12 @@
 //! power loss ends in a sync of the file and of the folder that names it, and every step may be repeated.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use super::{Derived, Found, Space, StorageError};
@@ -108,8 +110,9 @@ impl Folder {
         }
     }
 
-    /// Turns a finished part into the bundle's blob: rename, then sync of both folders. When the part is gone and the
-    /// blob is there, only the syncs are done.
+    /// Turns a finished part into the bundle's blob: rename, then sync of the folder that names it now. That the old
+    /// name is gone need not last: a part of an upload that is over is removed. When the part is gone and the blob is
+    /// there, only the sync is done.
     pub(super) fn seal(&self, upload: Uuid, bundle: Uuid) -> Result<(), StorageError> {
         let (from, to) = (self.part_path(upload), self.blob_path(bundle));
         match fs::rename(&from, &to) {
@@ -123,8 +126,25 @@ impl Folder {
                 });
             }
         }
-        sync_folder(&self.blobs())?;
-        sync_folder(&self.parts())
+        sync_folder(&self.blobs())
+    }
+
+    /// Writes a whole blob, durably. What a process that died left under its name is no bundle and is replaced.
+    pub(super) fn put_blob(&self, bundle: Uuid, chunks: &[Bytes]) -> Result<(), StorageError> {
+        let path = self.blob_path(bundle);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let written = options.open(&path).and_then(|mut file| {
+            for chunk in chunks {
+                file.write_all(chunk)?;
+            }
+            file.sync_data()
+        });
+        written.map_err(|source| StorageError::Write {
+            upload: bundle,
+            source,
+        })?;
+        sync_folder(&self.blobs())
     }
 
     pub(super) fn blob(&self, bundle: Uuid) -> Result<File, StorageError> {

@@ -4,6 +4,7 @@
 //! Functions block; they are called where blocking is allowed, never on an async thread.
 
 mod derived;
+mod digest;
 mod error;
 mod folder;
 mod objects;
@@ -15,15 +16,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 pub use derived::{Derived, Scratch};
+pub use digest::HashState;
 pub use error::StorageError;
 pub use folder::Claim;
 use folder::Folder;
 pub use objects::Access;
 use objects::Objects;
-pub use part::{HashState, Part, Piece, Resume};
+pub use part::{Part, Piece, Resume};
 pub use source::Source;
 
 /// Uploads at most this long need no multipart upload in an object store; also the size of its parts, in bytes.
@@ -104,6 +107,17 @@ impl Store {
         match part {
             Part::Local(part) => self.folder.seal(part.upload(), bundle),
             Part::Remote(part) => part.seal(),
+        }
+    }
+
+    /// Stores a whole blob at once, durably. Nobody reads it before its bundle is recorded.
+    ///
+    /// # Errors
+    /// When the store refuses; what was written is swept as an orphan.
+    pub fn put_blob(&self, bundle: Uuid, chunks: &[Bytes]) -> Result<(), StorageError> {
+        match &self.objects {
+            Some(objects) => objects.put(&objects::blob(bundle), chunks.concat()),
+            None => self.folder.put_blob(bundle, chunks),
         }
     }
 

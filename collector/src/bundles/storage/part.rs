@@ -1,63 +1,17 @@
 //! The growing bytes of one upload: written and hashed in one go, durable before their offset is told to anyone.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use sha2::digest::common::hazmat::SerializableState;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::digest::HashState;
 use super::folder::sync_folder;
 use super::objects::part::RemotePart;
 use super::{StorageError, Store};
-
-/// The hash over the first bytes of an upload, as text that goes on in another process.
-#[derive(Debug, Clone)]
-pub struct HashState(Sha256);
-
-impl Default for HashState {
-    fn default() -> Self {
-        Self(Sha256::new())
-    }
-}
-
-impl HashState {
-    /// Reads what [`Self::text`] wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes: Option<Vec<u8>> = (0..text.len() / 2)
-            .map(|n| u8::from_str_radix(text.get(2 * n..2 * n + 2)?, 16).ok())
-            .collect();
-        let state = bytes?.as_slice().try_into().ok()?;
-        Sha256::deserialize(&state).ok().map(Self)
-    }
-
-    /// The state, hex.
-    pub fn text(&self) -> String {
-        hex(&self.0.serialize())
-    }
-
-    /// Takes the next bytes.
-    pub fn update(&mut self, data: &[u8]) {
-        self.0.update(data);
-    }
-
-    /// The digest, hex.
-    pub fn digest(self) -> String {
-        hex(&self.0.finalize())
-    }
-}
-
-/// Lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let text = String::with_capacity(bytes.len() * 2);
-    bytes.iter().fold(text, |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
 
 /// Some bytes of an upload that are durable in an object store: a part of its multipart upload, or a tail, an object
 /// of its own.
@@ -123,6 +77,8 @@ pub enum Part {
 pub struct LocalPart {
     upload: Uuid,
     file: File,
+    /// The folder, until its name there is durable.
+    unnamed: Option<PathBuf>,
     offset: u64,
     hash: Option<HashState>,
 }
@@ -163,49 +119,42 @@ impl Write for HashWriter<'_> {
 }
 
 impl Store {
-    /// Makes room for a new upload, durable before this returns. `length` is none while it is deferred.
+    /// Begins a new upload of a bundle; gives the multipart upload, when an object store needs one for it. In a folder
+    /// its file is made with its first bytes. `length` is none while it is deferred.
     ///
     /// # Errors
-    /// When it exists already, or cannot be made or synced.
+    /// When the store refuses.
+    pub fn begin(&self, bundle: Uuid, length: Option<u64>) -> Result<Option<String>, StorageError> {
+        match &self.objects {
+            Some(objects) if length.is_none_or(|length| length > super::PIECE_BYTES) => {
+                objects.begin(bundle).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Begins a new upload and opens it.
+    ///
+    /// # Errors
+    /// As [`Self::begin`] and [`Self::open_part`].
     pub fn create_part(
         &self,
         upload: Uuid,
         bundle: Uuid,
         length: Option<u64>,
     ) -> Result<Part, StorageError> {
-        if let Some(objects) = &self.objects {
-            let mut resume = Resume::new(upload, bundle);
-            if length.is_none_or(|length| length > super::PIECE_BYTES) {
-                resume.multipart = Some(objects.begin(bundle)?);
-            }
-            return Ok(Part::Remote(Box::new(RemotePart::new(
-                Arc::clone(objects),
-                resume,
-            )?)));
-        }
-        let path = self.folder.part_path(upload);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|source| StorageError::Open { path, source })?;
-        file.sync_all()
-            .map_err(|source| StorageError::Write { upload, source })?;
-        sync_folder(&self.folder.parts())?;
-        Ok(Part::Local(LocalPart {
-            upload,
-            file,
-            offset: 0,
-            hash: Some(HashState::default()),
-        }))
+        let multipart = self.begin(bundle, length)?;
+        self.open_part(Resume {
+            multipart,
+            ..Resume::new(upload, bundle)
+        })
     }
 
     /// Opens a part to go on at its acknowledged offset, cutting off whatever was written after it.
     ///
     /// # Errors
-    /// [`StorageError::Short`] when acknowledged bytes are missing, or when it cannot be opened or cut.
+    /// [`StorageError::Short`] when acknowledged bytes are missing, or when it cannot be opened or cut; an error that
+    /// says it is absent when it was sealed already.
     pub fn open_part(&self, resume: Resume) -> Result<Part, StorageError> {
         if let Some(objects) = &self.objects {
             return Ok(Part::Remote(Box::new(RemotePart::new(
@@ -215,11 +164,26 @@ impl Store {
         }
         let (upload, committed) = (resume.upload, resume.committed);
         let path = self.folder.part_path(upload);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(|source| StorageError::Open { path, source })?;
+        let open = |new: bool| {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create_new(new).mode(0o600);
+            options.open(&path)
+        };
+        let (mut file, named) = match open(false) {
+            Ok(file) => (file, true),
+            Err(error)
+                if error.kind() == ErrorKind::NotFound
+                    && committed == 0
+                    && !self.folder.blob_path(resume.bundle).exists() =>
+            {
+                let made = open(true).map_err(|source| StorageError::Open {
+                    path: path.clone(),
+                    source,
+                });
+                (made?, false)
+            }
+            Err(source) => return Err(StorageError::Open { path, source }),
+        };
         let fault = |source| StorageError::Write { upload, source };
         let found = file.metadata().map_err(fault)?.len();
         if found < committed {
@@ -241,6 +205,8 @@ impl Store {
         Ok(Part::Local(LocalPart {
             upload,
             file,
+            // What was found may be from a process that died before its name was durable.
+            unnamed: (!named || committed == 0).then(|| self.folder.parts()),
             offset: committed,
             hash,
         }))
@@ -288,6 +254,26 @@ impl Part {
     /// # Errors
     /// When the store refuses: the bytes since the last sync count as lost.
     pub fn sync(&mut self) -> Result<(), StorageError> {
+        match self {
+            Self::Local(part) => {
+                let synced = part.file.sync_data();
+                synced.map_err(|source| part.fault(source))?;
+                match &part.unnamed {
+                    Some(folder) => sync_folder(folder)?,
+                    None => return Ok(()),
+                }
+                part.unnamed = None;
+                Ok(())
+            }
+            Self::Remote(part) => part.sync(),
+        }
+    }
+
+    /// Makes the bytes durable before the part gets its last name, which is made durable with it.
+    ///
+    /// # Errors
+    /// As [`Self::sync`].
+    pub fn sync_bytes(&mut self) -> Result<(), StorageError> {
         match self {
             Self::Local(part) => part.file.sync_data().map_err(|source| part.fault(source)),
             Self::Remote(part) => part.sync(),
@@ -349,6 +335,9 @@ impl Part {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::super::digest::hex;
     use super::*;
 
     fn opened(store: &Store, n: u128, committed: u64) -> Result<Part, StorageError> {
@@ -378,18 +367,5 @@ mod tests {
         drop(part);
         let short = opened(&store, 7, 11).unwrap_err();
         assert!(short.is_lost(), "{short}");
-    }
-
-    #[test]
-    fn a_hash_goes_on_from_its_text() {
-        let mut state = HashState::default();
-        state.update(&[7; 100]);
-        let mut state = HashState::parse(&state.text()).unwrap();
-        state.update(b"two");
-        let whole = [&[7; 100][..], b"two"].concat();
-        assert_eq!(state.digest(), hex(&Sha256::digest(whole)));
-        for wrong in ["", "00", "zz", &"f".repeat(210)] {
-            assert!(HashState::parse(wrong).is_none(), "{wrong}");
-        }
     }
 }

@@ -21,6 +21,8 @@ struct AuditView {
     action: String,
     object: String,
     address: String,
+    /// Further values, such as a reason, as JSON.
+    detail: String,
     /// SHA-256 over the previous hash and this record.
     hash: String,
 }
@@ -70,6 +72,7 @@ async fn list(
             action: r.action,
             object: r.object,
             address: r.address,
+            detail: r.detail,
             hash: r.hash,
         })
         .collect();

@@ -370,6 +370,12 @@ impl From<DeleteError> for AppError {
     fn from(error: DeleteError) -> Self {
         match error {
             DeleteError::Db(error) => error.into(),
+            DeleteError::Held => Self::new(
+                StatusCode::LOCKED,
+                "on_hold",
+                "the bundle is on legal hold and cannot be deleted",
+            )
+            .hint("a lead can lift the hold on the page of the ticket"),
             other => Self::internal(other),
         }
     }

@@ -5,7 +5,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::auth::Access;
-use crate::db::quotas::Whose;
 use crate::db::{DbError, jobs, quotas};
 use crate::http::Routes;
 use crate::state::AppState;
@@ -68,18 +67,16 @@ async fn gauge(state: &AppState) -> Result<(), DbError> {
         let count = jobs::count(&mut conn, job).await?;
         metrics.set("sitrepd_jobs", format!("state=\"{job}\""), count as f64);
     }
-    let nobody = Whose {
-        code_id: "",
-        ticket_id: "",
-        address: "",
-    };
-    let used = quotas::usage(&mut conn, nobody).await?;
+    let (open, used) = (
+        quotas::open(&mut conn, "", "").await?,
+        quotas::bytes(&mut conn, "", true).await?,
+    );
     metrics.set(
         "sitrepd_upload_promised_bytes",
         "",
-        used.promised_bytes as f64,
+        open.promised_bytes as f64,
     );
-    metrics.set("sitrepd_stored_bytes", "", used.all_bytes as f64);
+    metrics.set("sitrepd_stored_bytes", "", used.all as f64);
     if let Ok(space) = state.bundles.store().space()
         && space.total > 0
     {

@@ -11,6 +11,7 @@ pub mod desk;
 mod draft;
 pub mod find;
 pub mod health;
+pub mod holds;
 pub mod idempotency;
 pub mod lifecycle;
 pub mod macros;

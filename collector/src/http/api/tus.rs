@@ -9,7 +9,7 @@ use sitrep_shared::time::UtcMs;
 use uuid::Uuid;
 
 use crate::bundles::receive::headers::{self, CHECKSUMS, Checksum, EXTENSIONS, Metadata, VERSION};
-use crate::bundles::receive::{Append, Create, ReceiveError};
+use crate::bundles::receive::{Append, Create, First, ReceiveError};
 use crate::db::uploads::UploadRow;
 
 /// Content type of a chunk.
@@ -58,25 +58,25 @@ pub(super) fn patch(headers: &HeaderMap, upload: Uuid) -> Result<Append, Receive
     let length = text(headers, "upload-length")
         .map(|value| headers::byte_count("Upload-Length", value))
         .transpose()?;
-    Ok(Append {
-        length,
-        ..chunk(headers, upload, offset)?
-    })
-}
-
-/// Reads what comes with the body of a creation, or of a PATCH.
-pub(super) fn chunk(
-    headers: &HeaderMap,
-    upload: Uuid,
-    offset: u64,
-) -> Result<Append, ReceiveError> {
-    let checksum = text(headers, "upload-checksum")
-        .map(Checksum::parse)
-        .transpose()?;
+    let First {
+        checksum,
+        body_bytes,
+    } = first(headers)?;
     Ok(Append {
         upload,
         offset,
-        length: None,
+        length,
+        checksum,
+        body_bytes,
+    })
+}
+
+/// Reads what is said of the body of a creation, or of a PATCH.
+pub(super) fn first(headers: &HeaderMap) -> Result<First, ReceiveError> {
+    let checksum = text(headers, "upload-checksum")
+        .map(Checksum::parse)
+        .transpose()?;
+    Ok(First {
         checksum,
         body_bytes: body_bytes(headers),
     })

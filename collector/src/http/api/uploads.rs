@@ -101,26 +101,15 @@ async fn creation(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<UploadRow, ReceiveError> {
-    let row = bundles
-        .receiver
-        .create(grant, tus::creation(headers)?)
-        .await?;
-    if !tus::has_chunk(headers) || !row.is_open() {
-        return Ok(row);
+    let request = tus::creation(headers)?;
+    if !tus::has_chunk(headers) {
+        return bundles.receiver.create(grant, request).await;
     }
-    let request = tus::chunk(headers, id(&row.id)?, 0)?;
-    match bundles
+    let (first, body) = (tus::first(headers)?, body.into_data_stream());
+    bundles
         .receiver
-        .append(&grant.code_id, request, body.into_data_stream())
+        .create_with(grant, request, first, body)
         .await
-    {
-        Ok(row) => Ok(row),
-        // The upload is there: its address is worth more to the client than the fault.
-        Err(ReceiveError::Broken { .. } | ReceiveError::Slow { .. }) => {
-            bundles.receiver.find(&grant.code_id, id(&row.id)?).await
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// `HEAD /api/v1/uploads/{id}`: where it stands.

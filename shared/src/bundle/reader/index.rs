@@ -251,6 +251,51 @@ impl<R: Read + Seek> Read for ItemReader<'_, R> {
     }
 }
 
+/// Decodes blocks one after the other, reusing its memory.
+#[derive(Debug)]
+pub struct BlockDecoder {
+    inflater: Inflater,
+    block: Vec<u8>,
+    given: usize,
+    most: u64,
+}
+
+impl BlockDecoder {
+    /// For blocks of a bundle within these limits.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            inflater: Inflater::new(),
+            block: vec![0; limits.block_bytes as usize],
+            given: 0,
+            most: gzip::member_bound(limits.block_bytes),
+        }
+    }
+
+    /// The longest block, packed.
+    #[must_use]
+    pub fn most_bytes(&self) -> u64 {
+        self.most
+    }
+
+    /// Decodes the block at the start of some bytes; gives how many of them it took.
+    ///
+    /// # Errors
+    /// The reason code of the fault.
+    pub fn first(&mut self, packed: &[u8]) -> Result<usize, Reject> {
+        self.given = 0;
+        let member = self.inflater.member(packed, &mut self.block)?;
+        self.given = member.given;
+        Ok(member.taken)
+    }
+
+    /// What was in the block that was decoded last.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.block[..self.given]
+    }
+}
+
 /// Decodes the bytes of one block, as a [`BlockRange`] names them.
 ///
 /// # Errors

@@ -7,5 +7,5 @@ mod verify;
 
 pub use super::gzip::{FOOTER_BYTES, parse_footer};
 pub use super::header::EntryKind;
-pub use index::{BlockRange, Index, ItemReader, decode_block};
+pub use index::{BlockDecoder, BlockRange, Index, ItemReader, decode_block};
 pub use verify::{Entry, Verified, Visitor, verify};

@@ -125,21 +125,20 @@ async fn a_lost_turn_commits_nothing() {
         .create(&grant(), create(Some(6), None))
         .await
         .unwrap();
-    let stale = f.receiver.take_turn(&row.id).await.unwrap().unwrap();
-    f.receiver.take_turn(&row.id).await.unwrap().unwrap();
-    assert!(
-        !uploads::advance(
-            &mut f.db.read().await.unwrap(),
-            &row.id,
-            stale.epoch,
-            &uploads::Step {
-                from: 0,
-                to: 3,
-                hash_state: None,
-                now_ms: 1
-            }
-        )
-        .await
-        .unwrap()
-    );
+    // Another process ends the upload while the body comes.
+    let (db, id) = (f.db.clone(), row.id.clone());
+    let late = stream::once(Box::pin(async move {
+        let mut tx = db.begin().await.unwrap();
+        assert!(
+            uploads::end(&mut tx, &id, "expired", None, 1)
+                .await
+                .unwrap()
+        );
+        tx.commit().await.unwrap();
+        text("abc")
+    }));
+    let lost = f.receiver.append("code", ask(&row, 0), late).await;
+    assert!(matches!(lost, Err(ReceiveError::Superseded)), "{lost:?}");
+    let offset = count(&f.db, "SELECT offset_bytes FROM uploads").await;
+    assert_eq!(offset, 0);
 }

@@ -9,6 +9,7 @@ use super::*;
 use crate::bundles::tickets::AnyTicket;
 
 mod ends;
+mod whole;
 
 type Item = Result<Bytes, ()>;
 

@@ -24,7 +24,8 @@ pub(super) struct Kept(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     files: HashMap<String, (Instant, File)>,
-    sizes: HashMap<String, (Instant, u64)>,
+    /// None: there is no such object.
+    sizes: HashMap<String, (Instant, Option<u64>)>,
 }
 
 impl Kept {
@@ -63,7 +64,8 @@ impl Kept {
         again
     }
 
-    pub(super) fn size(&self, key: &str) -> Option<u64> {
+    /// A kept size; the inner one is none when the object was not there.
+    pub(super) fn size(&self, key: &str) -> Option<Option<u64>> {
         let inner = self.lock();
         let kept = inner
             .sizes
@@ -72,7 +74,7 @@ impl Kept {
         kept.map(|(_, size)| *size)
     }
 
-    pub(super) fn keep_size(&self, key: &str, size: u64) {
+    pub(super) fn keep_size(&self, key: &str, size: Option<u64>) {
         let mut inner = self.lock();
         if inner.sizes.len() < SIZES {
             inner.sizes.insert(key.to_owned(), (Instant::now(), size));

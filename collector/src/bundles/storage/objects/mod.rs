@@ -68,9 +68,12 @@ pub(super) fn blob(bundle: Uuid) -> String {
     format!("blobs/{bundle}")
 }
 
+/// What the keys of derived files begin with.
+const DERIVED: &str = "derived/";
+
 /// The key of a derived file.
 pub(super) fn derived(bundle: Uuid, kind: Derived) -> String {
-    format!("derived/{bundle}.{}", kind.suffix())
+    format!("{DERIVED}{bundle}.{}", kind.suffix())
 }
 
 impl Objects {
@@ -180,16 +183,35 @@ impl Objects {
         self.run("get", key, async { self.s3.get_range(&path, range).await })
     }
 
+    /// The size of an object, kept for a while; so is that a derived one is not there, since those are made before the
+    /// index that leads to them.
     pub(super) fn size(&self, key: &str) -> Result<u64, StorageError> {
-        if let Some(size) = self.kept.size(key) {
-            return Ok(size);
-        }
         let path = self.path(key);
+        match self.kept.size(key) {
+            Some(Some(size)) => return Ok(size),
+            Some(None) => {
+                return Err(StorageError::Object {
+                    operation: "head",
+                    key: key.to_owned(),
+                    source: object_store::Error::NotFound {
+                        path: path.to_string(),
+                        source: "it was not there a moment ago".into(),
+                    },
+                });
+            }
+            None => {}
+        }
         let size = self.run("head", key, async {
             self.s3.head(&path).await.map(|meta| meta.size)
-        })?;
-        self.kept.keep_size(key, size);
-        Ok(size)
+        });
+        match &size {
+            Ok(size) => self.kept.keep_size(key, Some(*size)),
+            Err(error) if error.is_absent() && key.starts_with(DERIVED) => {
+                self.kept.keep_size(key, None);
+            }
+            Err(_) => {}
+        }
+        size
     }
 
     pub(super) fn delete(&self, key: &str) -> Result<(), StorageError> {

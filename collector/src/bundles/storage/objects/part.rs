@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::super::part::hex;
+use super::super::digest::hex;
 use super::super::{HashState, PIECE_BYTES, Piece, Resume, StorageError};
 use super::{Objects, blob};
 

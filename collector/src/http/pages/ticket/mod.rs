@@ -2,6 +2,7 @@
 //! is triaged and closed.
 
 mod forms;
+mod hold;
 mod once;
 mod parts;
 mod ties;
@@ -19,6 +20,7 @@ use crate::connectors::admin;
 use crate::db::bundle_list;
 use crate::db::diagnosis::{self as diagnosis_rows, AttemptRow};
 use crate::db::findings::FindingRow;
+use crate::db::holds::{self, HoldRow};
 use crate::db::lifecycle::{self, LifeRow};
 use crate::db::links;
 use crate::db::macros::{self as macro_rows, MacroRow};
@@ -95,12 +97,21 @@ struct TicketPage {
     causes: Vec<&'static str>,
     resolutions: Vec<&'static str>,
     links: i64,
+    holds: Vec<(HoldRow, String)>,
     connections: Vec<(String, String, String)>,
     connectors: Vec<String>,
     may_edit: bool,
     new_code: Option<Shown>,
     new_link: Option<Shown>,
     problem: String,
+}
+
+impl TicketPage {
+    /// Whether all its bundles are on hold.
+    fn is_held(&self) -> bool {
+        let mut holds = self.holds.iter();
+        holds.any(|(hold, _)| hold.subject.starts_with("ticket:"))
+    }
 }
 
 /// What the address adds: what is shown of the timeline, a text module for the reply, a source of a solution.
@@ -120,6 +131,7 @@ struct Asked {
 /// The routes.
 pub fn routes() -> Routes {
     forms::routes()
+        .merge(hold::routes())
         .get("/tickets/{ticket}", Access::Viewer, show)
         .get("/tickets/{ticket}/summary", Access::Engineer, summary_of)
 }
@@ -303,6 +315,11 @@ async fn read(
         causes: Cause::ALL.iter().map(|c| c.word()).collect(),
         resolutions: Resolution::ALL.iter().map(|r| r.word()).collect(),
         links: links::valid(&mut conn, &row.id, now).await?,
+        holds: holds::of_ticket(&mut conn, &row.id)
+            .await?
+            .into_iter()
+            .map(|hold| (hold.clone(), time(hold.placed_ms)))
+            .collect(),
         connections: outbox::links_of(&mut conn, &row.id).await?,
         connectors: admin::with_tickets(&mut conn).await?,
         may_edit,

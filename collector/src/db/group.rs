@@ -1,0 +1,280 @@
+//! Short changes that wait for SQLite's one writer are committed together, since a commit costs more than what it makes
+//! last: each is a savepoint of a common transaction, and nobody is told "done" before that is committed.
+//!
+//! Nobody has to wait for company: whoever has made a change queues up once more, and the first to come round again
+//! commits for all who came before.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use sqlx::{Any, AnyConnection, Transaction};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::{DbError, Named};
+
+/// Changes committed together at most.
+const MEMBERS_MOST: usize = 64;
+
+/// The one writer, and the common transaction that it has open.
+pub(super) type Writer = Arc<Mutex<Option<Open>>>;
+/// The right to write.
+pub(super) type Gate = OwnedMutexGuard<Option<Open>>;
+
+/// A common transaction.
+pub(super) struct Open {
+    tx: Transaction<'static, Any>,
+    group: Arc<Group>,
+    /// The last member was dropped: its savepoint is to be undone before anything else.
+    torn: bool,
+}
+
+impl std::fmt::Debug for Open {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Open")
+            .field("group", &self.group)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Those whose changes are in one common transaction.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    /// Changes made.
+    members: AtomicUsize,
+    /// Members that will come round.
+    waiting: AtomicUsize,
+    outcome: OnceLock<Result<(), Arc<DbError>>>,
+}
+
+/// One change of a common transaction. Dropping it takes the change back.
+pub(super) struct Member {
+    /// None once it was handed on.
+    gate: Option<Gate>,
+    group: Arc<Group>,
+    writer: Writer,
+}
+
+impl Open {
+    async fn undo(&mut self) -> Result<(), DbError> {
+        if self.torn {
+            for text in ["ROLLBACK TO member", "RELEASE member"] {
+                run(&mut self.tx, text).await?;
+            }
+            self.torn = false;
+        }
+        Ok(())
+    }
+
+    async fn commit(mut self) {
+        let undone = self.undo().await;
+        let outcome = match undone {
+            Ok(()) => self.tx.commit().await.named("commit the transaction"),
+            Err(error) => Err(error),
+        };
+        // Nobody else has it: who commits took it out of the gate.
+        let _ = self.group.outcome.set(outcome.map_err(Arc::new));
+    }
+}
+
+async fn run(db: &mut AnyConnection, text: &'static str) -> Result<(), DbError> {
+    let done = sqlx::query(text).execute(db).await;
+    done.named("use a savepoint").map(drop)
+}
+
+/// Commits what is open, for somebody who wants a transaction of their own.
+pub(super) async fn settle(gate: &mut Gate) {
+    if let Some(open) = gate.take() {
+        open.commit().await;
+    }
+}
+
+/// Adds a change to the common transaction; `begin` begins one when there is none.
+pub(super) async fn join(
+    writer: &Writer,
+    begin: impl Future<Output = Result<Transaction<'static, Any>, sqlx::Error>>,
+) -> Result<Member, DbError> {
+    let mut gate = Arc::clone(writer).lock_owned().await;
+    let full = |open: &Open| open.group.members.load(Ordering::Relaxed) >= MEMBERS_MOST;
+    if gate.as_ref().is_some_and(full) {
+        settle(&mut gate).await;
+    }
+    if let Some(open) = gate.as_mut()
+        && open.undo().await.is_err()
+    {
+        // The engine ended the transaction by itself: its members hear it from the commit that fails.
+        settle(&mut gate).await;
+    }
+    if gate.is_none() {
+        *gate = Some(Open {
+            tx: begin.await.named("begin a transaction")?,
+            group: Arc::default(),
+            torn: false,
+        });
+    }
+    let open = gate.as_mut().expect("it was opened above");
+    let group = Arc::clone(&open.group);
+    let begun = run(&mut open.tx, "SAVEPOINT member").await;
+    let member = Member {
+        gate: Some(gate),
+        group,
+        writer: Arc::clone(writer),
+    };
+    begun.map(|()| member)
+}
+
+impl Member {
+    /// Makes the change last, together with those of others.
+    pub(super) async fn commit(mut self) -> Result<(), DbError> {
+        let released = run(self.connection(), "RELEASE member").await;
+        released?;
+        self.group.members.fetch_add(1, Ordering::Relaxed);
+        self.group.waiting.fetch_add(1, Ordering::Relaxed);
+        self.gate = None;
+        let mut gate = Arc::clone(&self.writer).lock_owned().await;
+        if gate
+            .as_ref()
+            .is_some_and(|open| Arc::ptr_eq(&open.group, &self.group))
+        {
+            settle(&mut gate).await;
+        }
+        self.group.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.gate = Some(gate);
+        let outcome = self.group.outcome.get().cloned();
+        let outcome = outcome.expect("what is not open any more has its outcome");
+        outcome.map_err(DbError::Together)
+    }
+
+    pub(super) fn connection(&mut self) -> &mut AnyConnection {
+        let open = self.gate.as_mut().and_then(|gate| gate.as_mut());
+        &mut open
+            .expect("a member that writes has the open transaction")
+            .tx
+    }
+
+    pub(super) fn connection_ref(&self) -> &AnyConnection {
+        let open = self.gate.as_ref().and_then(|gate| gate.as_ref());
+        &open
+            .expect("a member that writes has the open transaction")
+            .tx
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let ended = self.group.outcome.get().is_some();
+        match &mut self.gate {
+            _ if ended => {}
+            Some(gate) => {
+                if let Some(open) = gate.as_mut() {
+                    open.torn = true;
+                }
+                if self.group.waiting.load(Ordering::Relaxed) == 0 {
+                    // Nobody would ever commit: taken back as a whole, which is this change alone.
+                    **gate = None;
+                }
+            }
+            // Given up while it waited to come round.
+            None => {
+                let last = self.group.waiting.fetch_sub(1, Ordering::Relaxed) == 1;
+                if last
+                    && let Ok(mut gate) = Arc::clone(&self.writer).try_lock_owned()
+                    && gate
+                        .as_ref()
+                        .is_some_and(|open| Arc::ptr_eq(&open.group, &self.group))
+                {
+                    *gate = None;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::db::testing::on_both;
+    use crate::db::{Db, dialect};
+
+    async fn numbers(db: &Db) -> Vec<i64> {
+        sqlx::query_scalar("SELECT n FROM t ORDER BY n")
+            .fetch_all(&mut *db.read().await.unwrap())
+            .await
+            .unwrap()
+    }
+
+    async fn table(db: &Db) {
+        let mut tx = db.begin().await.unwrap();
+        let text = "CREATE TABLE t (n BIGINT PRIMARY KEY)";
+        dialect::run(&mut tx, text).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn add(db: &Db, n: i64, keep: bool) -> bool {
+        let mut tx = db.join().await.unwrap();
+        let added = sqlx::query("INSERT INTO t VALUES ($1)")
+            .bind(n)
+            .execute(&mut *tx);
+        if added.await.is_err() || !keep {
+            return false;
+        }
+        tx.commit().await.unwrap();
+        true
+    }
+
+    #[tokio::test]
+    async fn each_change_lasts_or_is_taken_back_by_itself() {
+        on_both(async |db| {
+            table(&db).await;
+            let changes = (0..60).map(|n| {
+                // Every third gives up, every seventh tries what another has done.
+                let db = &db;
+                async move {
+                    let n = if n % 7 == 0 { 0 } else { n };
+                    (n, add(db, n, n % 3 != 0 || n == 0).await)
+                }
+            });
+            let ended = futures_util::future::join_all(changes).await;
+            let mut kept: Vec<i64> = ended.iter().filter(|end| end.1).map(|end| end.0).collect();
+            kept.sort_unstable();
+            assert_eq!(
+                kept.iter().filter(|n| **n == 0).count(),
+                1,
+                "one of them was first"
+            );
+            assert_eq!(numbers(&db).await, kept);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn nobody_is_left_waiting_for_whoever_gave_up() {
+        on_both(async |db| {
+            table(&db).await;
+            let mut tx = db.join().await.unwrap();
+            dialect::run(&mut tx, "INSERT INTO t VALUES (1)")
+                .await
+                .unwrap();
+            drop(tx);
+            let mut tx = db.join().await.unwrap();
+            dialect::run(&mut tx, "INSERT INTO t VALUES (2)")
+                .await
+                .unwrap();
+            let mut commit = Box::pin(tx.commit());
+            // The first step of the commit, and then its request is gone.
+            std::future::poll_fn(|context| {
+                drop(commit.as_mut().poll(context));
+                std::task::Poll::Ready(())
+            })
+            .await;
+            drop(commit);
+            let mut tx = db.begin().await.unwrap();
+            dialect::run(&mut tx, "INSERT INTO t VALUES (3)")
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+            assert!(add(&db, 4, true).await);
+            let kept = numbers(&db).await;
+            assert!(kept.ends_with(&[3, 4]) && !kept.contains(&1), "{kept:?}");
+        })
+        .await;
+    }
+}
