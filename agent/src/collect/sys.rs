@@ -44,13 +44,16 @@ pub struct ClockState {
 }
 
 /// Reads the clock discipline without changing it.
-pub fn clock_state() -> Option<ClockState> {
+///
+/// # Errors
+/// The kernel's; a container may not allow to look.
+pub fn clock_state() -> std::io::Result<ClockState> {
     // SAFETY: an all-zero timex is valid, and modes 0 only reads.
     let mut timex: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to a live timex.
     let state = unsafe { libc::adjtimex(&raw mut timex) };
     if state < 0 {
-        return None;
+        return Err(std::io::Error::last_os_error());
     }
     const STA_UNSYNC: i32 = 0x0040;
     const STA_NANO: i32 = 0x2000;
@@ -59,7 +62,7 @@ pub fn clock_state() -> Option<ClockState> {
     } else {
         1e3
     };
-    Some(ClockState {
+    Ok(ClockState {
         synchronized: timex.status & STA_UNSYNC == 0 && state != 5,
         offset_ms: timex.offset as f64 / per_ms,
         max_error_ms: timex.maxerror as f64 / 1e3,
