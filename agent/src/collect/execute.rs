@@ -363,29 +363,7 @@ pub(super) fn command(argv: &[String], cancel: &Cancel, out: &mut Out) -> Result
     } else if ended.stopped || ended.code == Some(0) {
         None
     } else if out.is_empty() {
-        let lower = message.to_lowercase();
-        let denied = [
-            "permission denied",
-            "not permitted",
-            "must be root",
-            "superuser",
-            "are you root",
-        ];
-        let reason = if message.is_empty() {
-            format!("ended with {}", code(ended.code))
-        } else {
-            message
-        };
-        let denied = denied.iter().any(|d| lower.contains(d));
-        Some(
-            if lower.contains("was not provided by any .service files") {
-                Miss::absent(reason)
-            } else if denied {
-                Miss::denied(reason)
-            } else {
-                Miss::failed(reason)
-            },
-        )
+        Some(said_nothing(&ended, message))
     } else {
         let reason = format!("ended with {}: {message}", code(ended.code));
         Some(Miss {
@@ -398,6 +376,31 @@ pub(super) fn command(argv: &[String], cancel: &Cancel, out: &mut Out) -> Result
         note,
         ..Done::default()
     })
+}
+
+/// What a program that failed without output is to be called, by its messages.
+fn said_nothing(ended: &command::Ended, first: String) -> Miss {
+    const DENIED: [&str; 6] = [
+        "permission denied",
+        "insufficient permissions",
+        "not permitted",
+        "must be root",
+        "superuser",
+        "are you root",
+    ];
+    let lower = ended.stderr.to_lowercase();
+    let reason = if first.is_empty() {
+        format!("ended with {}", code(ended.code))
+    } else {
+        first
+    };
+    if DENIED.iter().any(|word| lower.contains(word)) {
+        Miss::denied(reason)
+    } else if lower.contains("was not provided by any .service files") {
+        Miss::absent(reason)
+    } else {
+        Miss::failed(reason)
+    }
 }
 
 fn code(code: Option<i32>) -> String {
