@@ -125,9 +125,17 @@ pub(super) fn roots(host: &Host, all: bool) -> Result<Vec<Block>, Miss> {
         .filter(|n| host.names(&format!("/sys/block/{n}/slaves")).is_empty())
         .map(|n| block(host, n, &format!("/sys/block/{n}"), false, 0));
     // A loop device without a file is not there, for lsblk; an empty disk is.
-    Ok(found
+    let mut found: Vec<Block> = found
         .filter(|b| all || b.bytes > 0 || b.kind != "loop")
-        .collect())
+        .collect();
+    found.sort_by_key(|b| {
+        let (major, minor) = b.dev.split_once(':').unwrap_or((&b.dev, ""));
+        (
+            major.parse().unwrap_or(u32::MAX),
+            minor.parse().unwrap_or(u32::MAX),
+        )
+    });
+    Ok(found)
 }
 
 /// All devices, each with the one that it stands on.

@@ -252,7 +252,7 @@ impl Snapshot {
 
     pub(super) fn cpu_pct(&self, p: &Process) -> f64 {
         let alive = self.uptime_s - p.start_ticks as f64 / TICKS as f64;
-        tenths(p.ticks / TICKS, alive.max(0.0) as u64).min(999.9)
+        tenths(p.ticks, alive.max(0.0) as u64 * TICKS).min(999.9)
     }
 
     pub(super) fn mem_pct(&self, p: &Process) -> f64 {
