@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sitrep_tests::collector::Collector;
 use sitrep_tests::process::status_kib;
 use sitrep_tests::uploader::{Uploader, log_text};
@@ -25,8 +25,8 @@ const HONEST_BYTES: usize = 16 << 20;
 const SPAN: Duration = Duration::from_secs(40);
 /// Clients that are slower than allowed, and silent ones.
 const SHED: usize = 100;
-/// What a slow upload claims to be.
-const SLOW_BYTES: usize = 10 << 20;
+/// What a slow upload claims to be: more than it sends in this time, and room that a disk has ten thousand times.
+const SLOW_BYTES: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a client sends each second.
@@ -51,11 +51,16 @@ fn main() -> Result<(), String> {
     let clients = std::env::args().filter_map(|word| word.parse().ok()).next();
     let clients: usize = clients.unwrap_or(10_000);
     // Each upload is a connection here, and a connection and a file at the collector, which is a child of this process.
+    let wanted = 2 * clients as u64 + 1_500;
+    let allowed = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    let files = Some(wanted.max(allowed));
     let files = Rlimit {
-        current: Some(3 * clients as u64 + 2_000),
-        maximum: Some(3 * clients as u64 + 2_000),
+        current: files,
+        maximum: files,
     };
-    setrlimit(Resource::Nofile, files).map_err(|error| format!("no more open files: {error}"))?;
+    setrlimit(Resource::Nofile, files).map_err(|error| {
+        format!("{clients} clients need {wanted} open files, {allowed} are allowed ({error}): fewer clients as argument, or ulimit -Hn")
+    })?;
     let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
     let collector = Collector::start(&dir.path().join("collector"))?;
     let alone = honest(&collector)?;
