@@ -7,6 +7,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
@@ -67,21 +68,22 @@ fn main() -> Result<(), String> {
     say(&format!("honest uploads alone: {alone:.0} MB/s"));
     let before = rss_mb(&collector);
     let begun = Instant::now();
-    let mut slow = connect_all(&collector, clients, Pace::Slow)?;
-    slow.extend(connect_all(&collector, SHED, Pace::TooSlow)?);
-    slow.extend(connect_all(&collector, SHED, Pace::Silent)?);
-    let created_s = begun.elapsed().as_secs_f64();
     let over = AtomicBool::new(false);
-    let (slow, together, during) = std::thread::scope(|scope| {
+    let (slow, together, during, created_s) = std::thread::scope(|scope| {
         let over = &over;
-        let feeding = scope.spawn(move || feed(slow, over));
+        let (give, take) = std::sync::mpsc::channel();
+        let feeding = scope.spawn(move || feed(&take, over));
+        connect_all(&collector, clients, Pace::Slow, &give)?;
+        connect_all(&collector, SHED, Pace::TooSlow, &give)?;
+        connect_all(&collector, SHED, Pace::Silent, &give)?;
+        let created_s = begun.elapsed().as_secs_f64();
         // Longer than the rate is averaged over, so that whoever is shed is shed by now.
         std::thread::sleep(Duration::from_secs(100));
         let together = honest(&collector);
         let during = rss_mb(&collector);
         over.store(true, Ordering::Relaxed);
         let slow = feeding.join().map_err(|_| "the clients' thread died")?;
-        Ok::<_, String>((slow, together?, during))
+        Ok::<_, String>((slow, together?, during, created_s))
     })?;
     say(&format!(
         "{clients} slow ones made in {created_s:.1} s; honest uploads beside them: {together:.0} MB/s, {:.2} of alone (aim 0.80)",
@@ -149,9 +151,14 @@ fn honest(collector: &Collector) -> Result<f64, String> {
     Ok(bytes.load(Ordering::Relaxed) as f64 / 1e6 / begun.elapsed().as_secs_f64())
 }
 
-/// Makes uploads and begins to send them, each by a connection of its own.
-fn connect_all(collector: &Collector, clients: usize, pace: Pace) -> Result<Vec<Client>, String> {
-    let (mut made, mut code) = (Vec::with_capacity(clients), String::new());
+/// Makes uploads and begins to send them, each by a connection of its own; `give` gets them at once.
+fn connect_all(
+    collector: &Collector,
+    clients: usize,
+    pace: Pace,
+    give: &Sender<Client>,
+) -> Result<(), String> {
+    let mut code = String::new();
     let fault = |error: std::io::Error| error.to_string();
     for n in 0..clients {
         if n % PER_CODE == 0 {
@@ -175,14 +182,16 @@ fn connect_all(collector: &Collector, clients: usize, pace: Pace) -> Result<Vec<
         );
         stream.write_all(begin.as_bytes()).map_err(fault)?;
         stream.set_nonblocking(true).map_err(fault)?;
-        made.push(Client {
+        let begun = Instant::now();
+        let client = Client {
             stream,
             pace,
-            begun: Instant::now(),
+            begun,
             ended: None,
-        });
+        };
+        give.send(client).map_err(|error| error.to_string())?;
     }
-    Ok(made)
+    Ok(())
 }
 
 /// A connection from one of several loopback addresses: every kind of client has its own.
@@ -211,10 +220,12 @@ fn answer(stream: &mut TcpStream) -> std::io::Result<String> {
 }
 
 /// Sends for everybody, each second, until told to stop.
-fn feed(mut clients: Vec<Client>, over: &AtomicBool) -> Vec<Client> {
+fn feed(come: &Receiver<Client>, over: &AtomicBool) -> Vec<Client> {
+    let mut clients = Vec::new();
     let chunk = [b'x'; 1024];
     let mut next = Instant::now();
     while !over.load(Ordering::Relaxed) {
+        clients.extend(come.try_iter());
         for client in clients.iter_mut().filter(|client| client.ended.is_none()) {
             let bytes = match client.pace {
                 Pace::Slow => 1024,

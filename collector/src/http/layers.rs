@@ -18,8 +18,8 @@ use crate::state::{AppState, new_id};
 
 /// Largest body that extractors read; uploads stream and have limits of their own.
 const BODY_LIMIT: usize = 256 * 1024;
-/// Longest pause inside a request's body.
-const BODY_IDLE: Duration = Duration::from_secs(30);
+/// Longest pause inside a request's body; longer than that of uploads, which have an answer of their own for it.
+const BODY_IDLE: Duration = Duration::from_secs(60);
 
 /// Everything from this origin only, nothing inline, no framing.
 pub const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
