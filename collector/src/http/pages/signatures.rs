@@ -24,6 +24,9 @@ pub fn routes() -> Routes {
         .post("/signature-packs/{name}", Access::Lead, enable)
 }
 
+/// Signatures on a page.
+const PAGE: usize = 50;
+
 struct PackView {
     row: PackRow,
     changed: String,
@@ -36,6 +39,8 @@ struct SignaturesPage {
     frame: Frame,
     narrow: Narrow,
     signatures: Vec<Line>,
+    /// The address of the next page.
+    next: Option<String>,
     statuses: [&'static str; 4],
     packs: Vec<PackView>,
     may_store: bool,
@@ -53,6 +58,9 @@ struct Filter {
     status: String,
     #[serde(default)]
     pack: String,
+    /// Signatures before those of this page.
+    #[serde(default)]
+    from: usize,
 }
 
 async fn list(
@@ -69,7 +77,26 @@ async fn page(state: &AppState, frame: Frame, filter: Filter) -> AppResult<Signa
         status: filter.status,
         pack: filter.pack,
     };
-    let signatures = overview::list(state, &narrow).await?;
+    let mut signatures = overview::list(state, &narrow).await?;
+    let all = signatures.len();
+    signatures = signatures
+        .into_iter()
+        .skip(filter.from)
+        .take(PAGE)
+        .collect();
+    let until = filter.from.saturating_add(PAGE);
+    let next = (until < all).then(|| {
+        let (from, status, pack) = (until.to_string(), &narrow.status, &narrow.pack);
+        let pairs = [
+            ("q", &narrow.text),
+            ("status", status),
+            ("pack", pack),
+            ("from", &from),
+        ];
+        let pairs = pairs.iter().filter(|(_, value)| !value.is_empty());
+        let query = serde_urlencoded::to_string(pairs.collect::<Vec<_>>());
+        format!("/signatures?{}", query.unwrap_or_default())
+    });
     let rows = pack_rows::list(&mut *state.db.read().await?).await?;
     let packs = rows.into_iter().map(|row| PackView {
         changed: time(row.changed_ms),
@@ -79,6 +106,7 @@ async fn page(state: &AppState, frame: Frame, filter: Filter) -> AppResult<Signa
     Ok(SignaturesPage {
         narrow,
         signatures,
+        next,
         statuses: ["draft", "shadow", "live", "retired"],
         packs: packs.collect(),
         may_store: frame.may(Role::Engineer),

@@ -251,7 +251,9 @@ async fn a_judgement_counts_and_a_suppression_silences() {
             "app: lease for &#60;*&#62; lost",
         ),
         (format!("/tickets/{key}"), "app: lease for &#60;*&#62; lost"),
-        ("/signatures".to_owned(), "OWN-0001"),
+        ("/signatures".to_owned(), "/signatures?from=50"),
+        ("/signatures?from=50".to_owned(), "/signatures?from=100"),
+        ("/signatures?q=own-0001".to_owned(), "OWN-0001"),
         ("/signatures/OWN-0001?estimate=1".to_owned(), "widgets"),
         ("/signatures/SIG-0001".to_owned(), "SIG-0001"),
     ] {
