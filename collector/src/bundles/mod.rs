@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sitrep_shared::bundle::limits::Limits;
+use sqlx::AnyConnection;
 use uuid::Uuid;
 
 use crate::db::bundles::{self, BundleRow};
@@ -229,21 +230,20 @@ impl Bundles {
     /// # Errors
     /// When it is on hold; when disk or database refuses: the mark stays then.
     pub async fn delete(&self, id: Uuid) -> Result<bool, DeleteError> {
-        let text = id.to_string();
         let mut tx = self.db.begin().await?;
-        if !retention::begin_deletion(&mut tx, &text).await? {
-            return match holds::on(&mut tx, &text).await? {
-                true => Err(DeleteError::Held),
-                false => Ok(false),
-            };
+        if !mark(&mut tx, id).await? {
+            return Ok(false);
         }
         tx.commit().await?;
         self.remove(id).await?;
         Ok(true)
     }
 
-    /// What follows the mark of a deletion.
-    async fn remove(&self, id: Uuid) -> Result<(), DeleteError> {
+    /// What follows the mark of a deletion; see [`mark`].
+    ///
+    /// # Errors
+    /// When disk or database refuses: the mark stays then.
+    pub(crate) async fn remove(&self, id: Uuid) -> Result<(), DeleteError> {
         let text = id.to_string();
         let store = Arc::clone(&self.store);
         tokio::task::spawn_blocking(move || store.remove_bundle(id)).await??;
@@ -259,5 +259,21 @@ impl Bundles {
         // What the search finds by, and then the pages that still hold it.
         crate::search::refresh(&self.db).await?;
         Ok(self.db.forget_log().await?)
+    }
+}
+
+/// Marks a bundle for its deletion, which goes on whatever happens once that is committed. False when there is no such
+/// bundle.
+///
+/// # Errors
+/// When it is on hold, or the database refuses.
+pub(crate) async fn mark(tx: &mut AnyConnection, id: Uuid) -> Result<bool, DeleteError> {
+    let id = id.to_string();
+    if retention::begin_deletion(tx, &id).await? {
+        return Ok(true);
+    }
+    match holds::on(tx, &id).await? {
+        true => Err(DeleteError::Held),
+        false => Ok(false),
     }
 }

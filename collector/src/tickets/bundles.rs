@@ -2,25 +2,47 @@
 
 use serde_json::json;
 use sqlx::AnyConnection;
+use uuid::Uuid;
 
 use super::model::Happened;
-use super::{append, apply_findings, event, key, retract_findings, with_data};
+use super::{Caller, append, apply_findings, event, key, retract_findings, with_data};
 use crate::auth::Actor;
-use crate::bundles::now_ms;
 use crate::bundles::tickets::{Soon, TicketName, Tickets, Told};
+use crate::bundles::{self, now_ms};
 use crate::db::DbError;
 use crate::db::bundles::BundleRow;
 use crate::db::findings;
 use crate::db::uploads::UploadRow;
 use crate::db::{codes, tickets};
+use crate::error::{AppError, AppResult};
+use crate::state::AppState;
 use sitrep_shared::size::format_bytes;
 
-/// The sender or the customer has a bundle deleted: its findings and what they did to the ticket go with it, and the
-/// timeline keeps that it was there.
+/// Somebody deletes a bundle for good; nothing of it stays but a line of the timeline and one of the audit log.
+pub async fn delete(state: &AppState, caller: &Caller, bundle: &BundleRow) -> AppResult<()> {
+    let none = || AppError::not_found("bundle");
+    let id = Uuid::parse_str(&bundle.id).map_err(|_| none())?;
+    let mut tx = state.db.begin().await?;
+    if !bundles::mark(&mut tx, id).await? {
+        return Err(none());
+    }
+    // A deletion that was begun before and broke off is told already.
+    if bundle.state != "deleting" {
+        deleted(&mut tx, state.now_ms(), &caller.actor, bundle).await?;
+        caller
+            .audit(&mut tx, state, "bundle.delete", &bundle.receipt)
+            .await?;
+    }
+    tx.commit().await?;
+    Ok(state.bundles.remove(id).await?)
+}
+
+/// A bundle is deleted: its findings and what they did to the ticket go with it, and the timeline keeps that it was
+/// there.
 ///
 /// # Errors
 /// When the database refuses.
-pub(super) async fn deleted(
+async fn deleted(
     tx: &mut AnyConnection,
     now: i64,
     actor: &Actor,

@@ -14,8 +14,6 @@ use super::model::{Happened, Status, words};
 use super::{Caller, Opened, append, event, key, lifecycle, text, with_data};
 use crate::auth::limits::{self, CODE_PER_HOUR, CODE_PER_MINUTE, CODE_PER_SELECTOR};
 use crate::auth::{Actor, random, same};
-use crate::bundles::DeleteError;
-use crate::db::holds;
 use crate::db::links::{self as rows, LinkRow};
 use crate::error::{AppError, AppResult};
 use crate::state::{AppState, new_id};
@@ -225,18 +223,7 @@ pub async fn delete_bundle(
     let found = state.bundles.find(bundle).await?;
     let found = found.filter(|row| row.ticket_id == ticket_id);
     let found = found.ok_or_else(|| AppError::not_found("bundle"))?;
-    let now = state.now_ms();
-    let mut tx = state.db.begin().await?;
-    if holds::on(&mut tx, &found.id).await? {
-        return Err(DeleteError::Held.into());
-    }
-    super::bundles::deleted(&mut tx, now, &caller.actor, &found).await?;
-    caller
-        .audit(&mut tx, state, "bundle.delete", &found.receipt)
-        .await?;
-    tx.commit().await?;
-    state.bundles.delete(bundle).await?;
-    Ok(())
+    super::bundles::delete(state, caller, &found).await
 }
 
 /// Notes that somebody of the staff looks at a bundle; the customer sees it.

@@ -24,7 +24,7 @@ use crate::http::Routes;
 use crate::http::extract::{Path, Query};
 use crate::http::openapi::Op;
 use crate::state::AppState;
-use crate::tickets::{self, customer::viewed};
+use crate::tickets::{self, Caller, customer::viewed};
 
 /// Lines of a page unless asked otherwise.
 const LINES: u64 = 200;
@@ -335,15 +335,15 @@ pub async fn download(
 
 /// `DELETE /api/v1/bundles/{id}`: for good.
 pub async fn delete(
-    State(bundles): State<Arc<Bundles>>,
+    State(state): State<AppState>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> AppResult<StatusCode> {
-    let id = Uuid::parse_str(&id).map_err(|_| AppError::not_found("bundle"))?;
-    if bundles.delete(id).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(AppError::not_found("bundle"))
-    }
+    let none = || AppError::not_found("bundle");
+    let id = Uuid::parse_str(&id).map_err(|_| none())?;
+    let row = state.bundles.find(id).await?.ok_or_else(none)?;
+    tickets::bundles::delete(&state, &caller, &row).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 impl From<CompareError> for AppError {

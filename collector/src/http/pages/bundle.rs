@@ -2,7 +2,6 @@
 //! the templates escape them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
@@ -28,6 +27,7 @@ use crate::http::api::bundles::load;
 use crate::http::extract::{Form, Path, Query};
 use crate::signatures::unknown::{self, Unknown};
 use crate::state::AppState;
+use crate::tickets::{self, Caller};
 
 /// Rows of a table at most; the API has the rest.
 const ROWS_MAX: usize = 5_000;
@@ -314,18 +314,20 @@ pub struct Confirm {
 
 /// `POST /bundles/{id}/delete`.
 pub async fn delete(
-    State(bundles): State<Arc<Bundles>>,
+    State(state): State<AppState>,
+    caller: Caller,
     Path(id): Path<String>,
     Form(form): Form<Confirm>,
 ) -> AppResult<Response> {
-    let (id, row): (Uuid, BundleRow) = load(&bundles, &id).await?;
+    let bundles = &state.bundles;
+    let (_, row): (Uuid, BundleRow) = load(bundles, &id).await?;
     if form.confirm.trim() != row.receipt {
         return Err(AppError::invalid(
             "confirm",
             "type the receipt of this bundle",
         ));
     }
-    let (_, href) = ticket(&bundles, &row).await?;
-    bundles.delete(id).await?;
+    let (_, href) = ticket(bundles, &row).await?;
+    tickets::bundles::delete(&state, &caller, &row).await?;
     Ok(Redirect::to(&href).into_response())
 }
