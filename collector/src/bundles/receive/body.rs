@@ -1,14 +1,17 @@
-//! A request body as batches: what is ready is taken together, so that big uploads cost few writes and slow ones hold
-//! no memory.
+//! A request body as batches: what comes within a moment is taken together, so that big uploads cost few changes of
+//! thread and slow ones hold no memory.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{FutureExt, Stream, StreamExt};
-use tokio::time::{Instant, timeout};
+use futures_util::{Stream, StreamExt};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Bytes gathered at most before they are written.
 const BATCH_BYTES: usize = 1 << 20;
+/// Gathering takes so long at most: a connection gives some 64 KB at a time, and to hand each of them to the thread that
+/// writes costs more than the writing.
+const GATHER_TIME: Duration = Duration::from_millis(10);
 /// The rate is averaged over this.
 const RATE_WINDOW: Duration = Duration::from_secs(60);
 
@@ -46,7 +49,7 @@ where
         }
     }
 
-    /// The next batch, or why there is none. Safe to drop while it waits: nothing taken is lost.
+    /// The next batch, or why there is none. Whoever drops it while it waits gives the body up.
     pub(super) async fn next(&mut self) -> Result<Vec<Bytes>, End> {
         if let Some(end) = self.end {
             return Err(end);
@@ -59,18 +62,19 @@ where
         };
         let mut size = first.len();
         let mut batch = vec![first];
+        let until = Instant::now() + GATHER_TIME;
         while size < BATCH_BYTES {
-            match self.body.next().now_or_never() {
-                None => break,
-                Some(None) => {
+            match timeout_at(until, self.body.next()).await {
+                Err(_) => break,
+                Ok(None) => {
                     self.end = Some(End::Done);
                     break;
                 }
-                Some(Some(Err(_))) => {
+                Ok(Some(Err(_))) => {
                     self.end = Some(End::Broken);
                     break;
                 }
-                Some(Some(Ok(more))) => {
+                Ok(Some(Ok(more))) => {
                     size += more.len();
                     batch.push(more);
                 }
