@@ -192,6 +192,7 @@ impl Sieve {
             let mut body = store.body(bundle)?;
             let (from, to) = stretch.packed;
             body.seek(SeekFrom::Start(from))?;
+            body.ahead(Some(to - from));
             let packed = BufReader::with_capacity(PIECE_BYTES, body.take(to - from));
             let mut unpacked = MultiGzDecoder::new(packed);
             let mut at = stretch.unpacked;

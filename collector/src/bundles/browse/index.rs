@@ -1,15 +1,20 @@
 //! Reading the browse index of a bundle: a table of files, a table of blocks, line marks and names, each found by
 //! position. It was made by a confined child from untrusted bytes, so nothing in it is believed without a check.
 //!
-//! Layout, little-endian: magic, four counts (files, blocks, marks, name bytes), file records, block pairs, marks,
-//! names. A record is offset, size, lines, first mark (u64), marks, stride, name offset, name bytes, flags, 0 (u32).
+//! Layout, little-endian: magic, four counts (files, blocks, marks, name bytes), file records, block pairs, marks, times
+//! of the marks, names. A record is offset, size, lines, first mark (u64), marks, stride, name offset, name bytes,
+//! flags, 0 (u32). A time is UTC milliseconds (i64), see `ingest::stamps`; the first version of the layout has none.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::bundles::ingest::stamps;
+
 /// First bytes of an index.
-pub const MAGIC: &[u8; 8] = b"SRINDEX1";
+pub const MAGIC: &[u8; 8] = b"SRINDEX2";
+/// First bytes of an index of the first version, as it lies beside older bundles.
+const MAGIC_1: &[u8; 8] = b"SRINDEX1";
 /// Bytes before the first record.
 pub const HEADER_BYTES: u64 = 40;
 /// Bytes of a record.
@@ -47,6 +52,7 @@ pub struct BrowseIndex {
     blocks: u64,
     marks: u64,
     names: u64,
+    dated: bool,
 }
 
 fn bad(what: &str) -> io::Error {
@@ -73,14 +79,15 @@ impl BrowseIndex {
     pub fn open(file: File) -> io::Result<Self> {
         let mut head = [0u8; 40];
         file.read_exact_at(&mut head, 0)?;
-        if &head[..8] != MAGIC {
+        let dated = &head[..8] == MAGIC;
+        if !dated && &head[..8] != MAGIC_1 {
             return Err(bad("wrong first bytes"));
         }
         let [files, blocks, marks, names] = [8, 16, 24, 32].map(|at| u64_at(&head, at));
         let sizes = [
             files.checked_mul(RECORD_BYTES),
             blocks.checked_mul(16),
-            marks.checked_mul(8),
+            marks.checked_mul(if dated { 16 } else { 8 }),
             Some(names),
         ];
         let sum = sizes
@@ -95,6 +102,7 @@ impl BrowseIndex {
             blocks,
             marks,
             names,
+            dated,
         })
     }
 
@@ -116,8 +124,15 @@ impl BrowseIndex {
         self.blocks_at() + self.blocks * 16
     }
 
-    fn names_at(&self) -> u64 {
+    fn times_at(&self) -> u64 {
         self.marks_at() + self.marks * 8
+    }
+
+    fn names_at(&self) -> u64 {
+        match self.dated {
+            true => self.times_at() + self.marks * 8,
+            false => self.times_at(),
+        }
     }
 
     /// One file by its number.
@@ -306,11 +321,46 @@ impl BrowseIndex {
         }
     }
 
+    /// The lines (from 0) between which a file passes a time, by the times of its marks: the last mark before it, and
+    /// the first one behind that. `None`: the index knows no times of this file.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn lines_around(&self, entry: &FileEntry, ms: i64) -> io::Result<Option<(u64, u64)>> {
+        if !self.dated || entry.marks == 0 || self.time(entry, entry.marks - 1)? == stamps::NONE {
+            return Ok(None);
+        }
+        let (mut low, mut high) = (0, entry.marks);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.time(entry, middle)? < ms {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let line = |n: u64| n.saturating_mul(entry.stride).min(entry.lines);
+        let behind = match low {
+            low if low < entry.marks => line(low + 1),
+            _ => entry.lines,
+        };
+        Ok(Some((line(low), behind)))
+    }
+
     fn mark(&self, entry: &FileEntry, n: u64) -> io::Result<u64> {
+        let mark = self.number(self.marks_at() + (entry.marks_at + n) * 8)?;
+        Ok(mark.min(entry.size))
+    }
+
+    fn time(&self, entry: &FileEntry, n: u64) -> io::Result<i64> {
+        let time = self.number(self.times_at() + (entry.marks_at + n) * 8)?;
+        Ok(time.cast_signed())
+    }
+
+    fn number(&self, at: u64) -> io::Result<u64> {
         let mut bytes = [0u8; 8];
-        self.file
-            .read_exact_at(&mut bytes, self.marks_at() + (entry.marks_at + n) * 8)?;
-        Ok(u64::from_le_bytes(bytes).min(entry.size))
+        self.file.read_exact_at(&mut bytes, at)?;
+        Ok(u64::from_le_bytes(bytes))
     }
 }
 
@@ -318,5 +368,21 @@ impl BrowseIndex {
 impl BrowseIndex {
     pub(crate) fn file_for_tests(&self) -> File {
         self.file.try_clone().unwrap()
+    }
+
+    /// The same, as the first version of the layout had it.
+    pub(crate) fn of_first_version(&self) -> Self {
+        use std::io::Write as _;
+        let part = |from: u64, to: u64| {
+            let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
+            self.file.read_exact_at(&mut bytes, from).unwrap();
+            bytes
+        };
+        let end = self.file.metadata().unwrap().len();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(MAGIC_1).unwrap();
+        file.write_all(&part(8, self.times_at())).unwrap();
+        file.write_all(&part(self.names_at(), end)).unwrap();
+        Self::open(file).unwrap()
     }
 }

@@ -305,6 +305,12 @@ impl Browse {
     }
 }
 
+/// Threads that read one bundle: all cores, and more where they wait for an object store.
+fn readers(store: &Store) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if store.is_shared() { 3 * cores } else { cores }
+}
+
 fn find(index: &BrowseIndex, which: &Which) -> Result<FileEntry, BrowseError> {
     Ok(match which {
         Which::Fid(fid) => index.entry(*fid)?,

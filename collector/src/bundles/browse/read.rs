@@ -1,12 +1,13 @@
 //! Reading one file, or one page of its lines, out of a stored bundle: from the block that holds the place, never the
 //! whole.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, Read};
+use std::ops::Range;
 
 use serde::Serialize;
 
 use super::index::{BrowseIndex, FileEntry};
-use super::unpack;
+use super::unpack::{self, Stretch};
 use crate::bundles::storage::Source;
 
 /// Longest text of a line that is given, in bytes.
@@ -56,14 +57,15 @@ pub fn file_range(
     entry: &FileEntry,
     from: u64,
     length: u64,
-) -> io::Result<impl Read + Send + use<>> {
+) -> io::Result<impl BufRead + Send + use<>> {
     let from = from.min(entry.size);
-    unpack::stream(
-        blob,
-        index,
-        entry.offset + from,
-        length.min(entry.size - from),
-    )
+    let length = length.min(entry.size - from);
+    let stretch = Stretch {
+        offset: entry.offset + from,
+        length,
+        likely: length,
+    };
+    unpack::stream(blob, index, stretch)
 }
 
 /// Lines `from` (1-based) to `from + count - 1`.
@@ -86,20 +88,9 @@ pub fn page(
     if from > entry.lines || count == 0 {
         return Ok(page);
     }
-    let (line, byte) = index.mark_before(entry, from - 1)?;
-    let reader = file_range(blob, index, entry, byte, PAGE_READ_MAX_BYTES)?;
-    let mut reader = BufReader::with_capacity(256 * 1024, reader);
-    let mut scan = Scan {
-        line,
-        byte,
-        text: 0,
-    };
-    while scan.line < from - 1 {
-        if !scan.skip(&mut reader)? {
-            return Ok(page);
-        }
-    }
-    for _ in 0..count.min(LINES_MAX) {
+    let count = count.min(LINES_MAX);
+    let (mut scan, mut reader) = from_line(blob, index, entry, from..from.saturating_add(count))?;
+    for _ in 0..count {
         if scan.text >= PAGE_TEXT_MAX_BYTES {
             break;
         }
@@ -109,6 +100,57 @@ pub fn page(
         }
     }
     Ok(page)
+}
+
+/// The number of the first of some lines (1-based) whose text, as far as a page shows it, is sought.
+///
+/// # Errors
+/// When blob or index cannot be read.
+pub(super) fn find(
+    blob: Source,
+    index: &BrowseIndex,
+    entry: &FileEntry,
+    lines: Range<u64>,
+    is: impl Fn(&[u8]) -> bool,
+) -> io::Result<Option<u64>> {
+    let until = lines.end;
+    let (mut scan, mut reader) = from_line(blob, index, entry, lines)?;
+    while scan.line + 1 < until {
+        match scan.next(&mut reader)? {
+            Some(line) if is(line.s.as_bytes()) => return Ok(Some(line.n)),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    Ok(None)
+}
+
+/// A reader that stands before the first of some lines (1-based), of which it will likely give all, and no more.
+fn from_line(
+    blob: Source,
+    index: &BrowseIndex,
+    entry: &FileEntry,
+    lines: Range<u64>,
+) -> io::Result<(Scan, impl BufRead + use<>)> {
+    let before = lines.start.saturating_sub(1);
+    let (line, byte) = index.mark_before(entry, before)?;
+    let likely = match lines.end.saturating_sub(1) {
+        last if last < entry.lines => index.mark_after(entry, last)?,
+        _ => entry.size,
+    };
+    let stretch = Stretch {
+        offset: entry.offset + byte,
+        length: PAGE_READ_MAX_BYTES.min(entry.size - byte),
+        likely: likely.saturating_sub(byte),
+    };
+    let mut reader = unpack::stream(blob, index, stretch)?;
+    let mut scan = Scan {
+        line,
+        byte,
+        text: 0,
+    };
+    while scan.line < before && scan.skip(&mut reader)? {}
+    Ok((scan, reader))
 }
 
 /// The number (from 1) of the line that holds a byte of the file.
@@ -136,7 +178,7 @@ struct Scan {
 
 impl Scan {
     /// Passes over one line. False at the end.
-    fn skip(&mut self, reader: &mut impl io::BufRead) -> io::Result<bool> {
+    fn skip(&mut self, reader: &mut impl BufRead) -> io::Result<bool> {
         let mut any = false;
         loop {
             let available = reader.fill_buf()?;
@@ -157,7 +199,7 @@ impl Scan {
         }
     }
 
-    fn next(&mut self, reader: &mut impl io::BufRead) -> io::Result<Option<Line>> {
+    fn next(&mut self, reader: &mut impl BufRead) -> io::Result<Option<Line>> {
         let (offset, mut kept, mut cut, mut any) = (self.byte, Vec::new(), false, false);
         loop {
             let available = reader.fill_buf()?;
@@ -240,7 +282,7 @@ mod tests {
 
     /// A stand-in for a bundle: two files one after the other, in blocks of `block` bytes.
     fn bundle(files: &[(&str, &[u8])], block: usize) -> (File, BrowseIndex) {
-        let (mut unpacked, mut indexer) = (Vec::new(), Indexer::default());
+        let (mut unpacked, mut indexer) = (Vec::new(), Indexer::new(1_795_500_000_000));
         for (path, data) in files {
             indexer.begin(path, unpacked.len() as u64);
             for piece in data.chunks(1000) {

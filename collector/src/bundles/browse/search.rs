@@ -2,7 +2,7 @@
 //! take them in turn, and hits come out in the order of the bundle as soon as everything before them was read.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,8 +18,6 @@ use uuid::Uuid;
 const STRETCH_BYTES: u64 = 8 << 20;
 /// Those of the first stretch from a line on, each of the next ones being twice as long: what is sought is often near.
 const NEAR_BYTES: u64 = 1 << 20;
-/// Bytes searched at once.
-const PIECE_BYTES: usize = 256 << 10;
 /// A line longer than this is searched in pieces.
 const LINE_MAX_BYTES: usize = 1 << 20;
 /// Bytes of a hit's line that are shown.
@@ -243,9 +241,8 @@ pub(super) fn run(
             }
         }
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        for _ in 0..cores.min(stretches.len()) {
+        for _ in 0..super::readers(store).min(stretches.len()) {
             scope.spawn(work);
         }
     });
@@ -281,39 +278,49 @@ pub(super) fn last_before(
     Ok(None)
 }
 
-/// Searches one stretch, a piece of whole lines at a time.
+/// Searches one stretch: the whole lines of each block where they lie, and those that go over from one to the next.
 fn scan(
-    mut reader: impl Read,
+    mut reader: impl BufRead,
     stretch: &Stretch,
     search: &Search,
     stop: &AtomicBool,
 ) -> io::Result<Vec<Hit>> {
-    let (mut hits, mut buffer, mut filled) = (Vec::new(), vec![0; PIECE_BYTES], 0);
-    let (mut line, mut offset, mut ended) = (stretch.lines + 1, stretch.from, false);
-    while (!ended || filled > 0) && !stop.load(Ordering::Relaxed) {
-        while filled < buffer.len() && !ended {
-            match reader.read(&mut buffer[filled..])? {
-                0 => ended = true,
-                n => filled += n,
+    let (mut hits, mut begun) = (Vec::new(), Vec::new());
+    let mut at = (stretch.lines + 1, stretch.from);
+    let mut look = |piece: &[u8]| {
+        at.0 = match_piece(piece, at, stretch, search, &mut hits);
+        at.1 += piece.len() as u64;
+        hits.len() < search.limit
+    };
+    while !stop.load(Ordering::Relaxed) {
+        let block = reader.fill_buf()?;
+        let (taken, go_on) = match block {
+            [] => {
+                look(&begun);
+                break;
             }
-        }
-        let whole = match memchr::memrchr(b'\n', &buffer[..filled]) {
-            Some(at) => at + 1,
-            None if ended || buffer.len() >= LINE_MAX_BYTES => filled,
-            None => {
-                buffer.resize(buffer.len() * 2, 0);
-                continue;
+            _ if begun.is_empty() => {
+                let whole = memchr::memrchr(b'\n', block).map_or(0, |at| at + 1);
+                begun.extend_from_slice(&block[whole..]);
+                (block.len(), look(&block[..whole]))
+            }
+            _ => {
+                let end = memchr::memchr(b'\n', block).map(|at| at + 1);
+                begun.extend_from_slice(&block[..end.unwrap_or(block.len())]);
+                let go_on = if end.is_some() || begun.len() >= LINE_MAX_BYTES {
+                    let go_on = look(&begun);
+                    begun.clear();
+                    go_on
+                } else {
+                    true
+                };
+                (end.unwrap_or(block.len()), go_on)
             }
         };
-        let whole = if ended { filled } else { whole };
-        let piece = &buffer[..whole];
-        line = match_piece(piece, (line, offset), stretch, search, &mut hits);
-        if hits.len() >= search.limit {
+        if !go_on {
             break;
         }
-        offset += whole as u64;
-        buffer.copy_within(whole..filled, 0);
-        filled -= whole;
+        reader.consume(taken);
     }
     Ok(hits)
 }

@@ -13,8 +13,9 @@ use crate::bundles::storage::Store;
 
 /// Lines read at each step of the search for a time; one of them has a date, as a rule.
 const STEP_LINES: u64 = 40;
-/// The search for a time ends in a stretch of so many lines, which is read whole.
-const LAST_LINES: u64 = 400;
+/// The search for a time ends in a stretch of so many lines, which is read line by line: more than lie between two marks,
+/// as a rule, since a request to an object store costs more than they do.
+const LAST_LINES: u64 = 2_048;
 
 /// A level of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
@@ -131,14 +132,18 @@ impl Place<'_> {
         Ok(Dates::of_file(&start, from.collected_ms))
     }
 
-    /// Halves the file until few lines are left. Lines out of order make it less exact, never endless.
+    /// Halves the file, or what the times of its marks leave of it, until few lines are left. Lines out of order make it
+    /// less exact, never endless.
     fn at_time(&self, from: Start, ms: i64) -> io::Result<Option<u64>> {
         let Some(dates) = self.dates(from)? else {
             return Ok(None);
         };
         let first_dated =
             |lines: &[Line]| lines.iter().find_map(|line| dates.ms(line.s.as_bytes()));
-        let (mut low, mut high) = (1, self.entry.lines + 1);
+        let (mut low, mut high) = match self.index.lines_around(self.entry, ms)? {
+            Some((before, behind)) => (before + 1, behind + 1),
+            None => (1, self.entry.lines + 1),
+        };
         while high - low > LAST_LINES {
             let middle = low + (high - low) / 2;
             match first_dated(&self.lines(middle, STEP_LINES)?) {
@@ -148,11 +153,11 @@ impl Place<'_> {
             }
         }
         // The stretch begins before the time, so the line is in it or is the first behind it.
-        let stretch = self.lines(low, high - low + STEP_LINES)?;
-        let found = stretch
-            .iter()
-            .find(|line| dates.ms(line.s.as_bytes()).is_some_and(|at| at >= ms));
-        Ok(found.map(|line| line.n))
+        let body = self.store.body(self.bundle).map_err(io::Error::other)?;
+        let stretch = low..high + STEP_LINES;
+        read::find(body, self.index, self.entry, stretch, |text| {
+            dates.ms(text).is_some_and(|at| at >= ms)
+        })
     }
 
     fn at_time_of_day(&self, from: Start, of_day_ms: i64) -> io::Result<Option<u64>> {
@@ -205,7 +210,9 @@ mod tests {
             ("other.log", b"ERROR elsewhere\n".to_vec()),
             ("a.log", log()),
         ]);
+        let old = of.3.of_first_version();
         let entry = of.3.find("a.log").unwrap();
+        assert_eq!(old.find("a.log").unwrap(), entry);
         let place = Place {
             store: &of.1,
             bundle: of.2,
@@ -263,12 +270,16 @@ mod tests {
                 Some(86_400 + 3_600),
             ),
         ] {
-            assert_eq!(
-                place.seek(&sought, from).unwrap(),
-                expected,
-                "{sought:?} {from:?}"
-            );
+            for index in [&of.3, &old] {
+                let found = Place { index, ..place }.seek(&sought, from).unwrap();
+                assert_eq!(found, expected, "{sought:?} {from:?}");
+            }
         }
+        let around = |ms| of.3.lines_around(&entry, ms).unwrap();
+        assert_eq!(around(time + 123_456_000), Some((122_880, 123_904)));
+        assert_eq!(around(time), Some((0, 1_024)));
+        assert_eq!(around(time + 300_001_000), Some((299_008, 300_000)));
+        assert_eq!(old.lines_around(&entry, time).unwrap(), None);
     }
 
     #[test]

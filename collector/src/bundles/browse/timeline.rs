@@ -1,7 +1,7 @@
 //! The lines of all logs of a bundle in a window of time, in the order of their times; and how many there are in each part
 //! of it, by level. Files without dates are named, never mixed in.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -157,9 +157,8 @@ pub(super) fn read(
             }
         }
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        for _ in 0..cores.min(logs.len()) {
+        for _ in 0..super::readers(store).min(logs.len()) {
             scope.spawn(work);
         }
     });
@@ -191,8 +190,7 @@ fn add(told: &mut Timeline, seen: Seen, entry: &FileEntry) {
     told.entries.extend(entries);
 }
 
-fn scan(reader: impl Read, entry: &FileEntry, window: Window) -> io::Result<Seen> {
-    let mut reader = BufReader::with_capacity(256 * 1024, reader);
+fn scan(mut reader: impl BufRead, entry: &FileEntry, window: Window) -> io::Result<Seen> {
     let mut sample = Vec::new();
     (&mut reader)
         .take(Dates::SAMPLE_BYTES as u64)

@@ -1,6 +1,6 @@
 //! The unpacked stream of a bundle from any place on: block by block, from the one that holds the place.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 use sitrep_shared::bundle::limits::Limits;
 use sitrep_shared::bundle::reader::BlockDecoder;
@@ -11,6 +11,17 @@ use crate::bundles::storage::Source;
 /// Packed bytes between two places of the table at most: a block, and a stored header before it.
 const RANGE_MAX_BYTES: u64 = 4 << 20;
 
+/// A range of the unpacked stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Stretch {
+    /// Where it begins.
+    pub offset: u64,
+    /// Its bytes.
+    pub length: u64,
+    /// How many of them will likely be read: so much is fetched at once.
+    pub likely: u64,
+}
+
 /// A reader over a range of the unpacked stream. Blocks are decoded as they are read.
 ///
 /// # Errors
@@ -18,12 +29,15 @@ const RANGE_MAX_BYTES: u64 = 4 << 20;
 pub fn stream(
     mut source: Source,
     index: &BrowseIndex,
-    offset: u64,
-    length: u64,
-) -> io::Result<impl Read + Send + use<>> {
+    stretch: Stretch,
+) -> io::Result<impl BufRead + Send + use<>> {
+    let Stretch { offset, length, .. } = stretch;
     let table = index.blocks_of(offset..offset.saturating_add(length))?;
     let (packed_at, unpacked_at) = table[0];
     source.seek(SeekFrom::Start(packed_at))?;
+    let likely_end = offset.saturating_add(stretch.likely);
+    let behind = table.iter().find(|(_, unpacked)| *unpacked >= likely_end);
+    source.ahead(behind.map(|(packed, _)| packed.saturating_sub(packed_at)));
     let limits = Limits::default();
     Ok(Blocks {
         source,
@@ -90,15 +104,23 @@ impl Blocks {
     }
 }
 
-impl Read for Blocks {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+impl BufRead for Blocks {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.used == self.decoder.bytes().len() {
             self.next_block()?;
         }
-        let ready = &self.decoder.bytes()[self.used..];
-        let count = out.len().min(ready.len());
-        out[..count].copy_from_slice(&ready[..count]);
+        Ok(&self.decoder.bytes()[self.used..])
+    }
+
+    fn consume(&mut self, count: usize) {
         self.used += count;
+    }
+}
+
+impl Read for Blocks {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(out)?;
+        self.consume(count);
         Ok(count)
     }
 }

@@ -81,7 +81,7 @@ fn answer(
         let mut look = Look {
             matcher,
             gatherer: Gatherer::start(scope),
-            indexer: Indexer::default(),
+            indexer: Indexer::new(created.map_or(task.received_ms, |time| time.0)),
             facts: None,
             manifest: None,
             limits,

@@ -96,7 +96,7 @@ pub(super) fn read(
         let mut seen = Foreign {
             matcher: Matcher::start(scope, engine, options),
             gatherer: Gatherer::start(scope),
-            normal: Normal::new(output),
+            normal: Normal::new(output, time_ms),
             facts: facts::Reader::new(time_ms),
             texts: 0,
         };

@@ -1,6 +1,7 @@
 //! Building the browse index while a bundle streams by: where each file's bytes are, and where every so many lines
-//! begin. Bounded in memory whatever the bundle holds; `browse::index` is the other side.
+//! begin and when they were written. Bounded in memory whatever the bundle holds; `browse::index` is the other side.
 
+use super::stamps::Stamps;
 use crate::bundles::browse::index::{FLAG_BINARY, HEADER_BYTES, MAGIC, RECORD_BYTES};
 
 /// Lines between two marks, to begin with.
@@ -13,10 +14,12 @@ const ALL_MARKS_SOFT_MAX: usize = 2_000_000;
 const SNIFF_BYTES: u64 = 8 * 1024;
 
 /// The index being built.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Indexer {
+    collected_ms: i64,
     records: Vec<u8>,
     marks: Vec<u8>,
+    times: Vec<u8>,
     names: Vec<u8>,
     files: u64,
     current: Option<Current>,
@@ -34,9 +37,23 @@ struct Current {
     stride: u64,
     cap: usize,
     marks: Vec<u64>,
+    stamps: Stamps,
 }
 
 impl Indexer {
+    /// For files that were collected at this time, UTC milliseconds, which decides the year of stamps without one.
+    pub fn new(collected_ms: i64) -> Self {
+        Self {
+            collected_ms,
+            records: Vec::new(),
+            marks: Vec::new(),
+            times: Vec::new(),
+            names: Vec::new(),
+            files: 0,
+            current: None,
+        }
+    }
+
     /// Begins a file whose data is at `offset` of the unpacked stream.
     pub fn begin(&mut self, path: &str, offset: u64) {
         self.end();
@@ -58,6 +75,7 @@ impl Indexer {
             stride: STRIDE,
             cap,
             marks: Vec::new(),
+            stamps: Stamps::new(self.collected_ms),
         });
     }
 
@@ -87,6 +105,9 @@ impl Indexer {
         for mark in &current.marks {
             self.marks.extend_from_slice(&mark.to_le_bytes());
         }
+        for time in current.stamps.finish() {
+            self.times.extend_from_slice(&time.to_le_bytes());
+        }
         self.files += 1;
     }
 
@@ -99,7 +120,8 @@ impl Indexer {
     pub fn finish(mut self, blocks: &[[u64; 2]]) -> Vec<u8> {
         self.end();
         debug_assert_eq!(self.records.len() as u64, self.files * RECORD_BYTES);
-        let size = self.records.len() + blocks.len() * 16 + self.marks.len() + self.names.len();
+        debug_assert_eq!(self.marks.len(), self.times.len());
+        let size = self.records.len() + blocks.len() * 16 + 2 * self.marks.len() + self.names.len();
         let mut out = Vec::with_capacity(usize::try_from(HEADER_BYTES).unwrap_or(0) + size);
         out.extend_from_slice(MAGIC);
         let counts = [
@@ -117,6 +139,7 @@ impl Indexer {
             out.extend_from_slice(&block[1].to_le_bytes());
         }
         out.extend_from_slice(&self.marks);
+        out.extend_from_slice(&self.times);
         out.extend_from_slice(&self.names);
         out
     }
@@ -128,12 +151,16 @@ impl Current {
         {
             self.binary = true;
         }
+        let mut marked = 0;
         for at in memchr::memchr_iter(b'\n', data) {
             self.newlines += 1;
             if self.newlines.is_multiple_of(self.stride) {
-                self.mark(self.size + at as u64 + 1);
+                self.stamps.feed(&data[marked..=at]);
+                marked = at + 1;
+                self.mark(self.size + marked as u64);
             }
         }
+        self.stamps.feed(&data[marked..]);
         self.size += data.len() as u64;
         if let Some(last) = data.last() {
             self.ends_open = *last != b'\n';
@@ -142,7 +169,6 @@ impl Current {
 
     /// Remembers where line `newlines` (from 0) begins.
     fn mark(&mut self, offset: u64) {
-        self.marks.push(offset);
         if self.marks.len() >= self.cap {
             // Mark n is at line (n + 1) × stride: every second one fits the doubled stride.
             let mut place = 0u64;
@@ -150,7 +176,13 @@ impl Current {
                 place += 1;
                 place.is_multiple_of(2)
             });
+            self.stamps.thin();
             self.stride *= 2;
+            if !self.newlines.is_multiple_of(self.stride) {
+                return;
+            }
         }
+        self.marks.push(offset);
+        self.stamps.mark();
     }
 }

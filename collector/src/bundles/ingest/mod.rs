@@ -14,6 +14,7 @@ mod matcher;
 mod normal;
 mod outcome;
 pub mod process;
+pub mod stamps;
 
 pub(crate) use foreign::as_collected;
 pub(crate) use outcome::finding as finding_row;

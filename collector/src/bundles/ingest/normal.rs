@@ -32,10 +32,11 @@ pub(super) struct Normal<'o, O: Write> {
 }
 
 impl<'o, O: Write> Normal<'o, O> {
-    pub(super) fn new(output: &'o mut O) -> Self {
+    /// Of files that were collected at this time, UTC milliseconds.
+    pub(super) fn new(output: &'o mut O, collected_ms: i64) -> Self {
         Self {
             blocks: BlockStream::new(Frames(output), LEVEL),
-            indexer: Indexer::default(),
+            indexer: Indexer::new(collected_ms),
         }
     }
 
@@ -75,7 +76,7 @@ mod tests {
     #[test]
     fn every_line_of_every_file_is_found_again() {
         let mut wire = Vec::new();
-        let mut normal = Normal::new(&mut wire);
+        let mut normal = Normal::new(&mut wire, 0);
         let text = |name: &str, lines: u64| -> String {
             (1..=lines).map(|n| format!("{name} line {n}\n")).collect()
         };

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::StorageError;
 use super::objects::Objects;
 
-/// Bytes of the first request after a seek: a block of a bundle and more.
+/// Bytes of the first request after a seek when nobody says how much will be read: a block of a bundle and more.
 const FIRST_BYTES: u64 = 256 << 10;
 /// Bytes of a request at most.
 const MOST_BYTES: u64 = 4 << 20;
@@ -55,6 +55,15 @@ impl Source {
     }
 }
 
+impl Source {
+    /// Says how many bytes will likely be read from here on.
+    pub fn ahead(&mut self, bytes: Option<u64>) {
+        if let (Inner::Object(object), Some(bytes)) = (&mut self.0, bytes) {
+            object.next_bytes = bytes.clamp(1, MOST_BYTES);
+        }
+    }
+}
+
 impl Object {
     fn fill(&mut self) -> io::Result<()> {
         if !self.ready.is_empty() || self.at >= self.size {
@@ -66,7 +75,7 @@ impl Object {
         if self.ready.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.next_bytes = (self.next_bytes * 2).min(MOST_BYTES);
+        self.next_bytes = (self.next_bytes * 2).clamp(FIRST_BYTES, MOST_BYTES);
         Ok(())
     }
 

@@ -15,7 +15,10 @@ pub(in crate::bundles::browse) fn stored(
     let store = Store::open(folder.path()).unwrap();
     let bundle = Uuid::now_v7();
     let mut scratch = store.scratch().unwrap();
-    let (mut blocks, mut indexer) = (BlockStream::new(&mut scratch, 1), Indexer::default());
+    let (mut blocks, mut indexer) = (
+        BlockStream::new(&mut scratch, 1),
+        Indexer::new(1_795_500_000_000),
+    );
     for (path, data) in files {
         indexer.begin(path, blocks.position());
         indexer.feed(data);
