@@ -5,6 +5,7 @@
 //! folder and a free loopback port, and is ended by its own process id.
 
 pub mod agent;
+pub mod azurite;
 pub mod binaries;
 pub mod collector;
 pub mod corpus;

@@ -1,5 +1,6 @@
-//! The four pairs of database and store that the collector runs on, each with real servers.
+//! The four pairs of database and store that the collector runs on, each with real servers; and another maker's store.
 
+use crate::azurite::Azurite;
 use crate::collector::{Collector, Setting};
 use crate::garage::Garage;
 use crate::postgres::Postgres;
@@ -9,29 +10,46 @@ use crate::postgres::Postgres;
 pub struct Pair {
     /// PostgreSQL instead of SQLite.
     pub postgres: bool,
-    /// Garage instead of a folder.
-    pub objects: bool,
+    /// Where bundles lie.
+    pub store: Store,
+}
+
+/// A store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    /// The collector's folder.
+    Folder,
+    /// Garage, by the interface of S3.
+    Garage,
+    /// Azurite, by the interface of Azure.
+    Azurite,
 }
 
 /// Everything embedded.
 pub const SQLITE_FOLDER: Pair = Pair {
     postgres: false,
-    objects: false,
+    store: Store::Folder,
 };
 /// Embedded database, object store.
 pub const SQLITE_OBJECTS: Pair = Pair {
     postgres: false,
-    objects: true,
+    store: Store::Garage,
 };
 /// Database server, folder.
 pub const POSTGRES_FOLDER: Pair = Pair {
     postgres: true,
-    objects: false,
+    store: Store::Folder,
 };
 /// Both grown.
 pub const POSTGRES_OBJECTS: Pair = Pair {
     postgres: true,
-    objects: true,
+    store: Store::Garage,
+};
+
+/// Embedded database, another maker's object store.
+pub const SQLITE_AZURE: Pair = Pair {
+    postgres: false,
+    store: Store::Azurite,
 };
 
 /// A collector on a pair, with the servers it needs.
@@ -40,8 +58,10 @@ pub struct World {
     pub collector: Collector,
     /// The database server, if any.
     pub postgres: Option<Postgres>,
-    /// The object store, if any.
+    /// The object store, if it is Garage.
     pub garage: Option<Garage>,
+    /// The object store, if it is Azurite.
+    pub azurite: Option<Azurite>,
     /// Where everything lies.
     pub dir: tempfile::TempDir,
 }
@@ -73,19 +93,24 @@ impl World {
             let url = postgres.database("sitrep")?;
             setting.env.push(("SITREPD_DATABASE_URL".to_owned(), url));
         }
-        let garage = pair
-            .objects
-            .then(|| Garage::start(&dir.path().join("garage"), 1))
-            .transpose()?;
-        if let Some(garage) = &garage {
-            setting
-                .env
-                .extend(garage.settings(garage.port(0), "sitrep"));
+        let (mut garage, mut azurite) = (None, None);
+        match pair.store {
+            Store::Folder => {}
+            Store::Garage => {
+                let store = garage.insert(Garage::start(&dir.path().join("garage"), 1)?);
+                let settings = store.settings(store.port(0), "sitrep");
+                setting.env.extend(settings);
+            }
+            Store::Azurite => {
+                let store = azurite.insert(Azurite::start(&dir.path().join("azurite"))?);
+                setting.env.extend(store.settings("sitrep"));
+            }
         }
         Ok(Self {
             collector: Collector::start_with(&dir.path().join("collector"), setting)?,
             postgres,
             garage,
+            azurite,
             dir,
         })
     }

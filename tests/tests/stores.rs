@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sitrep_shared::hash::sha256;
 use sitrep_tests::pairs::{
-    POSTGRES_FOLDER, POSTGRES_OBJECTS, Pair, SQLITE_FOLDER, SQLITE_OBJECTS, World,
+    POSTGRES_FOLDER, POSTGRES_OBJECTS, Pair, SQLITE_AZURE, SQLITE_FOLDER, SQLITE_OBJECTS, World,
 };
 use sitrep_tests::uploader::{Uploader, log_text};
 use std::sync::atomic::AtomicU64;
@@ -92,6 +92,24 @@ fn end(world: &World, id: &str) -> Result<(), String> {
     assert_eq!(gone.0, 204, "{}", gone.1);
     assert!(world.collector.bundle(id).is_err());
     assert!(world.collector.download(id).is_err());
+    if let Some(azurite) = &world.azurite {
+        let before = azurite.objects()?;
+        for bundle in world.collector.all_bundles()? {
+            let path = format!(
+                "/api/v1/bundles/{}",
+                bundle["id"].as_str().unwrap_or_default()
+            );
+            drop(
+                world
+                    .collector
+                    .answer("DELETE", &path, Some(world.collector.token()))?,
+            );
+        }
+        assert!(
+            before > 0 && azurite.objects()? == 0,
+            "nothing is left of {before}"
+        );
+    }
     Ok(())
 }
 
@@ -113,4 +131,9 @@ fn postgres_and_folder() -> Result<(), String> {
 #[test]
 fn postgres_and_object_store() -> Result<(), String> {
     story(POSTGRES_OBJECTS)
+}
+
+#[test]
+fn sqlite_and_azure() -> Result<(), String> {
+    story(SQLITE_AZURE)
 }

@@ -71,9 +71,10 @@ pub enum ConfigError {
         /// What is wrong.
         source: sitrep_shared::age::KeyError,
     },
-    /// The bucket or a half of the key is missing.
+    /// The bucket or a part of the key is missing.
     #[error(
-        "storage.kind = \"s3\" needs storage.bucket, and storage.access_key_id with its secret or neither"
+        "an object store needs storage.bucket; s3 storage.access_key_id with its secret or neither, azure at least \
+         the account as storage.access_key_id, gcs no id"
     )]
     Storage,
     /// Files are missing for `tls.mode = "files"`.

@@ -1,17 +1,20 @@
 //! Where bundles lie, from the settings under `storage.`.
 
 use super::{ConfigError, Resolved, Secret};
-use crate::bundles::storage::Access;
+use crate::bundles::storage::{Access, Speaks};
 
 impl Resolved {
     /// How the object store is reached; none when bundles lie in the folder.
     ///
     /// # Errors
-    /// When the bucket or a half of the key is missing, or the file of the secret cannot be read.
+    /// When the bucket or a part of the key is missing, or the file of the secret cannot be read.
     pub fn object_store(&self) -> Result<Option<Access>, ConfigError> {
-        if self.text("storage.kind") != "s3" {
-            return Ok(None);
-        }
+        let speaks = match self.text("storage.kind") {
+            "s3" => Speaks::S3,
+            "gcs" => Speaks::Gcs,
+            "azure" => Speaks::Azure,
+            _ => return Ok(None),
+        };
         let secret = match self.path("storage.secret_access_key_file") {
             Some(path) => {
                 let text = std::fs::read_to_string(&path);
@@ -22,15 +25,22 @@ impl Resolved {
         };
         let id = self.optional("storage.access_key_id").map(str::to_owned);
         let bucket = self.text("storage.bucket").to_owned();
-        if bucket.is_empty() || id.is_some() != secret.is_some() {
+        let whole = match speaks {
+            Speaks::S3 => id.is_some() == secret.is_some(),
+            Speaks::Gcs => id.is_none(),
+            Speaks::Azure => id.is_some(),
+        };
+        if bucket.is_empty() || !whole {
             return Err(ConfigError::Storage);
         }
         Ok(Some(Access {
+            speaks,
             endpoint: self.optional("storage.endpoint").map(str::to_owned),
             bucket,
             region: self.text("storage.region").to_owned(),
             prefix: self.text("storage.prefix").trim_matches('/').to_owned(),
-            key: id.zip(secret),
+            id,
+            secret,
         }))
     }
 }
@@ -66,12 +76,22 @@ mod tests {
             access(&[s3, bucket, id]),
             Err(ConfigError::Storage)
         ));
-        assert!(access(&[s3, bucket]).unwrap().unwrap().key.is_none());
+        assert!(access(&[s3, bucket]).unwrap().unwrap().secret.is_none());
         let secret = ("storage.secret_access_key", "s");
         let whole = access(&[s3, bucket, id, secret, ("storage.prefix", "/a/")])
             .unwrap()
             .unwrap();
-        assert_eq!((whole.prefix.as_str(), whole.key.is_some()), ("a", true));
+        assert_eq!((whole.prefix.as_str(), whole.speaks), ("a", Speaks::S3));
+        let (gcs, azure) = (("storage.kind", "gcs"), ("storage.kind", "azure"));
+        for (kind, speaks, right, wrong) in [
+            (gcs, Speaks::Gcs, vec![secret], vec![id, secret]),
+            (azure, Speaks::Azure, vec![id, secret], vec![secret]),
+        ] {
+            let found = access(&[&[kind, bucket], &right[..]].concat());
+            assert_eq!(found.unwrap().unwrap().speaks, speaks);
+            let found = access(&[&[kind, bucket], &wrong[..]].concat());
+            assert!(matches!(found, Err(ConfigError::Storage)));
+        }
         assert!(
             !format!("{whole:?}").contains("\"s\""),
             "secrets are not shown"

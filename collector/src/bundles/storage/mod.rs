@@ -24,8 +24,8 @@ pub use digest::HashState;
 pub use error::StorageError;
 pub use folder::Claim;
 use folder::Folder;
-pub use objects::Access;
 use objects::Objects;
+pub use objects::{Access, Speaks};
 pub use part::{Part, Piece, Resume};
 pub use source::Source;
 

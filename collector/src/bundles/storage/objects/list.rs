@@ -28,7 +28,7 @@ impl Objects {
     fn ids_below(&self, folder: &str, age: Duration) -> Result<Vec<Uuid>, StorageError> {
         let youngest = SystemTime::now() - age;
         let (path, mut ids) = (self.path(folder), Vec::new());
-        let mut listed = self.s3.list(Some(&path));
+        let mut listed = self.remote.list(Some(&path));
         while let Some(meta) =
             self.run("list", folder, async { listed.next().await.transpose() })?
         {
@@ -46,7 +46,7 @@ impl Objects {
     pub(super) fn tails_of(&self, upload: Uuid) -> Result<Vec<String>, StorageError> {
         let folder = format!("tails/{upload}");
         let (path, mut keys) = (self.path(&folder), Vec::new());
-        let mut listed = self.s3.list(Some(&path));
+        let mut listed = self.remote.list(Some(&path));
         while let Some(meta) =
             self.run("list", &folder, async { listed.next().await.transpose() })?
         {

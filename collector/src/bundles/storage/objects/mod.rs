@@ -1,9 +1,10 @@
-//! An object store by its S3 interface. Keys are made from ids of ours only, and what is written under a key that is
+//! An object store. Keys are made from ids of ours only, and what is written under a key that is
 //! read later is always the same: not every store can refuse to overwrite.
 //!
 //! Requests are repeated with growing waits for some seconds; a store that fails on and on is left alone for a while,
 //! so that clients hear it at once.
 
+mod access;
 mod breaker;
 mod kept;
 mod list;
@@ -13,49 +14,33 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::multipart::{MultipartStore, PartId};
+use object_store::multipart::PartId;
 use object_store::path::Path;
-use object_store::{BackoffConfig, ClientOptions, ObjectStoreExt, PutPayload, RetryConfig};
+use object_store::{ObjectStoreExt, PutPayload};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::{Derived, PIECE_BYTES, StorageError};
-use crate::config::Secret;
+use access::Remote;
+pub use access::{Access, Speaks};
 use breaker::Breaker;
 use kept::Kept;
 
 /// Longest wait for one request with its repetitions; then the client is told 503.
 const PATIENCE: Duration = Duration::from_secs(25);
-/// Time in which a request is repeated.
-const RETRY: Duration = Duration::from_secs(10);
 /// Requests that carry a piece's bytes at once: each holds up to two pieces in memory.
 const TRANSFERS: usize = 16;
-
-/// How an object store is reached.
-#[derive(Debug, Clone)]
-pub struct Access {
-    /// URL of the store; none for Amazon's own.
-    pub endpoint: Option<String>,
-    /// The bucket.
-    pub bucket: String,
-    /// Its region.
-    pub region: String,
-    /// What all keys begin with, without a slash at its end; may be empty.
-    pub prefix: String,
-    /// Key id and secret; none to use what the machine is given.
-    pub key: Option<(String, Secret)>,
-}
 
 /// A bucket.
 #[derive(Debug)]
 pub(super) struct Objects {
-    s3: AmazonS3,
+    remote: Arc<dyn Remote>,
     prefix: String,
     runtime: Handle,
     transfers: Semaphore,
@@ -80,34 +65,8 @@ impl Objects {
     pub(super) fn open(access: &Access) -> Result<Self, StorageError> {
         // Another part of this program may have been first, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = AmazonS3Builder::new()
-            .with_bucket_name(&access.bucket)
-            .with_region(&access.region)
-            .with_disable_bulk_delete(true)
-            .with_retry(RetryConfig {
-                backoff: BackoffConfig {
-                    init_backoff: Duration::from_millis(100),
-                    max_backoff: Duration::from_secs(3),
-                    base: 2.0,
-                },
-                max_retries: 8,
-                retry_timeout: RETRY,
-            });
-        let mut client = ClientOptions::new()
-            .with_connect_timeout(Duration::from_secs(5))
-            .with_timeout(PATIENCE);
-        if let Some(endpoint) = &access.endpoint {
-            client = client.with_allow_http(endpoint.starts_with("http://"));
-            builder = builder.with_endpoint(endpoint);
-        }
-        if let Some((id, secret)) = &access.key {
-            builder = builder
-                .with_access_key_id(id)
-                .with_secret_access_key(secret.reveal());
-        }
-        let s3 = builder.with_client_options(client).build();
         Ok(Self {
-            s3: s3.map_err(StorageError::Access)?,
+            remote: access.connect().map_err(StorageError::Access)?,
             prefix: access.prefix.clone(),
             runtime: Handle::current(),
             transfers: Semaphore::new(TRANSFERS),
@@ -167,20 +126,22 @@ impl Objects {
         let (path, data) = (self.path(key), PutPayload::from(data.into()));
         self.run("put", key, async {
             let _slot = self.transfers.acquire().await;
-            self.s3.put(&path, data).await.map(drop)
+            self.remote.put(&path, data).await.map(drop)
         })
     }
 
     pub(super) fn get(&self, key: &str) -> Result<Vec<u8>, StorageError> {
         let path = self.path(key);
         self.run("get", key, async {
-            self.s3.get(&path).await?.bytes().await.map(Vec::from)
+            self.remote.get(&path).await?.bytes().await.map(Vec::from)
         })
     }
 
     pub(super) fn range(&self, key: &str, range: Range<u64>) -> Result<Bytes, StorageError> {
         let path = self.path(key);
-        self.run("get", key, async { self.s3.get_range(&path, range).await })
+        self.run("get", key, async {
+            self.remote.get_range(&path, range).await
+        })
     }
 
     /// The size of an object, kept for a while; so is that a derived one is not there, since those are made before the
@@ -202,7 +163,7 @@ impl Objects {
             None => {}
         }
         let size = self.run("head", key, async {
-            self.s3.head(&path).await.map(|meta| meta.size)
+            self.remote.head(&path).await.map(|meta| meta.size)
         });
         match &size {
             Ok(size) => self.kept.keep_size(key, Some(*size)),
@@ -217,7 +178,7 @@ impl Objects {
     pub(super) fn delete(&self, key: &str) -> Result<(), StorageError> {
         self.kept.forget(key);
         let path = self.path(key);
-        let gone = self.run("delete", key, async { self.s3.delete(&path).await });
+        let gone = self.run("delete", key, async { self.remote.delete(&path).await });
         match gone {
             Err(error) if error.is_absent() => Ok(()),
             other => other,
@@ -228,7 +189,7 @@ impl Objects {
     pub(super) fn fetch(&self, key: &str, mut into: File) -> Result<File, StorageError> {
         let path = self.path(key);
         let mut stream = self.run("get", key, async {
-            Ok(self.s3.get(&path).await?.into_stream())
+            Ok(self.remote.get(&path).await?.into_stream())
         })?;
         let disk = |source| StorageError::Derived {
             path: key.into(),
@@ -289,7 +250,7 @@ impl Objects {
         }
         let (path, mut parts, mut at) = (self.path(key), Vec::new(), 0);
         let id = self.run("begin", key, async {
-            self.s3.create_multipart(&path).await
+            self.remote.create_multipart(&path).await
         })?;
         let put = loop {
             if at >= bytes {
@@ -313,7 +274,7 @@ impl Objects {
         let key = blob(bundle);
         let path = self.path(&key);
         self.run("begin", &key, async {
-            self.s3.create_multipart(&path).await
+            self.remote.create_multipart(&path).await
         })
     }
 
@@ -328,7 +289,7 @@ impl Objects {
         let (path, data, id) = (self.path(key), PutPayload::from(data.into()), id.to_owned());
         self.run("put part of", key, async {
             let _slot = self.transfers.acquire().await;
-            let part = self.s3.put_part(&path, &id, number, data).await?;
+            let part = self.remote.put_part(&path, &id, number, data).await?;
             Ok(part.content_id)
         })
     }
@@ -338,7 +299,7 @@ impl Objects {
         let parts = etags.into_iter().map(|content_id| PartId { content_id });
         let parts = parts.collect();
         self.run("complete", key, async {
-            self.s3
+            self.remote
                 .complete_multipart(&path, &id, parts)
                 .await
                 .map(drop)
@@ -348,7 +309,7 @@ impl Objects {
     fn abort(&self, key: &str, id: &str) -> Result<(), StorageError> {
         let (path, id) = (self.path(key), id.to_owned());
         let gone = self.run("abort", key, async {
-            self.s3.abort_multipart(&path, &id).await
+            self.remote.abort_multipart(&path, &id).await
         });
         match gone {
             Err(error) if error.is_absent() => Ok(()),
