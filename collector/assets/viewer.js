@@ -177,7 +177,7 @@
     if (document.querySelector("dialog[open]")) return;
     if (keys[event.key]) { event.preventDefault(); event.stopImmediatePropagation(); keys[event.key](); }
   }, true);
-  // Where errors, warnings and findings stand in the whole file. It takes a while, so the lines come first.
+  // Where errors, warnings and findings stand in the whole file. It takes a while, so the lines come first, and are seen.
   const whole = async () => {
     const answer = await fetch(words.overview);
     const part = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("overview");
@@ -190,5 +190,5 @@
     });
   };
   addEventListener("resize", draw);
-  mark(marked, Number(words.line) > 0).then(whole).catch(() => {});
+  mark(marked, Number(words.line) > 0).then(() => setTimeout(() => whole().catch(() => {}), 300)).catch(() => {});
 })();

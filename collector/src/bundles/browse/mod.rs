@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use super::storage::{Derived, StorageError, Store};
 use index::{BrowseIndex, FileEntry};
+use overview::{Overviews, Parts};
 use read::Page;
 use search::{Hit, Search};
 use tokio::sync::mpsc;
@@ -78,12 +79,16 @@ pub enum Which {
 #[derive(Debug, Clone)]
 pub struct Browse {
     store: Arc<Store>,
+    overviews: Arc<Overviews>,
 }
 
 impl Browse {
     /// Over a store.
     pub fn new(store: Arc<Store>) -> Self {
-        Self { store }
+        Self {
+            store,
+            overviews: Arc::default(),
+        }
     }
 
     async fn run<T, F>(&self, bundle: Uuid, work: F) -> Result<T, BrowseError>
@@ -233,16 +238,15 @@ impl Browse {
     ///
     /// # Errors
     /// `Absent` when there is no such file.
-    pub async fn overview(
-        &self,
-        bundle: Uuid,
-        fid: u64,
-    ) -> Result<Vec<overview::Part>, BrowseError> {
-        self.run(bundle, move |store, index| {
-            let entry = index.entry(fid)?;
-            Ok(overview::read((store, bundle), &index, &entry)?)
-        })
-        .await
+    pub async fn overview(&self, bundle: Uuid, fid: u64) -> Result<Parts, BrowseError> {
+        let place = self.overviews.of(bundle, fid);
+        let read = || {
+            self.run(bundle, move |store, index| {
+                let entry = index.entry(fid)?;
+                Ok(overview::read((store, bundle), &index, &entry)?.into())
+            })
+        };
+        place.get_or_try_init(read).await.cloned()
     }
 
     /// The lines of all logs in a window of time.

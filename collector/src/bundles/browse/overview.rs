@@ -1,19 +1,42 @@
 //! A whole file at a glance: how many errors and warnings stand in each of its parts, and where the first of them is.
 
+use std::collections::HashMap;
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
+use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::index::{BrowseIndex, FileEntry};
 use super::read;
-use super::search::{self, Search};
+use super::search::{self, Pace, Search};
 use super::seek::Level;
 use crate::bundles::storage::Store;
 
 /// Parts of a file; a short one has one for each line.
 pub const PARTS: u64 = 128;
+/// Files whose parts are remembered.
+const KEPT: usize = 256;
+
+/// The parts of a file.
+pub type Parts = Arc<[Part]>;
+
+/// The parts of files that were read, by bundle and number: a file is read once, however many look at it meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct Overviews(Mutex<HashMap<(Uuid, u64), Arc<OnceCell<Parts>>>>);
+
+impl Overviews {
+    /// The place of a file's parts, to be filled by whoever comes first.
+    pub(super) fn of(&self, bundle: Uuid, fid: u64) -> Arc<OnceCell<Parts>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT && !kept.contains_key(&(bundle, fid)) {
+            kept.clear();
+        }
+        Arc::clone(kept.entry((bundle, fid)).or_default())
+    }
+}
 
 /// A part of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -58,6 +81,8 @@ pub(super) fn read(
     }
     let levels = [Level::Error, Level::Warning].map(Level::pattern).join("|");
     let search = Search::new(&levels, true, usize::MAX).map_err(io::Error::other)?;
+    let mut search = search.of_file(entry.fid);
+    search.pace = Pace::Behind;
     let mut count = |line: u64, text: &[u8]| {
         let part = &mut parts[part_of(line, lines)];
         match read::level(text) {
@@ -72,7 +97,7 @@ pub(super) fn read(
             _ => {}
         }
     };
-    search::run(of, index, &search.of_file(entry.fid), &mut |hit| {
+    search::run(of, index, &search, &mut |hit| {
         count(hit.line, hit.text.as_bytes());
         true
     })?;
@@ -83,6 +108,18 @@ pub(super) fn read(
 mod tests {
     use super::*;
     use crate::bundles::browse::search::tests::stored;
+
+    #[test]
+    fn no_more_files_are_remembered_than_allowed() {
+        let overviews = Overviews::default();
+        let first = overviews.of(Uuid::nil(), 0);
+        assert!(Arc::ptr_eq(&first, &overviews.of(Uuid::nil(), 0)));
+        for fid in 1..=KEPT as u64 {
+            drop(overviews.of(Uuid::nil(), fid));
+        }
+        assert!(overviews.0.lock().unwrap().len() <= KEPT);
+        assert!(!Arc::ptr_eq(&first, &overviews.of(Uuid::nil(), 0)));
+    }
 
     #[test]
     fn errors_and_warnings_are_counted_in_the_part_they_stand_in() {

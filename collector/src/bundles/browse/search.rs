@@ -43,8 +43,33 @@ pub struct Search {
     pub below: String,
     /// Only this file, from the mark at or before this line (from 1) on.
     pub(super) within: Option<(u64, u64)>,
+    /// How eagerly the rest is read before what comes first was.
+    pub(super) pace: Pace,
     /// Hits at most.
     pub limit: usize,
+}
+
+/// How much of a bundle is read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// All of it is wanted: long stretches by as many threads as help.
+    All,
+    /// What is sought is often near: short stretches first, by as many threads as there are cores.
+    Near,
+    /// Nobody waits for it: long stretches, and one core is left to those who do.
+    Behind,
+}
+
+impl Pace {
+    fn readers(self, store: &Store) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let all = super::readers(store);
+        match self {
+            Self::All => all,
+            Self::Near => cores,
+            Self::Behind => (all - all / cores).max(1),
+        }
+    }
 }
 
 /// A line that matches.
@@ -83,6 +108,7 @@ impl Search {
             pattern,
             below: String::new(),
             within: None,
+            pace: Pace::All,
             limit,
         })
     }
@@ -118,9 +144,9 @@ fn stretches(index: &BrowseIndex, search: &Search) -> io::Result<Vec<Stretch>> {
             Some((_, line)) => index.mark_before(&entry, line.saturating_sub(1))?,
             None => (0, 0),
         };
-        let mut bytes = match search.within {
-            Some(_) => NEAR_BYTES,
-            None => STRETCH_BYTES,
+        let mut bytes = match search.pace {
+            Pace::Near => NEAR_BYTES,
+            Pace::All | Pace::Behind => STRETCH_BYTES,
         };
         while from < entry.size {
             let (next_lines, next) = index.mark_before_byte(&entry, from + bytes)?;
@@ -242,7 +268,7 @@ pub(super) fn run(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..super::readers(store).min(stretches.len()) {
+        for _ in 0..search.pace.readers(store).min(stretches.len()) {
             scope.spawn(work);
         }
     });

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::index::{BrowseIndex, FileEntry};
 use super::read::{self, Line};
-use super::search::{self, Search};
+use super::search::{self, Pace, Search};
 use crate::bundles::storage::Store;
 
 /// Lines read at each step of the search for a time; one of them has a date, as a rule.
@@ -109,6 +109,7 @@ impl Place<'_> {
         let mut search = search.clone();
         search.limit = usize::MAX;
         search.within = Some((self.entry.fid, from.line));
+        search.pace = Pace::Near;
         let mut found = None;
         search::run(of, self.index, &search, &mut |hit| {
             if hit.line > from.line && is(hit.text.as_bytes()) {

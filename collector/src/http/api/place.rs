@@ -39,7 +39,9 @@ async fn overview(
 ) -> AppResult<Json<Overview>> {
     let (id, _) = load(&state.bundles, &id).await?;
     let parts = state.bundles.browse.overview(id, fid).await?;
-    Ok(Json(Overview { parts }))
+    Ok(Json(Overview {
+        parts: parts.to_vec(),
+    }))
 }
 
 /// What is sought, one of `level`, `pattern` and `time`; and from where.
