@@ -221,6 +221,37 @@ impl Garage {
         .to_vec()
     }
 
+    /// What takes requests as Google's clients make them, before the first node, and what a collector must be told.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn as_google(&self, prefix: &str) -> Result<(Running, Vec<(String, String)>), String> {
+        let port = free_port()?;
+        let mut command = process::command(Path::new("python3"));
+        command
+            .arg(crate::workspace_root().join("tests/fixtures/peers/google_front.py"))
+            .args([port.to_string(), self.port(0).to_string()])
+            .args(["garage", &self.key_id, &self.secret]);
+        let front = Running::start(command.stdout(Stdio::null()))?;
+        wait_for("the front", PATIENCE, || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        })?;
+        // A key that signs nothing, as Google's own tests have it.
+        let key = serde_json::json!({
+            "private_key": "none", "private_key_id": "none", "client_email": "none", "disable_oauth": true,
+        });
+        let settings = [
+            ("KIND", "gcs"),
+            ("ENDPOINT", &format!("http://127.0.0.1:{port}")),
+            ("BUCKET", BUCKET),
+            ("PREFIX", prefix),
+            ("SECRET_ACCESS_KEY", &key.to_string()),
+        ]
+        .map(|(name, value)| (format!("SITREPD_STORAGE_{name}"), value.to_owned()))
+        .to_vec();
+        Ok((front, settings))
+    }
+
     /// Objects in the bucket.
     ///
     /// # Errors

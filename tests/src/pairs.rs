@@ -4,6 +4,7 @@ use crate::azurite::Azurite;
 use crate::collector::{Collector, Setting};
 use crate::garage::Garage;
 use crate::postgres::Postgres;
+use crate::process::Running;
 
 /// A pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Store {
     Garage,
     /// Azurite, by the interface of Azure.
     Azurite,
+    /// Garage behind what takes requests as Google's clients make them.
+    Google,
 }
 
 /// Everything embedded.
@@ -52,6 +55,12 @@ pub const SQLITE_AZURE: Pair = Pair {
     store: Store::Azurite,
 };
 
+/// The same.
+pub const SQLITE_GOOGLE: Pair = Pair {
+    postgres: false,
+    store: Store::Google,
+};
+
 /// A collector on a pair, with the servers it needs.
 pub struct World {
     /// Dropped first.
@@ -62,6 +71,7 @@ pub struct World {
     pub garage: Option<Garage>,
     /// The object store, if it is Azurite.
     pub azurite: Option<Azurite>,
+    _front: Option<Running>,
     /// Where everything lies.
     pub dir: tempfile::TempDir,
 }
@@ -93,12 +103,18 @@ impl World {
             let url = postgres.database("sitrep")?;
             setting.env.push(("SITREPD_DATABASE_URL".to_owned(), url));
         }
-        let (mut garage, mut azurite) = (None, None);
+        let (mut garage, mut azurite, mut front) = (None, None, None);
         match pair.store {
             Store::Folder => {}
             Store::Garage => {
                 let store = garage.insert(Garage::start(&dir.path().join("garage"), 1)?);
                 let settings = store.settings(store.port(0), "sitrep");
+                setting.env.extend(settings);
+            }
+            Store::Google => {
+                let store = garage.insert(Garage::start(&dir.path().join("garage"), 1)?);
+                let (process, settings) = store.as_google("sitrep")?;
+                front = Some(process);
                 setting.env.extend(settings);
             }
             Store::Azurite => {
@@ -111,6 +127,7 @@ impl World {
             postgres,
             garage,
             azurite,
+            _front: front,
             dir,
         })
     }

@@ -3,7 +3,8 @@
 use serde_json::Value;
 use sitrep_shared::hash::sha256;
 use sitrep_tests::pairs::{
-    POSTGRES_FOLDER, POSTGRES_OBJECTS, Pair, SQLITE_AZURE, SQLITE_FOLDER, SQLITE_OBJECTS, World,
+    POSTGRES_FOLDER, POSTGRES_OBJECTS, Pair, SQLITE_AZURE, SQLITE_FOLDER, SQLITE_GOOGLE,
+    SQLITE_OBJECTS, World,
 };
 use sitrep_tests::uploader::{Uploader, log_text};
 use std::sync::atomic::AtomicU64;
@@ -136,4 +137,9 @@ fn postgres_and_object_store() -> Result<(), String> {
 #[test]
 fn sqlite_and_azure() -> Result<(), String> {
     story(SQLITE_AZURE)
+}
+
+#[test]
+fn sqlite_and_google() -> Result<(), String> {
+    story(SQLITE_GOOGLE)
 }
