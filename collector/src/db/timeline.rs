@@ -70,11 +70,11 @@ pub async fn newest(conn: &mut AnyConnection, ticket_id: &str) -> Result<Option<
     .named("find the last event of a ticket")
 }
 
-/// Events of a ticket, oldest first.
+/// The last events of a ticket, oldest first.
 pub async fn list(conn: &mut AnyConnection, ticket_id: &str) -> Result<Vec<EventRow>, DbError> {
     sqlx::query_as(
-        "SELECT id, ticket_id, at_ms, kind, public, actor_kind, actor_name, body, data FROM ticket_events \
-         WHERE ticket_id = $1 ORDER BY at_ms, id LIMIT 2000",
+        "SELECT * FROM (SELECT id, ticket_id, at_ms, kind, public, actor_kind, actor_name, body, data \
+         FROM ticket_events WHERE ticket_id = $1 ORDER BY at_ms DESC, id DESC LIMIT 2000) AS last ORDER BY at_ms, id",
     )
     .bind(ticket_id.to_owned())
     .fetch_all(conn)

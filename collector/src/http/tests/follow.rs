@@ -240,3 +240,22 @@ async fn one_answer_reaches_all_tickets_of_a_problem() {
         "a note is for one ticket"
     );
 }
+
+#[tokio::test]
+async fn a_long_timeline_begins_where_it_is_at_now() {
+    let house = House::new().await;
+    let ann = house.token("ann", &[Role::Engineer]).await;
+    let key = house.opened(&ann, "Talked about a lot").await;
+    for n in 1..=45 {
+        let path = format!("/api/v1/tickets/{key}/notes");
+        let note = json!({"body": format!("said {n} times")});
+        let (status, told) = house.json("POST", &path, &ann, note).await;
+        assert_eq!(status, StatusCode::CREATED, "{told}");
+    }
+    let path = format!("/tickets/{key}?show=notes");
+    let shown = house.page(&path, &ann, "en").await;
+    assert!(shown.contains("said 45 times") && shown.contains("said 6 times"));
+    assert!(!shown.contains("said 5 times") && shown.contains("older=1#timeline"));
+    let whole = house.page(&format!("{path}&older=1"), &ann, "en").await;
+    assert!(whole.contains("said 1 times") && !whole.contains("older=1#timeline"));
+}

@@ -46,6 +46,9 @@ const COMPARED_MAX: usize = 5;
 /// Signatures that were not evaluated and are named.
 const UNEVALUATED_MAX: usize = 5;
 
+/// Entries of the timeline that are shown unless more are asked for: what came last is what one answers to.
+const EVENTS: usize = 40;
+
 /// What is shown once, after asking for it.
 struct Shown {
     command: String,
@@ -75,6 +78,8 @@ struct TicketPage {
     show: &'static str,
     filters: [&'static str; 5],
     timeline: Vec<Entry>,
+    /// Entries before those that are shown.
+    older: usize,
     similar: Vec<Similar>,
     main: Option<(String, String)>,
     follows: Option<Followed>,
@@ -119,6 +124,9 @@ impl TicketPage {
 struct Asked {
     #[serde(default)]
     show: String,
+    /// Anything: the timeline is shown from its start on.
+    #[serde(default)]
+    older: String,
     #[serde(default, rename = "macro")]
     module: String,
     #[serde(default)]
@@ -235,10 +243,15 @@ async fn read(
         false => Vec::new(),
     };
     let undo = parts::undoable(&frame, (&open, &events), asked, now);
-    let shown = events
+    let mut shown: Vec<_> = events
         .into_iter()
-        .filter(|e| parts::belongs(show, &e.kind, e.public == 1));
-    let timeline = shown.map(|event| {
+        .filter(|e| parts::belongs(show, &e.kind, e.public == 1))
+        .collect();
+    let older = match asked.older.is_empty() {
+        true => shown.len().saturating_sub(EVENTS),
+        false => 0,
+    };
+    let timeline = shown.drain(older..).map(|event| {
         let can = open.iter().any(|change| change.id == event.id);
         view::entry(&frame, event, can)
     });
@@ -285,6 +298,7 @@ async fn read(
         show,
         filters,
         timeline,
+        older,
         similar: similar::of_ticket(&mut conn, &row.id).await?,
         main: main.map(|row| (tickets::key(&row), row.title)),
         follows,
