@@ -385,7 +385,7 @@ mod tests {
 
     #[test]
     fn an_index_that_lies_is_refused() {
-        let (_, index) = bundle(&[("a", b"x\n")], 512);
+        let (_, index) = bundle(&[("a", &log(3_000))], 512);
         let mut raw = Vec::new();
         let mut file = index.file_for_tests();
         file.seek(SeekFrom::Start(0)).unwrap();
@@ -398,7 +398,10 @@ mod tests {
             // Whatever it says, it is an error or an answer, never a panic.
             if let Ok(index) = BrowseIndex::open(file) {
                 let _ = index.entries();
-                let _ = index.entry(0);
+                if let Ok(entry) = index.entry(0) {
+                    let _ = index.within(&entry, (0, 9));
+                    let _ = index.lines_around(&entry, 9);
+                }
                 let _ = index.blocks_of(0..9);
             }
         }

@@ -10,7 +10,7 @@ use sitrep_shared::signature::Dates;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::index::{BrowseIndex, FileEntry};
+use super::index::{BrowseIndex, FileEntry, Span};
 use super::read;
 use crate::bundles::storage::Store;
 
@@ -107,19 +107,31 @@ fn is_log(path: &str) -> bool {
     path.contains("/log/") || path == "content" || named.iter().any(|word| name.contains(word))
 }
 
+/// A log, and what of it may be in the window.
+struct Log {
+    entry: FileEntry,
+    span: Span,
+}
+
 /// The logs of a bundle, and those that would be too much together.
-fn logs(index: &BrowseIndex) -> io::Result<(Vec<FileEntry>, Vec<String>)> {
-    let mut logs = index.entries()?;
-    logs.retain(|entry| entry.text && entry.size > 0 && is_log(&entry.path));
-    logs.sort_by_key(|entry| entry.size);
+fn logs(index: &BrowseIndex, window: Window) -> io::Result<(Vec<Log>, Vec<String>)> {
+    let mut logs = Vec::new();
+    for entry in index.entries()? {
+        if entry.text && entry.size > 0 && is_log(&entry.path) {
+            let span = index.within(&entry, (window.from_ms, window.to_ms))?;
+            logs.push(Log { entry, span });
+        }
+    }
+    let bytes = |log: &Log| log.span.to.saturating_sub(log.span.from);
+    logs.sort_by_key(bytes);
     let mut sum = 0;
     let (mut kept, mut left_out) = (Vec::new(), Vec::new());
-    for entry in logs {
-        sum += entry.size;
+    for log in logs {
+        sum += bytes(&log);
         if sum <= BYTES_MAX {
-            kept.push(entry);
+            kept.push(log);
         } else {
-            left_out.push(entry.path);
+            left_out.push(log.entry.path);
         }
     }
     // The longest first, so that no core waits for it at the end.
@@ -133,7 +145,7 @@ pub(super) fn read(
     index: &BrowseIndex,
     window: Window,
 ) -> io::Result<Timeline> {
-    let (logs, left_out) = logs(index)?;
+    let (logs, left_out) = logs(index, window)?;
     let told = Mutex::new(Timeline {
         parts: window.parts(),
         left_out,
@@ -141,13 +153,13 @@ pub(super) fn read(
     });
     let (next, fault) = (AtomicUsize::new(0), Mutex::new(None));
     let work = || {
-        while let Some(entry) = logs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let seen = store
-                .body(bundle)
-                .map_err(io::Error::other)
-                .and_then(|body| read::file_range(body, index, entry, 0, entry.size))
-                .and_then(|reader| scan(reader, entry, window));
-            match seen {
+        while let Some(log) = logs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let entry = &log.entry;
+            let part = |from: u64, to: u64| {
+                let body = store.body(bundle).map_err(io::Error::other)?;
+                read::file_range(body, index, entry, from, to.saturating_sub(from))
+            };
+            match look(part, log, window) {
                 Ok(seen) => add(
                     &mut told.lock().unwrap_or_else(PoisonError::into_inner),
                     seen,
@@ -190,21 +202,32 @@ fn add(told: &mut Timeline, seen: Seen, entry: &FileEntry) {
     told.entries.extend(entries);
 }
 
-fn scan(mut reader: impl BufRead, entry: &FileEntry, window: Window) -> io::Result<Seen> {
+/// Looks through a log; `part` gives a reader of some of its bytes.
+fn look<R: BufRead>(
+    part: impl Fn(u64, u64) -> io::Result<R>,
+    log: &Log,
+    window: Window,
+) -> io::Result<Seen> {
     let mut sample = Vec::new();
-    (&mut reader)
-        .take(Dates::SAMPLE_BYTES as u64)
-        .read_to_end(&mut sample)?;
+    part(0, Dates::SAMPLE_BYTES as u64)?.read_to_end(&mut sample)?;
     let Some(dates) = Dates::of_file(&sample, window.collected_ms) else {
         return Ok(None);
     };
-    let mut reader = sample.as_slice().chain(reader);
+    scan(part(log.span.from, log.span.to)?, dates, log, window).map(Some)
+}
+
+fn scan(
+    mut reader: impl BufRead,
+    dates: Dates,
+    Log { entry, span }: &Log,
+    window: Window,
+) -> io::Result<(Vec<Part>, Vec<Entry>)> {
     let (mut parts, mut entries) = (window.parts(), Vec::<Entry>::new());
-    let (mut line, mut number, mut at_ms) = (Vec::new(), 0, None);
+    let (mut line, mut number, mut at_ms) = (Vec::new(), span.lines, None);
     loop {
         line.clear();
         if (&mut reader).take(LINE_MAX).read_until(b'\n', &mut line)? == 0 {
-            return Ok(Some((parts, entries)));
+            return Ok((parts, entries));
         }
         number += 1;
         if line.last() != Some(&b'\n') {
@@ -309,6 +332,49 @@ mod tests {
         };
         let errors = read((&of.1, of.2), &of.3, window).unwrap();
         assert_eq!((errors.entries.len(), errors.parts), (1, told.parts));
+    }
+
+    #[test]
+    fn of_a_long_log_only_what_is_near_the_window_is_read() {
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        for n in 0..20_000u32 {
+            let (hour, minute, second) = (n / 3600, n / 60 % 60, n % 60);
+            let stamp = format!("2026-11-21T{hour:02}:{minute:02}:{second:02}Z");
+            writeln!(text, "{stamp} line {}\n  and more of it", 2 * n + 1).unwrap();
+        }
+        let of = stored(&[("long.log", text.into_bytes())]);
+        let old = of.3.of_first_version();
+        let from_ms = 1_795_219_200_000; // 2026-11-21T00:00:00Z
+        let window = |from: i64, to: i64| Window {
+            from_ms: from_ms + from * 1000,
+            to_ms: from_ms + to * 1000,
+            collected_ms: from_ms,
+            errors: false,
+        };
+        for (from, to) in [
+            (0, 5),
+            (7_000, 7_060),
+            (19_990, 30_000),
+            (-9, 0),
+            (20_000, 20_001),
+        ] {
+            let window = window(from, to);
+            let told = read((&of.1, of.2), &of.3, window).unwrap();
+            assert_eq!(told, read((&of.1, of.2), &old, window).unwrap(), "{from}");
+        }
+        let told = read((&of.1, of.2), &of.3, window(7_000, 7_060)).unwrap();
+        assert_eq!(told.entries.len(), 120);
+        assert_eq!(
+            (told.entries[0].line, told.entries[1].line),
+            (14_001, 14_002)
+        );
+        let (entry, window) = (of.3.find("long.log").unwrap(), window(7_000, 7_060));
+        let span = of.3.within(&entry, (window.from_ms, window.to_ms)).unwrap();
+        assert_eq!(
+            (span.lines, span.to - span.from < entry.size / 10),
+            (13_312, true)
+        );
     }
 
     #[test]

@@ -42,9 +42,6 @@ impl Stamps {
         if let Form::Open(sample) = &mut self.form {
             let room = Dates::SAMPLE_BYTES - sample.len();
             sample.extend_from_slice(&data[..data.len().min(room)]);
-            if sample.len() == Dates::SAMPLE_BYTES {
-                self.decide();
-            }
         }
         if let Some(head) = &mut self.head {
             let room = HEAD_BYTES - head.len();
@@ -78,10 +75,14 @@ impl Stamps {
     }
 
     fn settle(&mut self) {
-        self.decide();
         self.end_head();
+        if !self.early.is_empty() {
+            self.decide();
+        }
     }
 
+    /// What form the dates have, if any, and with it the times of the marks so far. Costs more than all the rest, so that
+    /// it is left until there is a mark.
     fn decide(&mut self) {
         if let Form::Open(sample) = &self.form {
             self.form = Form::Decided(Dates::of_file(sample, self.collected_ms));
@@ -95,8 +96,14 @@ impl Stamps {
         let Some(head) = self.head.take() else {
             return;
         };
-        match self.form {
-            Form::Open(_) => self.early.push(head),
+        match &self.form {
+            Form::Open(sample) => {
+                let enough = sample.len() == Dates::SAMPLE_BYTES;
+                self.early.push(head);
+                if enough {
+                    self.decide();
+                }
+            }
             Form::Decided(_) => self.push(&head),
         }
     }
