@@ -1,17 +1,20 @@
-//! A request body as batches: what comes within a moment is taken together, so that big uploads cost few changes of
-//! thread and slow ones hold no memory.
+//! A request body as batches: what comes within a moment is taken together, and of what trickles in some KiB, so that
+//! uploads cost few changes of thread and slow ones hold little memory.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// Bytes gathered at most before they are written.
 const BATCH_BYTES: usize = 1 << 20;
 /// Gathering takes so long at most: a connection gives some 64 KB at a time, and to hand each of them to the thread that
 /// writes costs more than the writing.
 const GATHER_TIME: Duration = Duration::from_millis(10);
+/// Less than this is kept in memory until more comes: nothing of it is acknowledged before, written or not, and thousands
+/// of slow clients would leave no time for others.
+const TRICKLE_BYTES: usize = 8 << 10;
 /// The rate is averaged over this.
 const RATE_WINDOW: Duration = Duration::from_secs(60);
 
@@ -51,42 +54,30 @@ where
 
     /// The next batch, or why there is none. Whoever drops it while it waits gives the body up.
     pub(super) async fn next(&mut self) -> Result<Vec<Bytes>, End> {
-        if let Some(end) = self.end {
-            return Err(end);
-        }
-        let first = match timeout(self.idle, self.body.next()).await {
-            Err(_) => return Err(self.stop(End::Slow)),
-            Ok(None) => return Err(self.stop(End::Done)),
-            Ok(Some(Err(_))) => return Err(self.stop(End::Broken)),
-            Ok(Some(Ok(first))) => first,
-        };
-        let mut size = first.len();
-        let mut batch = vec![first];
-        let until = Instant::now() + GATHER_TIME;
-        while size < BATCH_BYTES {
-            match timeout_at(until, self.body.next()).await {
+        let (mut batch, mut size) = (Vec::new(), 0);
+        let mut until = None;
+        while size < BATCH_BYTES && self.end.is_none() {
+            let trickles = size < TRICKLE_BYTES;
+            let wait = match trickles {
+                true => Instant::now() + self.idle,
+                false => *until.get_or_insert_with(|| Instant::now() + GATHER_TIME),
+            };
+            match timeout_at(wait, self.body.next()).await {
+                Err(_) if trickles => self.end = Some(End::Slow),
                 Err(_) => break,
-                Ok(None) => {
-                    self.end = Some(End::Done);
-                    break;
-                }
-                Ok(Some(Err(_))) => {
-                    self.end = Some(End::Broken);
-                    break;
-                }
+                Ok(None) => self.end = Some(End::Done),
+                Ok(Some(Err(_))) => self.end = Some(End::Broken),
                 Ok(Some(Ok(more))) => {
                     size += more.len();
+                    self.measure(more.len());
                     batch.push(more);
                 }
             }
         }
-        self.measure(size);
-        Ok(batch)
-    }
-
-    fn stop(&mut self, end: End) -> End {
-        self.end = Some(end);
-        end
+        match self.end {
+            Some(end) if batch.is_empty() => Err(end),
+            _ => Ok(batch),
+        }
     }
 
     fn measure(&mut self, size: usize) {
@@ -95,7 +86,7 @@ where
         if spent < RATE_WINDOW {
             return;
         }
-        if self.window.1 < self.min_rate * spent.as_secs() && self.end.is_none() {
+        if self.window.1 < self.min_rate * spent.as_secs() {
             self.end = Some(End::Slow);
         }
         self.window = (Instant::now(), 0);
@@ -129,6 +120,23 @@ mod tests {
         let items: Vec<Item> = (0..10).map(|_| Ok(chunk.clone())).collect();
         let mut batches = Batches::new(stream::iter(items), Duration::from_secs(1), 0);
         assert_eq!(batches.next().await.unwrap().len(), 4);
+    }
+
+    #[tokio::test]
+    async fn what_trickles_in_comes_together_and_silence_after_it_ends_it() {
+        let items: Vec<Item> = vec![Ok(Bytes::from_static(b"a")), Ok(Bytes::from_static(b"b"))];
+        let body = stream::iter(items).chain(stream::pending());
+        let mut batches = Batches::new(body, Duration::from_millis(50), 0);
+        assert_eq!(batches.next().await.unwrap().len(), 2);
+        assert_eq!(batches.next().await.unwrap_err(), End::Slow);
+    }
+
+    #[tokio::test]
+    async fn what_is_worth_a_write_does_not_wait_for_more() {
+        let chunk: Item = Ok(Bytes::from(vec![0u8; TRICKLE_BYTES]));
+        let body = stream::iter([chunk]).chain(stream::pending());
+        let mut batches = Batches::new(body, Duration::from_secs(3600), 0);
+        assert_eq!(batches.next().await.unwrap().len(), 1);
     }
 
     #[tokio::test]
