@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sitrep_tests::collector::Collector;
+use sitrep_tests::collector::{Collector, Setting};
 use sitrep_tests::process::status_kib;
 use sitrep_tests::uploader::{Uploader, log_text};
 
@@ -63,7 +63,12 @@ fn main() -> Result<(), String> {
         format!("{clients} clients need {wanted} open files, {allowed} are allowed ({error}): fewer clients as argument, or ulimit -Hn")
     })?;
     let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let collector = Collector::start(&dir.path().join("collector"))?;
+    // Receiving alone: what was sent before must not be read while the others are measured.
+    let setting = Setting {
+        env: vec![("SITREPD_ROLE".to_owned(), "serve".to_owned())],
+        ..Setting::default()
+    };
+    let collector = Collector::start_with(&dir.path().join("collector"), setting)?;
     let alone = honest(&collector)?;
     say(&format!("honest uploads alone: {alone:.0} MB/s"));
     let before = rss_mb(&collector);

@@ -14,7 +14,7 @@ const BATCH_BYTES: usize = 1 << 20;
 const GATHER_TIME: Duration = Duration::from_millis(10);
 /// Less than this is kept in memory until more comes: nothing of it is acknowledged before, written or not, and thousands
 /// of slow clients would leave no time for others.
-const TRICKLE_BYTES: usize = 8 << 10;
+const TRICKLE_BYTES: usize = 4 << 10;
 /// The rate is averaged over this.
 const RATE_WINDOW: Duration = Duration::from_secs(60);
 

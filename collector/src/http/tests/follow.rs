@@ -259,3 +259,28 @@ async fn a_long_timeline_begins_where_it_is_at_now() {
     let whole = house.page(&format!("{path}&older=1"), &ann, "en").await;
     assert!(whole.contains("said 1 times") && !whole.contains("older=1#timeline"));
 }
+
+#[tokio::test]
+async fn whoever_deletes_a_bundle_is_on_record() {
+    let house = House::new().await;
+    let lead = house.token("lin", &[Role::Lead]).await;
+    let (key, bundle, _) = house.ticket(&lead, &[signatures::found("OWN-0001")]).await;
+    let path = format!("/api/v1/bundles/{bundle}");
+    for expected in [StatusCode::NO_CONTENT, StatusCode::NOT_FOUND] {
+        let (status, told) = house.json("DELETE", &path, &lead, Value::Null).await;
+        assert_eq!(status, expected, "{told}");
+    }
+    let events = house.events(&lead, &key).await;
+    let told = events.iter().filter(|event| event["kind"] == "deleted");
+    assert_eq!(told.count(), 1, "once");
+    let auditor = house.token("aud", &[Role::Auditor]).await;
+    let (_, log) = house
+        .json("GET", "/api/v1/audit", &auditor, Value::Null)
+        .await;
+    let records = log["items"].as_array().unwrap().iter();
+    let records: Vec<_> = records
+        .filter(|record| record["action"] == "bundle.delete")
+        .collect();
+    assert_eq!(records.len(), 1, "{log}");
+    assert!(records[0]["actor"].to_string().contains("lin"), "{log}");
+}
