@@ -15,6 +15,8 @@ const GATHER_TIME: Duration = Duration::from_millis(10);
 /// Less than this is kept in memory until more comes: nothing of it is acknowledged before, written or not, and thousands
 /// of slow clients would leave no time for others.
 const TRICKLE_BYTES: usize = 4 << 10;
+/// Pieces gathered at most: a body of pieces of one byte must not cost thirty for each.
+const PIECES_MOST: usize = 256;
 /// The rate is averaged over this.
 const RATE_WINDOW: Duration = Duration::from_secs(60);
 
@@ -56,7 +58,7 @@ where
     pub(super) async fn next(&mut self) -> Result<Vec<Bytes>, End> {
         let (mut batch, mut size) = (Vec::new(), 0);
         let mut until = None;
-        while size < BATCH_BYTES && self.end.is_none() {
+        while size < BATCH_BYTES && batch.len() < PIECES_MOST && self.end.is_none() {
             let trickles = size < TRICKLE_BYTES;
             let wait = match trickles {
                 true => Instant::now() + self.idle,
@@ -120,6 +122,16 @@ mod tests {
         let items: Vec<Item> = (0..10).map(|_| Ok(chunk.clone())).collect();
         let mut batches = Batches::new(stream::iter(items), Duration::from_secs(1), 0);
         assert_eq!(batches.next().await.unwrap().len(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_batch_has_few_pieces_however_small_they_are() {
+        let items: Vec<Item> = vec![Ok(Bytes::from_static(b"a")); 3 * PIECES_MOST];
+        let mut batches = Batches::new(stream::iter(items), Duration::from_secs(1), 0);
+        for _ in 0..3 {
+            assert_eq!(batches.next().await.unwrap().len(), PIECES_MOST);
+        }
+        assert_eq!(batches.next().await.unwrap_err(), End::Done);
     }
 
     #[tokio::test]
