@@ -131,4 +131,13 @@ impl World {
             dir,
         })
     }
+    /// Objects in the object store; none when bundles lie in a folder.
+    ///
+    /// # Errors
+    /// With what the store says.
+    pub fn objects(&self) -> Result<Option<u64>, String> {
+        let garage = self.garage.as_ref().map(Garage::objects);
+        let azurite = self.azurite.as_ref().map(Azurite::objects);
+        garage.or(azurite).transpose()
+    }
 }

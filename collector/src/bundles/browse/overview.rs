@@ -25,14 +25,14 @@ pub type Parts = Arc<[Part]>;
 
 /// The parts of files that were read, by bundle and number: a file is read once, however many look at it meanwhile.
 #[derive(Debug, Default)]
-pub(super) struct Overviews(Mutex<HashMap<(Uuid, u64), Place>>);
+pub(super) struct Overviews(Mutex<HashMap<(Uuid, u64), Slot>>);
 
 /// Where the parts of a file are, or will be.
-type Place = Arc<OnceCell<Parts>>;
+type Slot = Arc<OnceCell<Parts>>;
 
 impl Overviews {
     /// The place of a file's parts, to be filled by whoever comes first.
-    pub(super) fn of(&self, bundle: Uuid, fid: u64) -> Place {
+    pub(super) fn of(&self, bundle: Uuid, fid: u64) -> Slot {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT && !kept.contains_key(&(bundle, fid)) {
             kept.clear();

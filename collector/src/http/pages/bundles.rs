@@ -107,9 +107,7 @@ async fn list(
             ("facts", &facts),
             ("before", &last.id),
         ];
-        let pairs = pairs.iter().filter(|(_, value)| !value.is_empty());
-        let query = serde_urlencoded::to_string(pairs.collect::<Vec<_>>());
-        format!("/bundles?{}", query.unwrap_or_default())
+        super::address("/bundles", &pairs)
     });
     super::html(&BundlesPage {
         bundles: found.into_iter().map(view).collect(),

@@ -134,6 +134,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Frame {
     }
 }
 
+/// The address of a list, with what it is narrowed to.
+fn address(path: &str, pairs: &[(&str, &str)]) -> String {
+    let pairs = pairs.iter().filter(|(_, value)| !value.is_empty());
+    // Pairs of texts can always be written so.
+    let query = serde_urlencoded::to_string(pairs.collect::<Vec<_>>()).unwrap_or_default();
+    format!("{path}?{query}")
+}
+
 /// A rendered template.
 pub(crate) fn html(page: &impl Template) -> AppResult<Response> {
     Ok(Html(page.render().map_err(AppError::internal)?).into_response())

@@ -86,16 +86,14 @@ async fn page(state: &AppState, frame: Frame, filter: Filter) -> AppResult<Signa
         .collect();
     let until = filter.from.saturating_add(PAGE);
     let next = (until < all).then(|| {
-        let (from, status, pack) = (until.to_string(), &narrow.status, &narrow.pack);
+        let from = until.to_string();
         let pairs = [
-            ("q", &narrow.text),
-            ("status", status),
-            ("pack", pack),
+            ("q", narrow.text.as_str()),
+            ("status", &narrow.status),
+            ("pack", &narrow.pack),
             ("from", &from),
         ];
-        let pairs = pairs.iter().filter(|(_, value)| !value.is_empty());
-        let query = serde_urlencoded::to_string(pairs.collect::<Vec<_>>());
-        format!("/signatures?{}", query.unwrap_or_default())
+        super::address("/signatures", &pairs)
     });
     let rows = pack_rows::list(&mut *state.db.read().await?).await?;
     let packs = rows.into_iter().map(|row| PackView {
