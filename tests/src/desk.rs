@@ -176,7 +176,11 @@ impl Colleague {
         self.url.clone()
     }
 
-    fn forward(&self, request: &Request) -> Result<Answer, String> {
+    /// Passes a request on as it is.
+    ///
+    /// # Errors
+    /// When nothing answers.
+    pub fn forward(&self, request: &Request) -> Result<Answer, String> {
         let (method, path) = request.line.split_once(' ').unwrap_or_default();
         let method = reqwest::Method::from_bytes(method.as_bytes());
         let method = method.map_err(|error| error.to_string())?;
@@ -189,8 +193,11 @@ impl Colleague {
         let answer = on.body(request.body.clone()).send();
         let answer = answer.map_err(|error| error.to_string())?;
         let status = answer.status().as_u16();
+        let etag = answer.headers().get("etag");
+        let etag = etag.and_then(|tag| tag.to_str().ok());
+        let etag = etag.map_or_else(String::new, |tag| format!("etag: {tag}\r\n"));
         let text = answer.text().map_err(|error| error.to_string())?;
-        Ok((status, String::new(), text))
+        Ok((status, etag, text))
     }
 
     /// What the colleague asks.

@@ -5,8 +5,12 @@ mod desks;
 
 use desks::{Team, note, tag};
 use serde_json::{Value, json};
-use sitrep_tests::desk::Desk;
+use sitrep_tests::desk::{Colleague, Desk};
 use sitrep_tests::fleet;
+use sitrep_tests::receiver::{Answer, Request};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 const KIND: &str = "rt";
 
@@ -72,27 +76,70 @@ fn reports(team: &Team, id: &str) -> Result<Vec<String>, String> {
         .collect())
 }
 
-/// Adds a value as the colleague does: what is there is kept, or it is tried again.
-fn colleague_adds(desk: &Desk, id: &str, value: &str) -> Result<(), String> {
+/// Sets a value as a careful colleague does, or takes it off: what is there is kept, or it is tried again; and what RT did
+/// to other values, since somebody changed them while it wrote, is put right.
+fn colleague(desk: &Colleague, id: &str, value: &str, there: bool) -> Result<(), String> {
     let path = format!("/REST/2.0/ticket/{id}");
     loop {
         let (etag, ticket) = desk.tagged(&path)?;
         let fields = ticket["CustomFields"].as_array().into_iter().flatten();
-        let field = fields
-            .into_iter()
-            .find(|field| field["name"] == "Signatures");
-        let mut values = field
-            .map(|field| field["values"].clone())
-            .unwrap_or(json!([]));
+        let mut fields = fields.filter(|field| field["name"] == "Signatures");
+        let values = fields.next().map(|field| field["values"].clone());
+        let mut values = values.unwrap_or(json!([]));
         if let Some(values) = values.as_array_mut() {
-            values.push(json!(value));
+            values.retain(|other| other != value);
+            values.extend(there.then(|| json!(value)));
         }
         let body = json!({"CustomFields": {"Signatures": values}});
-        match desk.send("PUT", &path, (Some(&etag), &body))? {
-            (412, _) => {}
-            (200, _) => return Ok(()),
+        let answer = match desk.send("PUT", &path, (Some(&etag), &body))? {
+            (412, _) => continue,
+            (200, answer) => answer,
             (status, answer) => return Err(format!("{status}: {answer}")),
+        };
+        let told = answer.as_array().into_iter().flatten();
+        let told: Vec<&str> = told.filter_map(Value::as_str).collect();
+        let set = |told: &str| {
+            told.strip_suffix(" added as a value for Signatures")
+                .map(str::to_owned)
+        };
+        let taken = |told: &str| {
+            told.strip_suffix(" is no longer a value for custom field Signatures")
+                .map(str::to_owned)
+        };
+        for told in told {
+            match (set(told), taken(told)) {
+                (Some(other), _) if other != value => colleague(desk, id, &other, false)?,
+                (_, Some(other)) if other != value => colleague(desk, id, &other, true)?,
+                _ => {}
+            }
         }
+        return Ok(());
+    }
+}
+
+/// What comes between RT's look at the entity tag and its write: before so many of the collector's writes of the field, the
+/// colleague sets a value and takes one off, and the write goes through as if it had been looked at before.
+#[derive(Debug, Default)]
+struct Between(AtomicUsize);
+
+impl Between {
+    fn pass(&self, desk: &Colleague, request: &Request) -> Option<Answer> {
+        let field = request.line.starts_with("PUT ")
+            && String::from_utf8_lossy(&request.body).contains("\"Signatures\"");
+        let one_less = |left: usize| left.checked_sub(1);
+        if !field || self.0.fetch_update(Relaxed, Relaxed, one_less).is_err() {
+            return None;
+        }
+        let id = request.line.rsplit('/').next().unwrap_or_default();
+        let left = self.0.load(Relaxed);
+        let done = colleague(desk, id, &format!("between-{left}"), true)
+            .and_then(|()| colleague(desk, id, &format!("before-{left}"), false))
+            .and_then(|()| {
+                let mut late = request.clone();
+                late.headers.retain(|(name, _)| name != "if-match");
+                desk.forward(&late)
+            });
+        Some(done.unwrap_or_else(|error| (500, String::new(), error)))
     }
 }
 
@@ -100,7 +147,9 @@ fn colleague_adds(desk: &Desk, id: &str, value: &str) -> Result<(), String> {
 fn tickets_live_in_both() -> Result<(), String> {
     let settings = json!({"private": true, "open": true, "publish": true, "place": "Diagnostics",
         "tags_field": "Signatures", "fields": ["Severity = severity"]});
-    let desk = Desk::rt()?;
+    let (desk, between) = (Desk::rt()?, Arc::new(Between::default()));
+    let seen = Arc::clone(&between);
+    let front = desk.front(move |desk, request| seen.pass(desk, request))?;
     let url = desk.url();
     let mut team = Team::start(KIND, desk, &url, &settings)?;
     let key = team.wrong_secret()?;
@@ -112,16 +161,18 @@ fn tickets_live_in_both() -> Result<(), String> {
         let comments = comments.filter(|(kind, _)| kind == "Comment");
         Ok(comments.map(|(_, text)| text).collect())
     })?;
-    report_and_tags(&team, &key, &id)?;
+    team.move_to(&front.url())?;
+    report_and_tags(&team, &between, &key, &id)?;
+    team.move_to(&url)?;
     back(&team, &key, &id)?;
     oversize(&team, &settings)?;
     attach(&team)
 }
 
-fn report_and_tags(team: &Team, key: &str, id: &str) -> Result<(), String> {
+fn report_and_tags(team: &Team, between: &Between, key: &str, id: &str) -> Result<(), String> {
     team.collector
         .post_text("/api/v1/signatures", &fleet::signature("live"))?;
-    colleague_adds(&team.desk, id, "theirs-0")?;
+    colleague(&team.desk, id, "theirs-0", true)?;
     team.send_bundle(key)?;
     team.done()?;
     let reports = reports(team, id)?;
@@ -135,7 +186,7 @@ fn report_and_tags(team: &Team, key: &str, id: &str) -> Result<(), String> {
     // Both change the same field at once: nothing of either is lost.
     std::thread::scope(|scope| {
         let theirs = scope.spawn(|| {
-            (1..12).try_for_each(|n| colleague_adds(&team.desk, id, &format!("theirs-{n}")))
+            (1..12).try_for_each(|n| colleague(&team.desk, id, &format!("theirs-{n}"), true))
         });
         for n in 0..4 {
             tag(&team.collector, key, &format!("ours-{n}"), true)?;
@@ -152,6 +203,20 @@ fn report_and_tags(team: &Team, key: &str, id: &str) -> Result<(), String> {
     let mut expected = vec!["billing-lease".to_owned()];
     expected.extend((1..4).map(|n| format!("ours-{n}")));
     expected.extend((0..12).map(|n| format!("theirs-{n}")));
+    expected.sort();
+    assert_eq!(values, expected);
+
+    // The colleague comes between RT's look and its write: what was undone is done again, and that may happen twice.
+    for n in 0..2 {
+        colleague(&team.desk, id, &format!("before-{n}"), true)?;
+    }
+    between.0.store(2, Relaxed);
+    tag(&team.collector, key, "ours-4", true)?;
+    team.done()?;
+    assert_eq!(between.0.load(Relaxed), 0, "they met");
+    let mut values = field(team, id, "Signatures")?;
+    values.sort();
+    expected.extend(["between-0", "between-1", "ours-4"].map(str::to_owned));
     expected.sort();
     assert_eq!(values, expected);
     Ok(())

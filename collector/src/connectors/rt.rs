@@ -1,6 +1,8 @@
 //! Request Tracker by its interface REST2. Our ticket's page is a link of the ticket there (`RefersTo`), by which it is
 //! found again. What the customer may see is correspondence, which RT mails to the requestor; all else is a comment.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
@@ -141,8 +143,13 @@ impl Rt {
         self.http.json(Method::POST, &path, &body).await.map(|_| ())
     }
 
-    /// What has to change on a ticket that looks like this.
-    fn change(&self, ticket: &Value, labels: &Labels) -> Result<Map<String, Value>, Fault> {
+    /// What has to change on a ticket that looks like this, when these changes of the tags were [`undone`].
+    fn change(
+        &self,
+        ticket: &Value,
+        labels: &Labels,
+        undone: &Undone,
+    ) -> Result<Map<String, Value>, Fault> {
         let mut custom = Map::new();
         let there = |name: &str| -> Result<Vec<String>, Fault> {
             let all = ticket["CustomFields"].as_array().into_iter().flatten();
@@ -159,7 +166,8 @@ impl Rt {
         };
         if !self.tags_field.is_empty() {
             let old = there(&self.tags_field)?;
-            let new = fields::merged(&old, &labels.add, &labels.remove);
+            let theirs = fields::merged(&old, &undone.lost, &undone.back);
+            let new = fields::merged(&theirs, &labels.add, &labels.remove);
             if new != old {
                 custom.insert(self.tags_field.clone(), json!(new));
             }
@@ -181,17 +189,45 @@ impl Rt {
         Ok(change)
     }
 
+    /// What was [`undone`] on a ticket since it was read with this entity tag, which is its last change.
+    async fn undone(&self, id: &str, ticket: &Value, seen: &str) -> Result<Undone, Fault> {
+        let all = ticket["CustomFields"].as_array().into_iter().flatten();
+        let mut all = all.filter(|field| field["name"] == *self.tags_field);
+        let field = all.next().map_or(0, |field| int(&field["id"]));
+        let seen = seen.trim_matches('"').parse().unwrap_or(i64::MAX);
+        let path = format!("REST/2.0/ticket/{id}/history");
+        let size = PAGE.to_string();
+        let query = [
+            ("fields", "Type,Creator,Field,OldValue,NewValue"),
+            ("orderby", "id"),
+            ("order", "DESC"),
+            ("per_page", &*size),
+        ];
+        let answer = self.http.get(&path, &query).await?.json();
+        let rows = answer["items"].as_array().into_iter().flatten().rev();
+        let rows = rows.filter(|row| int(&row["id"]) > seen && int(&row["Field"]) == field);
+        Ok(undone(rows))
+    }
+
+    /// A set of values replaces the one that is there, so it is written only if nobody has changed the ticket since it was
+    /// read. RT looks at that before it changes anything, and at nothing while it does: what somebody wrote in between is
+    /// undone, and only the history still knows it. So what was written is read again, until nothing is left to change.
     async fn set(&self, id: &str, labels: &Labels) -> Result<(), Fault> {
         let path = format!("REST/2.0/ticket/{id}");
         let mut last = Fault::later("others change the ticket all the time");
+        let mut written: Option<String> = None;
         for _ in 0..TRIES {
             let answer = self.http.get(&path, &[]).await?;
-            let change = self.change(&answer.json(), labels)?;
+            let (etag, ticket) = (answer.etag.clone().unwrap_or_default(), answer.json());
+            let undone = match &written {
+                Some(seen) => self.undone(id, &ticket, seen).await?,
+                None => Undone::default(),
+            };
+            let change = self.change(&ticket, labels, &undone)?;
             if change.is_empty() {
                 return Ok(());
             }
-            // A set of values replaces the one that is there: only if nobody has changed it since it was read.
-            let headers = [("if-match", answer.etag.unwrap_or_default())];
+            let headers = [("if-match", etag.clone())];
             let ask = Ask {
                 path: &path,
                 body: Some(("application/json", Value::Object(change).to_string().into())),
@@ -199,8 +235,9 @@ impl Rt {
                 ..Ask::default()
             };
             match self.http.ask(Method::PUT, ask).await {
+                Ok(_) => written = Some(etag),
                 Err(Fault::Conflict(why)) => last = Fault::Conflict(why),
-                other => return other.map(|_| ()),
+                Err(other) => return Err(other),
             }
         }
         Err(last)
@@ -245,6 +282,40 @@ impl Rt {
         news.said.sort_by_key(|said| said.id);
         Ok(news)
     }
+}
+
+/// Changes of a field of several values that somebody made and another account has undone within moments: neither of
+/// them can have seen what the other did.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Undone {
+    /// Values that were set, and are gone.
+    lost: Vec<String>,
+    /// Values that were taken off, and are back.
+    back: Vec<String>,
+}
+
+/// From what the history says of a field, oldest first.
+fn undone<'a>(rows: impl Iterator<Item = &'a Value>) -> Undone {
+    let mut last: BTreeMap<String, [Option<(bool, String)>; 2]> = BTreeMap::new();
+    for row in rows {
+        let author = word(&row["Creator"]["id"]);
+        for (value, set) in [("OldValue", false), ("NewValue", true)] {
+            let value = word(&row[value]);
+            if !value.is_empty() {
+                let two = last.entry(value).or_default();
+                *two = [two[1].take(), Some((set, author.clone()))];
+            }
+        }
+    }
+    let mut undone = Undone::default();
+    for (value, two) in last {
+        match two {
+            [Some((true, by)), Some((false, other))] if by != other => undone.lost.push(value),
+            [Some((false, by)), Some((true, other))] if by != other => undone.back.push(value),
+            _ => {}
+        }
+    }
+    undone
 }
 
 impl System for Rt {
@@ -326,5 +397,34 @@ impl System for Rt {
 
     fn news<'a>(&'a self, id: &'a str, last: Option<i64>) -> Soon<'a, News> {
         Box::pin(self.read(id, last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_account_undid_is_known() {
+        let row = |by: &str, old: &str, new: &str| json!({"Creator": {"id": by}, "OldValue": old, "NewValue": new});
+        let told = [
+            row("anna", "", "lost"),
+            row("us", "lost", ""),
+            row("anna", "back", ""),
+            row("us", "", "back"),
+            row("anna", "", "changed her mind"),
+            row("anna", "changed her mind", ""),
+            row("anna", "", "restored"),
+            row("us", "restored", ""),
+            row("us", "", "restored"),
+            row("anna", "", "stays"),
+            row("us", "ours", "stays too"),
+        ];
+        let expected = Undone {
+            lost: vec!["lost".into()],
+            back: vec!["back".into()],
+        };
+        assert_eq!(undone(told.iter()), expected);
+        assert_eq!(undone(told[11..].iter()), Undone::default());
     }
 }

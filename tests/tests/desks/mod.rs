@@ -81,9 +81,7 @@ impl Team {
             .collector
             .post(&format!("{path}/check"), &Value::Null)?;
         assert_eq!(wrong["ok"], json!(false), "{wrong}");
-        let body = json!({"name": "Desk", "url": self.url, "secret": self.desk.secret()?, "enabled": true,
-            "settings": self.settings});
-        self.collector.patch(&path, &body)?;
+        self.with_secret()?;
         let right = self
             .collector
             .post(&format!("{path}/check"), &Value::Null)?;
@@ -142,6 +140,22 @@ impl Team {
             assert_eq!(numbers, expected, "{texts:?}");
         }
         Ok(())
+    }
+
+    fn with_secret(&self) -> Result<(), String> {
+        let path = format!("/api/v1/connectors/{}", self.id);
+        let body = json!({"name": "Desk", "url": self.url, "secret": self.desk.secret()?, "enabled": true,
+            "settings": self.settings});
+        self.collector.patch(&path, &body)
+    }
+
+    /// The connector finds the system at another address, for which the secret must be given again.
+    ///
+    /// # Errors
+    /// With the collector's answer when it refuses.
+    pub fn move_to(&mut self, url: &str) -> Result<(), String> {
+        url.clone_into(&mut self.url);
+        self.with_secret()
     }
 
     /// Sets it up anew, with the secret it has.
