@@ -299,7 +299,7 @@ fn print(text: &str) {
 }
 
 /// How bundles are kept and read, by the settings.
-fn options(config: &Config) -> Result<Options, CliError> {
+fn options(config: &Config, tasks: Tasks) -> Result<Options, CliError> {
     let resolved = &config.resolved;
     let limits = receive::Limits {
         max_bytes: config.max_upload_bytes,
@@ -317,6 +317,7 @@ fn options(config: &Config) -> Result<Options, CliError> {
         limits,
         reader: Reader::default(),
         reader_limits: config.resolved.reader_limits(),
+        tasks,
     })
 }
 
@@ -334,13 +335,14 @@ async fn open(config: Config, base_url: &str) -> Result<AppState, CliError> {
         tracing::info!(name, "applied a migration");
     }
     let pepper = Pepper::load_or_create(&pepper_file(&config))?;
-    let options = options(&config)?;
+    let tasks = Tasks::default();
+    let options = options(&config, tasks.clone())?;
     let mut bundles = Bundles::open(db.clone(), Arc::new(OwnTickets), options)?;
     bundles.ingest.identity = config.encryption.identity.clone();
     Ok(AppState {
         config: Arc::new(config),
         db,
-        tasks: Tasks::default(),
+        tasks,
         clock,
         metrics: Metrics::default(),
         pepper,

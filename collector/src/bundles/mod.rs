@@ -26,6 +26,7 @@ use crate::db::{Db, DbError};
 use crate::db::{diagnosis, holds, measures as measure_rows, retention, retro, templates};
 use crate::queue::Wake;
 use crate::signatures::Signatures;
+use crate::tasks::Tasks;
 use browse::Browse;
 use ingest::Ingest;
 use ingest::process::Reader;
@@ -91,6 +92,8 @@ pub struct Options {
     pub reader: Reader,
     /// Bounds of reading.
     pub reader_limits: Limits,
+    /// Where what is done in the background runs.
+    pub tasks: Tasks,
 }
 
 impl Bundles {
@@ -105,6 +108,7 @@ impl Bundles {
             limits,
             reader,
             reader_limits,
+            tasks,
         } = options;
         let store = Arc::new(match &objects {
             Some(access) => Store::open_objects(&folder, access)?,
@@ -118,7 +122,7 @@ impl Bundles {
                 Arc::clone(&store),
                 limits,
                 Arc::clone(&tickets),
-                Arc::clone(&wake),
+                (Arc::clone(&wake), tasks),
             ),
             ingest: Ingest {
                 db: db.clone(),

@@ -35,12 +35,12 @@ pub struct TicketName {
 
 /// The other side. Everything is called inside the transaction of the change it is about.
 pub trait Tickets: fmt::Debug + Send + Sync {
-    /// An upload is complete: spends one use of its code, and notes it on the ticket. False when the code has none left.
+    /// Uploads are complete: spends a use of its code for each, and notes them on their tickets. False when a code has
+    /// not so many left; the transaction is to be taken back then.
     fn received<'a>(
         &'a self,
         tx: &'a mut AnyConnection,
-        upload: &'a UploadRow,
-        sha256: &'a str,
+        uploads: &'a [UploadRow],
     ) -> Soon<'a, bool>;
 
     /// What a ticket is called.
@@ -71,12 +71,7 @@ pub struct AnyTicket {
 }
 
 impl Tickets for AnyTicket {
-    fn received<'a>(
-        &'a self,
-        _: &'a mut AnyConnection,
-        _: &'a UploadRow,
-        _: &'a str,
-    ) -> Soon<'a, bool> {
+    fn received<'a>(&'a self, _: &'a mut AnyConnection, _: &'a [UploadRow]) -> Soon<'a, bool> {
         let left = !self.spent.load(std::sync::atomic::Ordering::Relaxed);
         Box::pin(async move { Ok(left) })
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{CliError, options, pepper_file, print};
+use super::{CliError, pepper_file, print};
 use crate::bundles::storage::Store;
 use crate::config::Config;
 use crate::db::{Db, migrate};
@@ -14,10 +14,9 @@ use crate::state::Clock;
 
 async fn parts(config: &Config) -> Result<(Db, Arc<Store>), CliError> {
     let db = Db::open(&config.database(), config.database_connections).await?;
-    let options = options(config)?;
-    let store = match &options.objects {
-        Some(access) => Store::open_objects(&options.folder, access)?,
-        None => Store::open(&options.folder)?,
+    let store = match &config.resolved.object_store()? {
+        Some(access) => Store::open_objects(&config.data_dir, access)?,
+        None => Store::open(&config.data_dir)?,
     };
     Ok((db, Arc::new(store)))
 }

@@ -30,21 +30,24 @@ fn lane(connector: &str, ticket: &str) -> String {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn note(conn: &mut AnyConnection, event: &EventRow) -> Result<(), DbError> {
-    let all = connectors::list(conn).await?;
-    if all.iter().all(|row| row.enabled == 0) {
+pub async fn note(conn: &mut AnyConnection, events: &[EventRow]) -> Result<(), DbError> {
+    let mut all = connectors::list(conn).await?;
+    all.retain(|row| row.enabled != 0);
+    if all.is_empty() {
         return Ok(());
     }
-    let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
-    let (from, only) = (data["from_connector"].as_str(), data["connector"].as_str());
-    for row in all {
-        let meant = only.is_none_or(|id| id == row.id) && from != Some(&*row.id);
-        if row.enabled == 0 || !meant || !hears(conn, &row, event).await? {
-            continue;
+    for event in events {
+        let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
+        let (from, only) = (data["from_connector"].as_str(), data["connector"].as_str());
+        for row in &all {
+            let meant = only.is_none_or(|id| id == row.id) && from != Some(&*row.id);
+            if !meant || !hears(conn, row, event).await? {
+                continue;
+            }
+            let names = (&*row.id, &*event.ticket_id, &*event.id);
+            rows::insert(conn, &new_id(), names, event.at_ms).await?;
+            jobs::nudge(conn, JOB, &lane(&row.id, &event.ticket_id), event.at_ms).await?;
         }
-        let names = (&*row.id, &*event.ticket_id, &*event.id);
-        rows::insert(conn, &new_id(), names, event.at_ms).await?;
-        jobs::nudge(conn, JOB, &lane(&row.id, &event.ticket_id), event.at_ms).await?;
     }
     Ok(())
 }

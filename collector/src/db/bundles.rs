@@ -2,7 +2,7 @@
 
 use sqlx::{AnyConnection, FromRow};
 
-use super::{DbError, Named, marks, search};
+use super::{DbError, Named, dialect, marks, search};
 
 /// One bundle.
 #[derive(Debug, Clone, FromRow)]
@@ -87,22 +87,35 @@ pub struct NewBundle<'a> {
 /// # Errors
 /// When the database refuses.
 pub async fn insert(db: &mut AnyConnection, new: &NewBundle<'_>) -> Result<(), DbError> {
-    sqlx::query(
-        "INSERT INTO bundles (id, upload_id, ticket_id, state, filename, bytes, sha256, receipt, received_ms) \
-         VALUES ($1, $2, $3, 'stored', $4, $5, $6, $7, $8) ON CONFLICT (upload_id) DO NOTHING",
-    )
-    .bind(new.id)
-    .bind(new.upload_id)
-    .bind(new.ticket_id)
-    .bind(new.filename)
-    .bind(new.bytes)
-    .bind(new.sha256)
-    .bind(new.receipt)
-    .bind(new.received_ms)
-    .execute(&mut *db)
-    .await
-    .named("add a bundle")?;
-    marks::words(db, marks::Kind::Bundle, new.id).await
+    insert_all(db, std::slice::from_ref(new)).await
+}
+
+/// Adds stored bundles. Twice gives one row of each.
+///
+/// # Errors
+/// When the database refuses one: none is added then.
+pub async fn insert_all(db: &mut AnyConnection, new: &[NewBundle<'_>]) -> Result<(), DbError> {
+    let text = format!(
+        "INSERT INTO bundles (id, upload_id, ticket_id, filename, bytes, sha256, receipt, received_ms, state) \
+         VALUES {} ON CONFLICT (upload_id) DO NOTHING",
+        dialect::values(new.len(), 9)
+    );
+    let mut query = dialect::over(text, new.len());
+    for new in new {
+        query = query
+            .bind(new.id)
+            .bind(new.upload_id)
+            .bind(new.ticket_id)
+            .bind(new.filename)
+            .bind(new.bytes)
+            .bind(new.sha256)
+            .bind(new.receipt)
+            .bind(new.received_ms)
+            .bind("stored");
+    }
+    query.execute(&mut *db).await.named("add bundles")?;
+    let ids: Vec<&str> = new.iter().map(|new| new.id).collect();
+    marks::words_all(db, marks::Kind::Bundle, &ids).await
 }
 
 /// Finds a bundle by id.
@@ -343,8 +356,8 @@ mod tests {
         on_both(async |db| {
             let mut tx = db.begin().await.unwrap();
             insert(&mut tx, &new("b1")).await.unwrap();
-            insert(&mut tx, &new("b1")).await.unwrap();
-            insert(&mut tx, &new("b2")).await.unwrap();
+            let both = [new("b1"), new("b2")];
+            insert_all(&mut tx, &both).await.unwrap();
             assert_eq!(ids(&of_ticket(&mut tx, "t").await.unwrap()), ["b2", "b1"]);
             assert_eq!(ids(&page(&mut tx, Some("b2"), 9).await.unwrap()), ["b1"]);
             assert_eq!(ids(&page(&mut tx, None, 1).await.unwrap()), ["b2"]);

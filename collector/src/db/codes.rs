@@ -73,14 +73,20 @@ pub async fn list(conn: &mut AnyConnection, ticket_id: &str) -> Result<Vec<CodeR
     .named("list upload codes")
 }
 
-/// Uses one bundle of a code up, while it is valid; says whether there was one left.
-pub async fn consume(conn: &mut AnyConnection, id: &str, now_ms: i64) -> Result<bool, DbError> {
+/// Uses some bundles of a code up, while it is valid; says whether there were as many left.
+pub async fn consume(
+    conn: &mut AnyConnection,
+    id: &str,
+    bundles: i64,
+    now_ms: i64,
+) -> Result<bool, DbError> {
     sqlx::query(
-        "UPDATE upload_codes SET used_bundles = used_bundles + 1, used_ms = $1 \
-         WHERE id = $2 AND used_bundles < max_bundles AND expires_ms > $1 AND revoked_ms IS NULL",
+        "UPDATE upload_codes SET used_bundles = used_bundles + $3, used_ms = $1 \
+         WHERE id = $2 AND used_bundles + $3 <= max_bundles AND expires_ms > $1 AND revoked_ms IS NULL",
     )
     .bind(now_ms)
     .bind(id.to_owned())
+    .bind(bundles)
     .execute(conn)
     .await
     .named("use an upload code")
@@ -149,12 +155,13 @@ mod tests {
             let listed = list(&mut tx, "t1").await.unwrap();
             let ids: Vec<&str> = listed.iter().map(|row| row.id.as_str()).collect();
             assert_eq!(ids, ["c", "b", "a"], "newest first");
-            assert!(!consume(&mut tx, "a", 100).await.unwrap(), "expired");
-            assert!(consume(&mut tx, "b", 100).await.unwrap());
-            assert!(!consume(&mut tx, "b", 100).await.unwrap(), "used up");
+            assert!(!consume(&mut tx, "a", 1, 100).await.unwrap(), "expired");
+            assert!(!consume(&mut tx, "b", 2, 100).await.unwrap(), "not so many");
+            assert!(consume(&mut tx, "b", 1, 100).await.unwrap());
+            assert!(!consume(&mut tx, "b", 1, 100).await.unwrap(), "used up");
             assert!(!revoke(&mut tx, "c", "other", 100).await.unwrap());
             assert!(revoke(&mut tx, "c", "t1", 100).await.unwrap());
-            assert!(!consume(&mut tx, "c", 100).await.unwrap(), "revoked");
+            assert!(!consume(&mut tx, "c", 1, 100).await.unwrap(), "revoked");
             let used = find_by_selector(&mut tx, "S-b").await.unwrap().unwrap();
             assert_eq!((used.used_bundles, used.used_ms), (1, Some(100)));
             assert_eq!(used.max_bytes, 1 << 40);

@@ -133,6 +133,23 @@ pub async fn is_usable(
     Ok(!connection.is_in_transaction())
 }
 
+/// What is inserted as so many rows of so many columns: `($1, $2), ($3, $4)`.
+pub fn values(rows: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let places = (1..=columns).map(|column| format!("${}", row * columns + column));
+        format!("({})", places.collect::<Vec<_>>().join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
+/// A statement over so many rows. One that has another text for each number of them is not kept prepared.
+pub fn over<'q>(
+    text: String,
+    rows: usize,
+) -> sqlx::query::Query<'q, sqlx::Any, sqlx::any::AnyArguments> {
+    sqlx::query(sqlx::AssertSqlSafe(text)).persistent(rows == 1)
+}
+
 /// Runs a statement of this module.
 pub async fn run(connection: &mut AnyConnection, text: &'static str) -> Result<(), DbError> {
     sqlx::raw_sql(text)
@@ -181,6 +198,12 @@ mod tests {
             }
         })
         .await;
+    }
+
+    #[test]
+    fn places_of_many_rows_are_counted_through() {
+        assert_eq!(values(1, 3), "($1, $2, $3)");
+        assert_eq!(values(3, 2), "($1, $2), ($3, $4), ($5, $6)");
     }
 
     #[test]

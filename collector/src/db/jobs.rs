@@ -2,7 +2,7 @@
 
 use sqlx::{AnyConnection, FromRow};
 
-use super::{DbError, Engine, Named};
+use super::{DbError, Engine, Named, dialect};
 
 /// A job that was claimed.
 #[derive(Debug, Clone, FromRow)]
@@ -17,26 +17,29 @@ pub struct JobRow {
     pub attempt: i64,
 }
 
-/// Adds a job; `otherwise` says what becomes of the same work that is there already.
+/// Adds jobs of a kind; `otherwise` says what becomes of the same work that is there already.
 async fn queue(
     db: &mut AnyConnection,
-    (kind, subject): (&str, &str),
+    (kind, subjects): (&str, &[&str]),
     otherwise: &'static str,
     now_ms: i64,
 ) -> Result<(), DbError> {
-    let sql = format!(
-        "INSERT INTO jobs (id, kind, subject, state, run_after_ms, created_ms) VALUES ($1, $2, $3, 'queued', 0, $4) \
-         ON CONFLICT (kind, subject) DO {otherwise}"
+    let text = format!(
+        "INSERT INTO jobs (id, kind, subject, state, run_after_ms, created_ms) VALUES {} \
+         ON CONFLICT (kind, subject) DO {otherwise}",
+        dialect::values(subjects.len(), 6)
     );
-    sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(uuid::Uuid::now_v7().to_string())
-        .bind(kind)
-        .bind(subject)
-        .bind(now_ms)
-        .execute(db)
-        .await
-        .named("queue a job")
-        .map(|_| ())
+    let mut query = dialect::over(text, subjects.len());
+    for subject in subjects {
+        query = query
+            .bind(uuid::Uuid::now_v7().to_string())
+            .bind(kind)
+            .bind(*subject)
+            .bind("queued")
+            .bind(0_i64)
+            .bind(now_ms);
+    }
+    query.execute(db).await.named("queue jobs").map(|_| ())
 }
 
 /// Adds a job unless the same work is there already, done or not.
@@ -49,7 +52,20 @@ pub async fn enqueue(
     subject: &str,
     now_ms: i64,
 ) -> Result<(), DbError> {
-    queue(db, (kind, subject), "NOTHING", now_ms).await
+    enqueue_all(db, kind, &[subject], now_ms).await
+}
+
+/// Adds jobs of a kind, each unless the same work is there already, done or not.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn enqueue_all(
+    db: &mut AnyConnection,
+    kind: &str,
+    subjects: &[&str],
+    now_ms: i64,
+) -> Result<(), DbError> {
+    queue(db, (kind, subjects), "NOTHING", now_ms).await
 }
 
 /// Adds a job, or sends one that ended round again from its first try.
@@ -64,7 +80,7 @@ pub async fn again(
 ) -> Result<(), DbError> {
     let ended = "UPDATE SET state = 'queued', attempt = 0, run_after_ms = 0, ended_ms = NULL \
                  WHERE jobs.state IN ('done', 'dead')";
-    queue(db, (kind, subject), ended, now_ms).await
+    queue(db, (kind, &[subject]), ended, now_ms).await
 }
 
 /// Makes sure that a job runs from its beginning after this transaction: one that runs now runs once more. The row is
@@ -83,7 +99,7 @@ pub async fn nudge(
          rerun = CASE jobs.state WHEN 'leased' THEN 1 ELSE 0 END, \
          attempt = CASE WHEN jobs.state IN ('done', 'dead') THEN 0 ELSE jobs.attempt END, \
          run_after_ms = CASE WHEN jobs.state IN ('done', 'dead') THEN 0 ELSE jobs.run_after_ms END, ended_ms = NULL";
-    queue(db, (kind, subject), any, now_ms).await
+    queue(db, (kind, &[subject]), any, now_ms).await
 }
 
 /// Lets the jobs of a kind whose subjects begin so run now, from their first try.
@@ -274,7 +290,8 @@ mod tests {
         on_both(async |db| {
             let (mut tx, engine) = (db.begin().await.unwrap(), db.engine());
             enqueue(&mut tx, "ingest", "b1", 1).await.unwrap();
-            enqueue(&mut tx, "ingest", "b1", 2).await.unwrap();
+            let twice = ["b1", "b1"];
+            enqueue_all(&mut tx, "ingest", &twice, 2).await.unwrap();
             let other = claim(&mut tx, engine, ("deliver", "w1"), 60_000).await;
             assert!(other.unwrap().is_none(), "a kind claims its own");
             assert_eq!(

@@ -84,13 +84,23 @@ pub async fn figures_by_bundle(conn: &mut AnyConnection, bundle_id: &str) -> Res
 
 /// Notes that the words of a ticket or bundle have changed.
 pub async fn words(conn: &mut AnyConnection, kind: Kind, id: &str) -> Result<(), DbError> {
-    sqlx::query("INSERT INTO marks (id, kind, subject) VALUES ($1, 'words', $2)")
-        .bind(new_id())
-        .bind(format!("{}:{id}", kind.word()))
-        .execute(conn)
-        .await
-        .named("note that words have changed")
-        .map(|_| ())
+    words_all(conn, kind, &[id]).await
+}
+
+/// Notes that the words of some tickets or bundles have changed.
+pub async fn words_all(conn: &mut AnyConnection, kind: Kind, ids: &[&str]) -> Result<(), DbError> {
+    let values = dialect::values(ids.len(), 3);
+    let text = format!("INSERT INTO marks (id, kind, subject) VALUES {values}");
+    let mut query = dialect::over(text, ids.len());
+    for id in ids {
+        let subject = format!("{}:{id}", kind.word());
+        query = query
+            .bind(new_id())
+            .bind(Derived::Words.word())
+            .bind(subject);
+    }
+    let noted = query.execute(conn).await;
+    noted.named("note that words have changed").map(|_| ())
 }
 
 /// Takes the marks of some subjects away, in a transaction that is to write what is derived from them; none when nothing
@@ -221,9 +231,9 @@ mod tests {
     async fn marks_are_taken_once_and_come_back_with_what_failed() {
         on_both(async |db| {
             let mut tx = db.begin().await.unwrap();
-            for id in ["x", "y", "x"] {
-                words(&mut tx, Kind::Bundle, id).await.unwrap();
-            }
+            words(&mut tx, Kind::Bundle, "x").await.unwrap();
+            let more = ["y", "x"];
+            words_all(&mut tx, Kind::Bundle, &more).await.unwrap();
             figures(&mut tx, "no such ticket").await.unwrap();
             figures_by_bundle(&mut tx, "no such bundle").await.unwrap();
             tx.commit().await.unwrap();

@@ -1,8 +1,10 @@
 //! Events on a ticket's timeline.
 
+use std::collections::BTreeSet;
+
 use sqlx::{AnyConnection, FromRow};
 
-use super::{DbError, Named, marks};
+use super::{DbError, Named, dialect, marks};
 
 /// One event.
 #[derive(Debug, Clone, FromRow)]
@@ -28,24 +30,36 @@ pub struct EventRow {
 }
 
 /// Adds an event.
-pub async fn insert(conn: &mut AnyConnection, e: &EventRow) -> Result<(), DbError> {
-    sqlx::query(
-        "INSERT INTO ticket_events (id, ticket_id, at_ms, kind, public, actor_kind, actor_name, body, data) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    )
-    .bind(e.id.clone())
-    .bind(e.ticket_id.clone())
-    .bind(e.at_ms)
-    .bind(e.kind.clone())
-    .bind(e.public)
-    .bind(e.actor_kind.clone())
-    .bind(e.actor_name.clone())
-    .bind(e.body.clone())
-    .bind(e.data.clone())
-    .execute(&mut *conn)
-    .await
-    .named("add to the timeline")?;
-    marks::words(conn, marks::Kind::Ticket, &e.ticket_id).await
+pub async fn insert(conn: &mut AnyConnection, event: &EventRow) -> Result<(), DbError> {
+    insert_all(conn, std::slice::from_ref(event)).await
+}
+
+/// Adds events.
+pub async fn insert_all(conn: &mut AnyConnection, events: &[EventRow]) -> Result<(), DbError> {
+    let text = format!(
+        "INSERT INTO ticket_events (id, ticket_id, at_ms, kind, public, actor_kind, actor_name, body, data) VALUES {}",
+        dialect::values(events.len(), 9)
+    );
+    let mut query = dialect::over(text, events.len());
+    for event in events {
+        query = query
+            .bind(&event.id)
+            .bind(&event.ticket_id)
+            .bind(event.at_ms)
+            .bind(&event.kind)
+            .bind(event.public)
+            .bind(&event.actor_kind)
+            .bind(&event.actor_name)
+            .bind(&event.body)
+            .bind(&event.data);
+    }
+    query
+        .execute(&mut *conn)
+        .await
+        .named("add to the timeline")?;
+    let tickets: BTreeSet<&str> = events.iter().map(|event| &*event.ticket_id).collect();
+    let tickets: Vec<&str> = tickets.into_iter().collect();
+    marks::words_all(conn, marks::Kind::Ticket, &tickets).await
 }
 
 /// One event.
@@ -92,20 +106,20 @@ mod tests {
         on_both(async |db| {
             let mut tx = db.begin().await.unwrap();
             add_ticket(&mut tx, "t1").await;
-            for (id, at_ms) in [("e1", 20), ("e2", 10), ("e3", 20)] {
-                let event = EventRow {
-                    id: id.into(),
-                    ticket_id: "t1".into(),
-                    at_ms,
-                    kind: "note".into(),
-                    public: 1,
-                    actor_kind: "user".into(),
-                    actor_name: "Lin".into(),
-                    body: "磁盘满 ✓".into(),
-                    data: "{}".into(),
-                };
-                insert(&mut tx, &event).await.unwrap();
-            }
+            let event = |(id, at_ms): (&str, i64)| EventRow {
+                id: id.into(),
+                ticket_id: "t1".into(),
+                at_ms,
+                kind: "note".into(),
+                public: 1,
+                actor_kind: "user".into(),
+                actor_name: "Lin".into(),
+                body: "磁盘满 ✓".into(),
+                data: "{}".into(),
+            };
+            insert(&mut tx, &event(("e1", 20))).await.unwrap();
+            let more = [("e2", 10), ("e3", 20)].map(event);
+            insert_all(&mut tx, &more).await.unwrap();
             let events = list(&mut tx, "t1").await.unwrap();
             let ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
             assert_eq!(ids, ["e2", "e1", "e3"]);

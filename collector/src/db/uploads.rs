@@ -3,7 +3,7 @@
 
 use sqlx::{AnyConnection, FromRow};
 
-use super::{DbError, Named};
+use super::{DbError, Named, dialect};
 
 /// One upload as the database knows it. `offset_bytes` is durable: it was synced before it was written here.
 #[derive(Debug, Clone, Default, FromRow)]
@@ -74,37 +74,43 @@ pub(super) fn select(tail: &str) -> sqlx::AssertSqlSafe<String> {
 /// # Errors
 /// When the database refuses.
 pub async fn insert(db: &mut AnyConnection, row: &UploadRow) -> Result<(), DbError> {
-    let sql = format!(
-        "INSERT INTO uploads ({COLUMNS}) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"
-    );
-    sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(&row.id)
-        .bind(&row.ticket_id)
-        .bind(&row.code_id)
-        .bind(&row.bundle_id)
-        .bind(&row.receipt)
-        .bind(&row.state)
-        .bind(row.epoch)
-        .bind(row.offset_bytes)
-        .bind(row.length_bytes)
-        .bind(row.reserved_bytes)
-        .bind(&row.filename)
-        .bind(&row.metadata)
-        .bind(&row.declared_sha256)
-        .bind(&row.consent)
-        .bind(&row.sha256)
-        .bind(&row.reason)
-        .bind(row.created_ms)
-        .bind(row.touched_ms)
-        .bind(row.expires_ms)
-        .bind(&row.hash_state)
-        .bind(&row.multipart_id)
-        .bind(&row.address)
-        .execute(db)
-        .await
-        .named("add an upload")
-        .map(|_| ())
+    insert_all(db, std::slice::from_ref(row)).await
+}
+
+/// Adds new uploads.
+///
+/// # Errors
+/// When the database refuses one: none is added then.
+pub async fn insert_all(db: &mut AnyConnection, rows: &[UploadRow]) -> Result<(), DbError> {
+    let values = dialect::values(rows.len(), 22);
+    let text = format!("INSERT INTO uploads ({COLUMNS}) VALUES {values}");
+    let mut query = dialect::over(text, rows.len());
+    for row in rows {
+        query = query
+            .bind(&row.id)
+            .bind(&row.ticket_id)
+            .bind(&row.code_id)
+            .bind(&row.bundle_id)
+            .bind(&row.receipt)
+            .bind(&row.state)
+            .bind(row.epoch)
+            .bind(row.offset_bytes)
+            .bind(row.length_bytes)
+            .bind(row.reserved_bytes)
+            .bind(&row.filename)
+            .bind(&row.metadata)
+            .bind(&row.declared_sha256)
+            .bind(&row.consent)
+            .bind(&row.sha256)
+            .bind(&row.reason)
+            .bind(row.created_ms)
+            .bind(row.touched_ms)
+            .bind(row.expires_ms)
+            .bind(&row.hash_state)
+            .bind(&row.multipart_id)
+            .bind(&row.address);
+    }
+    query.execute(db).await.named("add uploads").map(|_| ())
 }
 
 /// Finds an upload by id.
@@ -196,14 +202,14 @@ pub async fn set_length(
     .map(|done| done.rows_affected() == 1)
 }
 
-/// Completes an upload under its epoch. False when the turn was lost or it was complete already.
+/// Completes an upload under its epoch, with the digest that the row has now. False when the turn was lost or it was
+/// complete already.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn complete(
     db: &mut AnyConnection,
     row: &UploadRow,
-    sha256: &str,
     now_ms: i64,
 ) -> Result<bool, DbError> {
     sqlx::query(
@@ -211,7 +217,7 @@ pub async fn complete(
          hash_state = NULL WHERE id = $4 AND epoch = $5 AND state IN ('created', 'receiving')",
     )
     .bind(row.length_bytes)
-    .bind(sha256)
+    .bind(&row.sha256)
     .bind(now_ms)
     .bind(&row.id)
     .bind(row.epoch)
@@ -340,13 +346,17 @@ mod tests {
                 (row.state.as_str(), row.length_bytes),
                 ("receiving", Some(80))
             );
+            let row = UploadRow {
+                sha256: Some("ab".into()),
+                ..row
+            };
             let stale = UploadRow {
                 epoch: 1,
                 ..row.clone()
             };
-            assert!(!complete(&mut tx, &stale, "ab", 30).await.unwrap());
-            assert!(complete(&mut tx, &row, "ab", 30).await.unwrap());
-            assert!(!complete(&mut tx, &row, "ab", 30).await.unwrap());
+            assert!(!complete(&mut tx, &stale, 30).await.unwrap());
+            assert!(complete(&mut tx, &row, 30).await.unwrap());
+            assert!(!complete(&mut tx, &row, 30).await.unwrap());
             assert!(
                 take_turn(&mut tx, "u1").await.unwrap().is_none(),
                 "not open any more"
@@ -360,9 +370,8 @@ mod tests {
     async fn lapsed_uploads_are_found_and_ended_once() {
         on_both(async |db| {
             let mut tx = db.begin().await.unwrap();
-            for id in ["u1", "u2", "u3"] {
-                insert(&mut tx, &upload(id)).await.unwrap();
-            }
+            let new = ["u1", "u2", "u3"].map(upload);
+            insert_all(&mut tx, &new).await.unwrap();
             let ids = |rows: Vec<UploadRow>| rows.into_iter().map(|r| r.id).collect::<Vec<_>>();
             assert_eq!(ids(lapsed(&mut tx, 10, 1_000).await.unwrap()), [""; 0]);
             for (idle, expired) in [(11, 1_000), (10, 1_001)] {

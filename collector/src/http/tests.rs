@@ -64,12 +64,13 @@ impl House {
             limits: receive::Limits::default(),
             reader: Reader::default(),
             reader_limits: Default::default(),
+            tasks: Tasks::new(2),
         };
         let state = AppState {
+            tasks: options.tasks.clone(),
             bundles: Arc::new(Bundles::open(db.clone(), Arc::new(OwnTickets), options).unwrap()),
             config: Arc::new(config),
             db,
-            tasks: Tasks::new(2),
             clock: Clock::fixed(clock.now_ms()),
             metrics: Metrics::default(),
             pepper: Pepper::new(&[7; 32]),

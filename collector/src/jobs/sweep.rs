@@ -93,6 +93,7 @@ mod tests {
             limits: Limits::default(),
             reader: Reader::default(),
             reader_limits: Default::default(),
+            tasks: crate::tasks::Tasks::default(),
         };
         let bundles = Bundles::open(db.clone(), Arc::new(AnyTicket::default()), options).unwrap();
         let ids = [Uuid::now_v7().to_string(), Uuid::now_v7().to_string()];

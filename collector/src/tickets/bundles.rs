@@ -1,17 +1,20 @@
 //! What tickets do when a bundle is received or has its verdict: the other side of `bundles::tickets`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::json;
 use sqlx::AnyConnection;
 use uuid::Uuid;
 
 use super::model::Happened;
-use super::{Caller, append, apply_findings, event, key, retract_findings, with_data};
+use super::{Caller, append, append_all, apply_findings, event, key, retract_findings, with_data};
 use crate::auth::Actor;
 use crate::bundles::tickets::{Soon, TicketName, Tickets, Told};
 use crate::bundles::{self, now_ms};
 use crate::db::DbError;
 use crate::db::bundles::BundleRow;
 use crate::db::findings;
+use crate::db::timeline::EventRow;
 use crate::db::uploads::UploadRow;
 use crate::db::{codes, tickets};
 use crate::error::{AppError, AppResult};
@@ -58,6 +61,25 @@ async fn deleted(
     retract_findings(tx, now, ticket_id).await.map(drop)
 }
 
+/// The event of an upload that is complete.
+fn came(upload: &UploadRow, now: i64) -> EventRow {
+    // A deferred length is known by now.
+    let bytes = upload.length_bytes.unwrap_or(upload.offset_bytes);
+    let (size, digest) = (
+        format_bytes(bytes.unsigned_abs()),
+        upload.sha256.as_deref().unwrap_or_default(),
+    );
+    let body = format!("{} · {size} · sha256 {digest}", upload.filename);
+    let actor = Actor::Uploader {
+        code_id: upload.code_id.clone(),
+        ticket_id: upload.ticket_id.clone(),
+    };
+    let happened = Happened::Bundle;
+    let event = event(now, &upload.ticket_id, happened, true, &actor, &body);
+    let data = json!({"bundle": upload.bundle_id, "receipt": upload.receipt});
+    with_data(event, &data)
+}
+
 /// The tickets of the database.
 #[derive(Debug, Default)]
 pub struct OwnTickets;
@@ -66,33 +88,25 @@ impl Tickets for OwnTickets {
     fn received<'a>(
         &'a self,
         tx: &'a mut AnyConnection,
-        upload: &'a UploadRow,
-        sha256: &'a str,
+        uploads: &'a [UploadRow],
     ) -> Soon<'a, bool> {
         Box::pin(async move {
             let now = now_ms();
-            if !codes::consume(tx, &upload.code_id, now).await? {
-                return Ok(false);
+            let (mut used, mut touched) = (BTreeMap::new(), BTreeSet::new());
+            for upload in uploads {
+                *used.entry(&*upload.code_id).or_default() += 1;
+                touched.insert(&*upload.ticket_id);
             }
-            // The row is from before the last bytes were counted; a complete upload knows its length.
-            let bytes = upload.length_bytes.unwrap_or(upload.offset_bytes);
-            let size = format_bytes(bytes.unsigned_abs());
-            let body = format!("{} · {size} · sha256 {sha256}", upload.filename);
-            let actor = Actor::Uploader {
-                code_id: upload.code_id.clone(),
-                ticket_id: upload.ticket_id.clone(),
-            };
-            let happened = event(
-                now,
-                &upload.ticket_id,
-                Happened::Bundle,
-                true,
-                &actor,
-                &body,
-            );
-            let data = json!({"bundle": upload.bundle_id, "receipt": upload.receipt});
-            append(tx, &with_data(happened, &data)).await?;
-            tickets::touch(tx, &upload.ticket_id, now).await?;
+            for (code, bundles) in used {
+                if !codes::consume(tx, code, bundles, now).await? {
+                    return Ok(false);
+                }
+            }
+            let events: Vec<EventRow> = uploads.iter().map(|upload| came(upload, now)).collect();
+            append_all(tx, &events).await?;
+            for ticket in touched {
+                tickets::touch(tx, ticket, now).await?;
+            }
             Ok(true)
         })
     }

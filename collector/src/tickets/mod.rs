@@ -197,8 +197,13 @@ pub fn with_data(event: EventRow, data: &Value) -> EventRow {
 
 /// Appends an event to its ticket's timeline, within the caller's transaction.
 pub async fn append(conn: &mut AnyConnection, event: &EventRow) -> Result<(), DbError> {
-    timeline::insert(conn, event).await?;
-    outbox::note(conn, event).await
+    append_all(conn, std::slice::from_ref(event)).await
+}
+
+/// Appends events to their tickets' timelines.
+pub async fn append_all(conn: &mut AnyConnection, events: &[EventRow]) -> Result<(), DbError> {
+    timeline::insert_all(conn, events).await?;
+    outbox::note(conn, events).await
 }
 
 /// What is written on a ticket.

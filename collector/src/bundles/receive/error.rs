@@ -80,7 +80,21 @@ pub enum ReceiveError {
     /// The database failed: 503, nothing was acknowledged.
     #[error("record the upload")]
     Db(#[from] DbError),
+    /// What records uploads broke off: 500.
+    #[error("the upload was not recorded")]
+    Unrecorded,
     /// A blocking task did not end: 500.
     #[error("run the write")]
     Task(#[from] tokio::task::JoinError),
+}
+
+impl ReceiveError {
+    /// Why a complete upload was refused for good; `None` when a fault kept it from being recorded.
+    pub(super) fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::Quota { .. } => Some("quota_exceeded"),
+            Self::CodeUsed => Some("code_used"),
+            _ => None,
+        }
+    }
 }

@@ -1,26 +1,16 @@
-//! Completing an upload: verify, seal, and one transaction that makes it a bundle with a job. Every step may be
-//! repeated, whatever happened in between.
+//! Completing an upload that was received in parts: verify, seal, and enter it in the books. Every step may be repeated,
+//! whatever happened in between.
 
+use std::slice;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::books::Known;
 use super::turns::Turn;
-use super::{ReceiveError, Receiver, now_ms, settled, to_db};
-use crate::bundles::INGEST;
+use super::{ReceiveError, Receiver, settled, to_db};
 use crate::bundles::storage::{HashState, Part, StorageError, Store};
-use crate::db::bundles::{self, NewBundle};
-use crate::db::uploads::{self, UploadRow};
-use crate::db::{jobs, pieces, quotas};
-
-/// Whether the database knows of an upload that is complete now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
-    /// It has a row that is open.
-    Open,
-    /// It came whole with its creation.
-    New,
-}
+use crate::db::uploads::UploadRow;
 
 /// What the disk says about a part that is whole.
 enum Sealed {
@@ -64,7 +54,7 @@ impl Receiver {
         });
         let (sealed, part, turn) = sealed.await??;
         let done = match sealed {
-            Sealed::Yes(digest) => self.record(row, &digest, Known::Open).await,
+            Sealed::Yes(digest) => self.record(row, digest).await,
             Sealed::WrongDigest => {
                 drop(turn);
                 self.drop_upload(&row, "failed", Some("checksum_mismatch"))
@@ -94,7 +84,7 @@ impl Receiver {
                 reason: "state_lost".to_owned(),
             });
         }
-        self.record(row, &digest, Known::Open).await
+        self.record(row, digest).await
     }
 
     /// Completes an open upload that stands at its length, if it does.
@@ -116,74 +106,23 @@ impl Receiver {
         }
     }
 
-    /// The one transaction: upload complete, code spent, bundle and job there.
-    pub(super) async fn record(
-        &self,
-        mut row: UploadRow,
-        digest: &str,
-        known: Known,
-    ) -> Result<UploadRow, ReceiveError> {
-        let now = now_ms();
-        let bytes = row.length_bytes.unwrap_or(row.offset_bytes);
-        let mut tx = self.db.join().await?;
-        match known {
-            Known::Open if !uploads::complete(&mut tx, &row, digest, now).await? => {
-                return Err(ReceiveError::Superseded);
-            }
-            Known::Open => {}
-            Known::New => quotas::lock(&mut tx, self.db.engine()).await?,
-        }
-        row.offset_bytes = bytes;
+    /// Enters an upload that has an open row as complete.
+    async fn record(&self, mut row: UploadRow, digest: String) -> Result<UploadRow, ReceiveError> {
+        row.offset_bytes = row.length_bytes.unwrap_or(row.offset_bytes);
         "complete".clone_into(&mut row.state);
-        row.sha256 = Some(digest.to_owned());
-        let refused = match self.recheck(&mut tx, &row).await {
-            Err(error) => Some((error, "quota_exceeded")),
-            Ok(()) if self.tickets.received(&mut tx, &row, digest).await? => None,
-            Ok(()) => Some((ReceiveError::CodeUsed, "code_used")),
-        };
-        if let Some((error, reason)) = refused {
-            drop(tx);
-            self.refuse(&row, known, reason).await?;
-            return Err(error);
+        row.sha256 = Some(digest);
+        match self.books.enter(slice::from_ref(&row), Known::Open).await {
+            Ok(()) => Ok(row),
+            Err(error) => {
+                // Two uploads raced for the last use of a code, or for the last room of a ticket, and this one lost.
+                if let Some(reason) = error.refusal() {
+                    self.end_row(&row, "failed", Some(reason)).await?;
+                    self.discard(&row).await?;
+                    self.books.remove(&row).await?;
+                }
+                Err(error)
+            }
         }
-        if known == Known::New {
-            uploads::insert(&mut tx, &row).await?;
-        }
-        let new = NewBundle {
-            id: &row.bundle_id,
-            upload_id: &row.id,
-            ticket_id: &row.ticket_id,
-            filename: &row.filename,
-            bytes,
-            sha256: digest,
-            receipt: &row.receipt,
-            received_ms: now,
-        };
-        bundles::insert(&mut tx, &new).await?;
-        jobs::enqueue(&mut tx, INGEST, &row.bundle_id, now).await?;
-        if self.store.is_shared() && known == Known::Open {
-            pieces::forget(&mut tx, &row.id).await?;
-        }
-        tx.commit().await?;
-        self.wake.call(INGEST);
-        tracing::info!(upload.id = %row.id, bundle.id = %row.bundle_id, ticket.id = %row.ticket_id, "upload complete");
-        Ok(row)
-    }
-
-    /// Two uploads raced for the last use of a code, or for the last room of a ticket, and this one lost.
-    async fn refuse(
-        &self,
-        row: &UploadRow,
-        known: Known,
-        reason: &str,
-    ) -> Result<(), ReceiveError> {
-        if known == Known::Open {
-            self.end_row(row, "failed", Some(reason)).await?;
-            self.discard(row).await?;
-        }
-        let bundle = super::parse(&row.bundle_id)?;
-        let store = Arc::clone(&self.store);
-        Ok(tokio::task::spawn_blocking(move || store.remove_bundle(bundle)).await??)
     }
 }
 

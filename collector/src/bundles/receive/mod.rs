@@ -5,6 +5,7 @@
 
 mod append;
 mod body;
+mod books;
 mod error;
 mod finish;
 pub mod headers;
@@ -21,6 +22,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use append::Append;
+use books::{Books, Entrance};
 pub use error::ReceiveError;
 pub use headers::Metadata;
 pub use recover::Recovered;
@@ -33,6 +35,7 @@ use crate::bundles::tickets::Tickets;
 use crate::db::Db;
 use crate::db::uploads::{self, UploadRow};
 use crate::queue::Wake;
+use crate::tasks::Tasks;
 
 /// Bounds of receiving. Bytes and times are per upload unless said otherwise.
 #[derive(Debug, Clone)]
@@ -113,9 +116,8 @@ pub struct Receiver {
     slots: Semaphore,
     /// KiB of uploads that are kept in memory until they are whole.
     memory: Semaphore,
-    tickets: Arc<dyn Tickets>,
-    /// Told when a job was queued, so that a worker of this process need not wait for its next look.
-    wake: Arc<Wake>,
+    books: Arc<Books>,
+    entrance: Arc<Entrance>,
 }
 
 impl Receiver {
@@ -125,17 +127,24 @@ impl Receiver {
         store: Arc<Store>,
         limits: Limits,
         tickets: Arc<dyn Tickets>,
-        wake: Arc<Wake>,
+        (wake, tasks): (Arc<Wake>, Tasks),
     ) -> Self {
+        let books = Arc::new(Books {
+            db: db.clone(),
+            store: Arc::clone(&store),
+            limits: limits.clone(),
+            tickets,
+            wake,
+        });
         Self {
             db,
             store,
+            entrance: Entrance::new(Arc::clone(&books), tasks),
+            books,
             slots: Semaphore::new(limits.bodies.min(Semaphore::MAX_PERMITS)),
             limits,
             turns: Turns::default(),
             memory: Semaphore::new(whole::MEMORY_KIB),
-            tickets,
-            wake,
         }
     }
 

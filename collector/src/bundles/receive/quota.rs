@@ -1,8 +1,8 @@
-//! Whether there is room: counted when an upload is made, with its row already there, and again when it is complete.
+//! Whether there is room for a new upload: counted with its row already there. It is counted again when it is complete.
 
-use sqlx::AnyConnection;
+use std::collections::BTreeMap;
 
-use super::{Grant, ReceiveError, Receiver, from_db};
+use super::{Grant, ReceiveError, Receiver};
 use crate::db::quotas;
 use crate::db::uploads::{self, UploadRow};
 
@@ -18,40 +18,11 @@ impl Receiver {
         if open.of_code > open_most || open.of_address > self.limits.address_open {
             return Err(ReceiveError::TooMany);
         }
-        self.check(&mut tx, row, 0).await?;
+        let counted = BTreeMap::from([(&*row.ticket_id, 0)]);
+        self.books.check_room(&mut tx, &counted).await?;
         if !self.store.space()?.admits(open.promised_bytes) {
             return Err(ReceiveError::Full);
         }
         Ok(tx.commit().await?)
-    }
-
-    /// At completion, with the upload's own reservation gone and its bundle not yet there: limits may have been
-    /// lowered, and lengths been deferred.
-    pub(super) async fn recheck(
-        &self,
-        tx: &mut AnyConnection,
-        row: &UploadRow,
-    ) -> Result<(), ReceiveError> {
-        let more = from_db(row.length_bytes.unwrap_or(row.offset_bytes));
-        self.check(tx, row, more).await
-    }
-
-    async fn check(
-        &self,
-        tx: &mut AnyConnection,
-        row: &UploadRow,
-        more: u64,
-    ) -> Result<(), ReceiveError> {
-        let limited = self.limits.all_bytes < u64::MAX;
-        let used = quotas::bytes(tx, &row.ticket_id, limited).await?;
-        for (of, used, most) in [
-            ("ticket", used.ticket, self.limits.ticket_bytes),
-            ("collector", used.all, self.limits.all_bytes),
-        ] {
-            if used.saturating_add(more) > most {
-                return Err(ReceiveError::Quota { of });
-            }
-        }
-        Ok(())
     }
 }

@@ -9,7 +9,6 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
 use super::append::Sum;
-use super::finish::Known;
 use super::headers::Checksum;
 use super::{Append, Create, Grant, ReceiveError, Receiver, parse, to_db};
 use crate::bundles::storage::HashState;
@@ -117,6 +116,8 @@ impl Receiver {
         let (_, mut row) = self.new_row(grant, request, length);
         row.reserved_bytes = 0;
         row.length_bytes = Some(to_db(length));
+        row.offset_bytes = to_db(length);
+        "complete".clone_into(&mut row.state);
         let (store, bundle) = (Arc::clone(&self.store), parse(&row.bundle_id)?);
         let declared = row.declared_sha256.clone();
         let stored = tokio::task::spawn_blocking(move || -> Result<String, ReceiveError> {
@@ -127,8 +128,8 @@ impl Receiver {
             store.put_blob(bundle, &chunks)?;
             Ok(digest)
         });
-        let digest = stored.await??;
-        self.record(row, &digest, Known::New).await
+        row.sha256 = Some(stored.await??);
+        self.entrance.enter(row).await
     }
 }
 

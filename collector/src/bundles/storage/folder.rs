@@ -143,7 +143,10 @@ impl Folder {
         written.map_err(|source| StorageError::Write {
             upload: bundle,
             source,
-        })?;
+        })
+    }
+
+    pub(super) fn sync_names(&self) -> Result<(), StorageError> {
         sync_folder(&self.blobs())
     }
 

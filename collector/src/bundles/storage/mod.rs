@@ -110,7 +110,8 @@ impl Store {
         }
     }
 
-    /// Stores a whole blob at once, durably. Nobody reads it before its bundle is recorded.
+    /// Stores a whole blob at once. Its bytes last; that it is there lasts from the next [`Self::sync_names`]. Nobody reads
+    /// it before its bundle is recorded.
     ///
     /// # Errors
     /// When the store refuses; what was written is swept as an orphan.
@@ -118,6 +119,17 @@ impl Store {
         match &self.objects {
             Some(objects) => objects.put(&objects::blob(bundle), chunks.concat()),
             None => self.folder.put_blob(bundle, chunks),
+        }
+    }
+
+    /// Makes last that the blobs are there which were put before.
+    ///
+    /// # Errors
+    /// When the folder cannot be synced.
+    pub fn sync_names(&self) -> Result<(), StorageError> {
+        match self.objects {
+            Some(_) => Ok(()),
+            None => self.folder.sync_names(),
         }
     }
 

@@ -237,7 +237,7 @@ fn kind(error: &ReceiveError) -> (u16, &'static str, &'static str) {
             "unavailable",
             "The collector cannot record the upload now",
         ),
-        ReceiveError::Storage(_) | ReceiveError::Task(_) => {
+        ReceiveError::Storage(_) | ReceiveError::Task(_) | ReceiveError::Unrecorded => {
             (500, "internal", "The collector failed")
         }
     }

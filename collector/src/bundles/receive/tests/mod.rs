@@ -35,17 +35,25 @@ async fn fixture() -> Fixture {
 }
 
 fn receiver(folder: &tempfile::TempDir, db: &Db) -> Receiver {
-    let store = Arc::new(Store::open(folder.path()).unwrap());
     let limits = Limits {
         max_bytes: 1 << 20,
         ..Limits::default()
     };
+    receiver_with((folder, db), limits, AnyTicket::default())
+}
+
+fn receiver_with(
+    (folder, db): (&tempfile::TempDir, &Db),
+    limits: Limits,
+    tickets: AnyTicket,
+) -> Receiver {
+    let store = Arc::new(Store::open(folder.path()).unwrap());
     Receiver::new(
         db.clone(),
         store,
         limits,
-        Arc::new(AnyTicket::default()),
-        Arc::default(),
+        Arc::new(tickets),
+        (Arc::default(), Tasks::default()),
     )
 }
 

@@ -76,12 +76,9 @@ async fn what_is_wrong_with_a_short_upload_leaves_nothing() {
         .receiver
         .create_with(&spent, create(Some(3), None), first(3), body(vec![]));
     assert!(matches!(refused.await, Err(ReceiveError::CodeUsed)));
-    let tickets = Arc::new(AnyTicket::default());
+    let tickets = AnyTicket::default();
     tickets.spent.store(true, Ordering::Relaxed);
-    let late = Receiver {
-        tickets,
-        ..receiver(&f.folder, &f.db)
-    };
+    let late = receiver_with((&f.folder, &f.db), Limits::default(), tickets);
     let refused = late.create_with(
         &granted,
         create(Some(3), None),
@@ -92,13 +89,11 @@ async fn what_is_wrong_with_a_short_upload_leaves_nothing() {
         matches!(refused.await, Err(ReceiveError::CodeUsed)),
         "another was first"
     );
-    let full = Receiver {
-        limits: Limits {
-            ticket_bytes: 2,
-            ..Limits::default()
-        },
-        ..receiver(&f.folder, &f.db)
+    let little = Limits {
+        ticket_bytes: 2,
+        ..Limits::default()
     };
+    let full = receiver_with((&f.folder, &f.db), little, AnyTicket::default());
     let refused = full.create_with(
         &granted,
         create(Some(3), None),
@@ -111,6 +106,58 @@ async fn what_is_wrong_with_a_short_upload_leaves_nothing() {
     ));
     assert_eq!((files(&f, "blobs"), files(&f, "parts")), (0, 0));
     assert_eq!(count(&f.db, "SELECT COUNT(*) FROM uploads").await, 0);
+}
+
+#[tokio::test]
+async fn of_many_at_once_each_is_entered_or_refused_by_itself() {
+    let f = fixture().await;
+    let limits = Limits {
+        ticket_bytes: 3 * 100 + 1,
+        ..Limits::default()
+    };
+    let receiver = receiver_with((&f.folder, &f.db), limits, AnyTicket::default());
+    // The one ticket has room for 100 of them, another for all of its own.
+    let uploads = (0..260).map(|n| {
+        let receiver = &receiver;
+        async move {
+            let ticket = if n % 2 == 0 { "ticket" } else { "other" };
+            let granted = Grant {
+                ticket_id: ticket.into(),
+                ..grant()
+            };
+            let length = if n % 2 == 0 { 3 } else { 1 };
+            let bytes = Bytes::from(format!("{n:03}").into_bytes()).slice(..length);
+            let sent = receiver.create_with(
+                &granted,
+                create(Some(length as u64), None),
+                first(length as u64),
+                body(vec![Ok(bytes)]),
+            );
+            (ticket, sent.await)
+        }
+    });
+    let mut entered = [0, 0];
+    for (ticket, ended) in futures_util::future::join_all(uploads).await {
+        match ended {
+            Ok(row) => {
+                entered[usize::from(ticket == "other")] += 1;
+                assert_eq!((row.state.as_str(), &*row.ticket_id), ("complete", ticket));
+            }
+            Err(error) => assert!(
+                matches!(error, ReceiveError::Quota { of: "ticket" }) && ticket == "ticket",
+                "{error}"
+            ),
+        }
+    }
+    assert_eq!(entered, [100, 130]);
+    assert_eq!(files(&f, "blobs"), 230, "of the refused nothing is left");
+    for sql in [
+        "SELECT COUNT(*) FROM uploads WHERE state = 'complete'",
+        "SELECT COUNT(*) FROM bundles WHERE state = 'stored'",
+        "SELECT COUNT(*) FROM jobs WHERE state = 'queued'",
+    ] {
+        assert_eq!(count(&f.db, sql).await, 230, "{sql}");
+    }
 }
 
 #[tokio::test]
