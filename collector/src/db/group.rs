@@ -128,7 +128,7 @@ impl Member {
         let released = run(self.connection(), "RELEASE member").await;
         released?;
         self.group.members.fetch_add(1, Ordering::Relaxed);
-        self.group.waiting.fetch_add(1, Ordering::Relaxed);
+        self.group.waiting.fetch_add(1, Ordering::SeqCst);
         self.gate = None;
         let mut gate = Arc::clone(&self.writer).lock_owned().await;
         if gate
@@ -137,7 +137,7 @@ impl Member {
         {
             settle(&mut gate).await;
         }
-        self.group.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.group.waiting.fetch_sub(1, Ordering::SeqCst);
         self.gate = Some(gate);
         let outcome = self.group.outcome.get().cloned();
         let outcome = outcome.expect("what is not open any more has its outcome");
@@ -161,30 +161,27 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        let ended = self.group.outcome.get().is_some();
-        match &mut self.gate {
-            _ if ended => {}
-            Some(gate) => {
+        if self.group.outcome.get().is_some() {
+            return;
+        }
+        match self.gate.take() {
+            Some(mut gate) => {
                 if let Some(open) = gate.as_mut() {
                     open.torn = true;
                 }
-                if self.group.waiting.load(Ordering::Relaxed) == 0 {
-                    // Nobody would ever commit: taken back as a whole, which is this change alone.
-                    **gate = None;
-                }
             }
             // Given up while it waited to come round.
-            None => {
-                let last = self.group.waiting.fetch_sub(1, Ordering::Relaxed) == 1;
-                if last
-                    && let Ok(mut gate) = Arc::clone(&self.writer).try_lock_owned()
-                    && gate
-                        .as_ref()
-                        .is_some_and(|open| Arc::ptr_eq(&open.group, &self.group))
-                {
-                    *gate = None;
-                }
-            }
+            None => drop(self.group.waiting.fetch_sub(1, Ordering::SeqCst)),
+        }
+        // When nobody will ever commit, all is taken back, which is what was given up. The gate was let go before this look:
+        // of two that give up at once, the later one sees it, or whoever has the gate goes on.
+        if let Ok(mut gate) = Arc::clone(&self.writer).try_lock_owned()
+            && self.group.waiting.load(Ordering::SeqCst) == 0
+            && gate
+                .as_ref()
+                .is_some_and(|open| Arc::ptr_eq(&open.group, &self.group))
+        {
+            *gate = None;
         }
     }
 }

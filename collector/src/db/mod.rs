@@ -201,6 +201,8 @@ impl Db {
         let pool = AnyPoolOptions::new()
             .max_connections(connections.max(2))
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // A connection to a server may have been cut while nobody used it; a file is always there.
+            .test_before_acquire(engine == Engine::Postgres)
             .after_connect(move |connection, _| Box::pin(dialect::prepare(engine, connection)))
             .after_release(move |connection, _| Box::pin(dialect::is_usable(engine, connection)))
             .connect(url)
