@@ -98,7 +98,7 @@ pub async fn insert_all(db: &mut AnyConnection, new: &[NewBundle<'_>]) -> Result
     let text = format!(
         "INSERT INTO bundles (id, upload_id, ticket_id, filename, bytes, sha256, receipt, received_ms, state) \
          VALUES {} ON CONFLICT (upload_id) DO NOTHING",
-        dialect::values(new.len(), 9)
+        dialect::values(db, new.len(), 9)
     );
     let mut query = dialect::over(text, new.len());
     for new in new {

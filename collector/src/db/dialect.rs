@@ -23,6 +23,14 @@ impl Engine {
         }
     }
 
+    /// The engine of a connection.
+    pub fn of(connection: &AnyConnection) -> Self {
+        match connection.backend_name() {
+            "SQLite" => Self::Sqlite,
+            _ => Self::Postgres,
+        }
+    }
+
     /// Begins a write transaction. SQLite takes the write lock at once: a transaction that reads
     /// first and is upgraded later fails when another has written in between.
     pub fn begin(self) -> &'static str {
@@ -133,10 +141,19 @@ pub async fn is_usable(
     Ok(!connection.is_in_transaction())
 }
 
-/// What is inserted as so many rows of so many columns: `($1, $2), ($3, $4)`.
-pub fn values(rows: usize, columns: usize) -> String {
+/// What is inserted as so many rows of so many columns: `($1, $2), ($3, $4)`. SQLite looks a place up by its name among
+/// all others, unless it has none.
+pub fn values(connection: &AnyConnection, rows: usize, columns: usize) -> String {
+    places(Engine::of(connection), rows, columns)
+}
+
+fn places(engine: Engine, rows: usize, columns: usize) -> String {
+    let place = |n: usize| match engine {
+        Engine::Sqlite => "?".to_owned(),
+        Engine::Postgres => format!("${n}"),
+    };
     let row = |row: usize| {
-        let places = (1..=columns).map(|column| format!("${}", row * columns + column));
+        let places = (1..=columns).map(|column| place(row * columns + column));
         format!("({})", places.collect::<Vec<_>>().join(", "))
     };
     (0..rows).map(row).collect::<Vec<_>>().join(", ")
@@ -170,6 +187,7 @@ mod tests {
             let engine = db.engine();
             let mut conn = db.read().await.unwrap();
             prepare(engine, &mut conn).await.unwrap();
+            assert_eq!(Engine::of(&conn), engine);
             let text = format!("SELECT {}", engine.now_ms());
             let now: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(text))
                 .fetch_one(&mut *conn)
@@ -200,10 +218,29 @@ mod tests {
         .await;
     }
 
+    #[tokio::test]
+    async fn whoever_waits_too_long_for_a_lock_hears_that_later_may_be_better() {
+        on_both(async |db| {
+            let Some(lock) = db.engine().lock_quotas() else {
+                return;
+            };
+            let mut holder = db.begin().await.unwrap();
+            run(&mut holder, lock).await.unwrap();
+            let mut tx = db.begin().await.unwrap();
+            run(&mut tx, "SET LOCAL lock_timeout = '20ms'")
+                .await
+                .unwrap();
+            let late = run(&mut tx, lock).await.unwrap_err();
+            assert!(late.is_unavailable(), "{late:?}");
+        })
+        .await;
+    }
+
     #[test]
     fn places_of_many_rows_are_counted_through() {
-        assert_eq!(values(1, 3), "($1, $2, $3)");
-        assert_eq!(values(3, 2), "($1, $2), ($3, $4), ($5, $6)");
+        let three = places(Engine::Postgres, 3, 2);
+        assert_eq!(three, "($1, $2), ($3, $4), ($5, $6)");
+        assert_eq!(places(Engine::Sqlite, 2, 2), "(?, ?), (?, ?)");
     }
 
     #[test]

@@ -27,7 +27,7 @@ async fn queue(
     let text = format!(
         "INSERT INTO jobs (id, kind, subject, state, run_after_ms, created_ms) VALUES {} \
          ON CONFLICT (kind, subject) DO {otherwise}",
-        dialect::values(subjects.len(), 6)
+        dialect::values(db, subjects.len(), 6)
     );
     let mut query = dialect::over(text, subjects.len());
     for subject in subjects {

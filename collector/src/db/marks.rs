@@ -89,7 +89,7 @@ pub async fn words(conn: &mut AnyConnection, kind: Kind, id: &str) -> Result<(),
 
 /// Notes that the words of some tickets or bundles have changed.
 pub async fn words_all(conn: &mut AnyConnection, kind: Kind, ids: &[&str]) -> Result<(), DbError> {
-    let values = dialect::values(ids.len(), 3);
+    let values = dialect::values(conn, ids.len(), 3);
     let text = format!("INSERT INTO marks (id, kind, subject) VALUES {values}");
     let mut query = dialect::over(text, ids.len());
     for id in ids {

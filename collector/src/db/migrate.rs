@@ -17,6 +17,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0201_templates", include_str!("../../migrations/0201_templates.sql")),
     ("0202_signatures", include_str!("../../migrations/0202_signatures.sql")),
     ("0203_retro", include_str!("../../migrations/0203_retro.sql")),
+    ("0204_template_counts", include_str!("../../migrations/0204_template_counts.sql")),
     ("0500_lifecycle", include_str!("../../migrations/0500_lifecycle.sql")),
     ("0501_diagnosis", include_str!("../../migrations/0501_diagnosis.sql")),
     ("0502_customer", include_str!("../../migrations/0502_customer.sql")),

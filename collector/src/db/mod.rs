@@ -156,9 +156,10 @@ impl DbError {
         };
         match source {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
-            // SQLITE_BUSY and its kin, PostgreSQL's connection (08), resource (53) and shutdown (57) classes.
+            // SQLITE_BUSY and its kin; PostgreSQL's connection (08), resource (53) and shutdown (57) classes, and a lock
+            // that somebody holds for too long, as a replica that is stopped.
             sqlx::Error::Database(cause) => cause.code().is_some_and(|code| {
-                ["5", "261", "517", "13"].contains(&code.as_ref())
+                ["5", "261", "517", "13", "55P03"].contains(&code.as_ref())
                     || (code.len() == 5
                         && ["08", "53", "57"]
                             .iter()

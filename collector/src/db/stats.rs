@@ -83,10 +83,9 @@ pub async fn unexplained(
     limit: i64,
 ) -> Result<Vec<UnexplainedRow>, DbError> {
     sqlx::query_as(
-        "SELECT t.id, t.text, CAST(SUM(b.count) AS BIGINT) AS lines, COUNT(*) AS bundles, \
-         COUNT(DISTINCT b.ticket_id) AS tickets, MAX(b.bundle_id) AS bundle_id FROM templates t \
-         JOIN bundle_templates b ON b.template_id = t.id WHERE t.ignored IS NULL GROUP BY t.id, t.text \
-         ORDER BY COUNT(DISTINCT b.ticket_id) DESC, COUNT(*) DESC, t.id LIMIT $1",
+        "SELECT t.id, t.text, t.lines, t.bundles, t.tickets, (SELECT b.bundle_id FROM bundle_templates b \
+         WHERE b.template_id = t.id ORDER BY b.ticket_id DESC LIMIT 1) AS bundle_id FROM templates t \
+         WHERE t.ignored IS NULL AND t.tickets > 0 ORDER BY t.tickets DESC, t.bundles DESC, t.id LIMIT $1",
     )
     .bind(limit)
     .fetch_all(conn)

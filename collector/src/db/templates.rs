@@ -3,7 +3,7 @@
 
 use sqlx::{AnyConnection, FromRow};
 
-use super::{DbError, Named};
+use super::{DbError, Engine, Named};
 
 /// Templates of one shape that a new one is compared with.
 const COMPARED_MAX: i64 = 200;
@@ -54,10 +54,10 @@ pub struct UnknownRow {
     pub ignored: Option<String>,
 }
 
-const SELECT: &str = "SELECT t.id, t.text, b.bundle_id, b.ticket_id, b.count, b.file, b.line, b.example, \
-    (SELECT COUNT(*) FROM bundle_templates o WHERE o.template_id = t.id) AS bundles, \
-    (SELECT COUNT(DISTINCT o.ticket_id) FROM bundle_templates o WHERE o.template_id = t.id) AS tickets, t.ignored \
-    FROM bundle_templates b JOIN templates t ON t.id = b.template_id";
+const SELECT: &str = "SELECT t.id, t.text, b.bundle_id, b.ticket_id, b.count, b.file, b.line, b.example, t.bundles, t.tickets, \
+    t.ignored FROM bundle_templates b JOIN templates t ON t.id = b.template_id";
+/// The templates that a bundle has.
+const ITS: &str = "(SELECT template_id FROM bundle_templates WHERE bundle_id = $1)";
 
 /// Templates of a shape: id and text, the oldest first.
 ///
@@ -87,14 +87,14 @@ pub async fn replace(
     templates: &[NewTemplate],
     now_ms: i64,
 ) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM bundle_templates WHERE bundle_id = $1")
-        .bind(bundle_id)
-        .execute(&mut *db)
-        .await
-        .named("replace the templates of a bundle")?;
+    clear(db, bundle_id).await?;
+    let mut templates: Vec<&NewTemplate> = templates.iter().collect();
+    templates.sort_by(|a, b| a.id.cmp(&b.id));
     for template in templates {
+        // One that is there is held as well: nobody may forget it meanwhile.
         sqlx::query(
-            "INSERT INTO templates (id, text, shape, created_ms) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO templates (id, text, shape, created_ms) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (id) DO UPDATE SET created_ms = templates.created_ms",
         )
         .bind(&template.id)
         .bind(&template.text)
@@ -119,7 +119,63 @@ pub async fn replace(
         .await
         .named("add a template of a bundle")?;
     }
-    Ok(())
+    count(db, bundle_id, 1).await
+}
+
+/// Takes a bundle's templates away from it.
+async fn clear(db: &mut AnyConnection, bundle_id: &str) -> Result<(), DbError> {
+    count(db, bundle_id, -1).await?;
+    sqlx::query("DELETE FROM bundle_templates WHERE bundle_id = $1")
+        .bind(bundle_id)
+        .execute(db)
+        .await
+        .named("take away the templates of a bundle")
+        .map(|_| ())
+}
+
+/// Counts a bundle in its templates, or takes it out again. One transaction after the other for each of them: two bundles
+/// of a ticket that do not see each other would both count the ticket.
+async fn count(db: &mut AnyConnection, bundle_id: &str, by: i64) -> Result<(), DbError> {
+    let hold = Engine::of(db).for_update();
+    let text = format!("SELECT id FROM templates WHERE id IN {ITS} ORDER BY id{hold}");
+    sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(bundle_id)
+        .fetch_all(&mut *db)
+        .await
+        .named("hold the templates of a bundle")?;
+    let text = format!(
+        "UPDATE templates SET bundles = bundles + $2, \
+         lines = lines + $2 * (SELECT b.count FROM bundle_templates b WHERE b.bundle_id = $1 AND b.template_id = templates.id), \
+         tickets = tickets + $2 * (SELECT CASE WHEN EXISTS (SELECT 1 FROM bundle_templates o \
+           WHERE o.template_id = b.template_id AND o.ticket_id = b.ticket_id AND o.bundle_id <> $1) THEN 0 ELSE 1 END \
+           FROM bundle_templates b WHERE b.bundle_id = $1 AND b.template_id = templates.id) \
+         WHERE id IN {ITS}"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(bundle_id)
+        .bind(by)
+        .execute(db)
+        .await
+        .named("count a bundle in its templates")
+        .map(|_| ())
+}
+
+/// Counts all anew, after rows came that nobody counted.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn recount(db: &mut AnyConnection) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE templates SET \
+         bundles = (SELECT COUNT(*) FROM bundle_templates b WHERE b.template_id = templates.id), \
+         tickets = (SELECT COUNT(DISTINCT b.ticket_id) FROM bundle_templates b WHERE b.template_id = templates.id), \
+         lines = (SELECT CAST(COALESCE(SUM(b.count), 0) AS BIGINT) FROM bundle_templates b \
+           WHERE b.template_id = templates.id)",
+    )
+    .execute(db)
+    .await
+    .named("count the bundles of all templates")
+    .map(|_| ())
 }
 
 /// Forgets what a deleted bundle said: its lines, and templates that no other bundle has.
@@ -127,18 +183,12 @@ pub async fn replace(
 /// # Errors
 /// When the database refuses.
 pub async fn forget(db: &mut AnyConnection, bundle_id: &str) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM bundle_templates WHERE bundle_id = $1")
-        .bind(bundle_id)
-        .execute(&mut *db)
+    clear(db, bundle_id).await?;
+    sqlx::query("DELETE FROM templates WHERE bundles = 0")
+        .execute(db)
         .await
-        .named("forget the templates of a bundle")?;
-    sqlx::query(
-        "DELETE FROM templates WHERE NOT EXISTS (SELECT 1 FROM bundle_templates b WHERE b.template_id = templates.id)",
-    )
-    .execute(db)
-    .await
-    .named("forget templates without a bundle")
-    .map(|_| ())
+        .named("forget templates without a bundle")
+        .map(|_| ())
 }
 
 /// The unknown errors of a bundle, the most unusual first; among equally unusual ones the most frequent here.
@@ -257,9 +307,25 @@ mod tests {
                 Some(rows[0].clone())
             );
             assert_eq!(find(&mut tx, "b2", "rare").await.unwrap(), None);
+            let counts = async |tx: &mut AnyConnection| {
+                let all = "SELECT id, bundles, tickets, lines FROM templates ORDER BY id";
+                let all = sqlx::query_as::<_, (String, i64, i64, i64)>(all);
+                all.fetch_all(tx).await.unwrap()
+            };
+            let both = [
+                ("common".to_owned(), 3, 2, 11),
+                ("rare".to_owned(), 1, 1, 5),
+            ];
+            assert_eq!(counts(&mut tx).await, both);
+            let wrong = "UPDATE templates SET bundles = 7, tickets = 7, lines = 7";
+            sqlx::query(wrong).execute(&mut *tx).await.unwrap();
+            recount(&mut tx).await.unwrap();
+            assert_eq!(counts(&mut tx).await, both);
             forget(&mut tx, "b1").await.unwrap();
             assert_eq!(of_bundle(&mut tx, "b1", 20).await.unwrap(), []);
-            assert_eq!(of_shape(&mut tx, "3 error").await.unwrap().len(), 1);
+            assert_eq!(counts(&mut tx).await, [("common".to_owned(), 2, 2, 2)]);
+            forget(&mut tx, "b2").await.unwrap();
+            assert_eq!(counts(&mut tx).await, [("common".to_owned(), 1, 1, 1)]);
             assert_eq!(read_bundles(&mut tx).await.unwrap(), 0);
         })
         .await;

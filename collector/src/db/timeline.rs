@@ -38,7 +38,7 @@ pub async fn insert(conn: &mut AnyConnection, event: &EventRow) -> Result<(), Db
 pub async fn insert_all(conn: &mut AnyConnection, events: &[EventRow]) -> Result<(), DbError> {
     let text = format!(
         "INSERT INTO ticket_events (id, ticket_id, at_ms, kind, public, actor_kind, actor_name, body, data) VALUES {}",
-        dialect::values(events.len(), 9)
+        dialect::values(conn, events.len(), 9)
     );
     let mut query = dialect::over(text, events.len());
     for event in events {

@@ -82,7 +82,7 @@ pub async fn insert(db: &mut AnyConnection, row: &UploadRow) -> Result<(), DbErr
 /// # Errors
 /// When the database refuses one: none is added then.
 pub async fn insert_all(db: &mut AnyConnection, rows: &[UploadRow]) -> Result<(), DbError> {
-    let values = dialect::values(rows.len(), 22);
+    let values = dialect::values(db, rows.len(), 22);
     let text = format!("INSERT INTO uploads ({COLUMNS}) VALUES {values}");
     let mut query = dialect::over(text, rows.len());
     for row in rows {

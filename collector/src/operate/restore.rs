@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::backup::{Written, derived_path};
 use super::{BUNDLES, OperateError, PEPPER, ROWS, SEAL, Seal, file_fault, verify};
 use crate::bundles::storage::{Derived, HashState, Store};
-use crate::db::{Db, dump, migrate};
+use crate::db::{Db, dump, migrate, templates};
 
 /// A line of the rows' file.
 #[derive(serde::Deserialize)]
@@ -145,6 +145,8 @@ async fn put_rows(db: &Db, path: &Path) -> Result<u64, OperateError> {
         }
     }
     dump::end_uploads(&mut tx).await?;
+    // A backup of an older schema has no counts.
+    templates::recount(&mut tx).await?;
     tx.commit().await?;
     Ok(count)
 }

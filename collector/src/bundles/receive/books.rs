@@ -19,7 +19,7 @@ use crate::queue::Wake;
 use crate::tasks::Tasks;
 
 /// Uploads that are entered together at most.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 32;
 
 /// Whether the database knows of uploads that are complete now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
