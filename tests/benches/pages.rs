@@ -33,7 +33,7 @@ const PAGES: [(&str, f64); 16] = [
     ("/coverage", 60.0),
     ("/stats", 80.0),
     ("/admin", 40.0),
-    ("/account", 20.0),
+    ("/macros", 40.0),
 ];
 
 /// Assets of a page, and their limits in bytes, compressed.

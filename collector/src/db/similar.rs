@@ -6,6 +6,8 @@ use super::{DbError, Named};
 
 /// Something that more tickets than this one have is no sign of anything.
 const COMMON_MAX: i64 = 500;
+/// Pairs of a ticket and what it shares that are looked at, those of the rarest first.
+const ROWS_MAX: i64 = 1000;
 
 /// One thing that another ticket has too.
 #[derive(Debug, Clone, PartialEq, FromRow)]
@@ -37,36 +39,38 @@ pub async fn shared(db: &mut AnyConnection, ticket_id: &str) -> Result<Vec<Share
     let stands = |name: &str| {
         format!("{name}.shadow = 0 AND ({name}.verdict IS NULL OR {name}.verdict <> 'dismissed')")
     };
+    // Of each thing only the index is read. For a join of many rows SQLite would read the whole table first, and for a choice
+    // from few signatures as well: hence a choice of templates, and a join of findings.
     let text = format!(
         "WITH own AS MATERIALIZED (\
-           SELECT 'finding' AS kind, f.signature_id AS what, MIN(f.title) AS text FROM findings f \
-             WHERE f.ticket_id = $1 AND {own} GROUP BY f.signature_id \
+           SELECT 'finding' AS kind, f.signature_id AS what, MIN(f.title) AS text, \
+             (SELECT COUNT(*) FROM (SELECT DISTINCT g.ticket_id FROM findings g \
+               WHERE g.signature_id = f.signature_id AND {others} LIMIT $2 + 1) counted) AS tickets \
+             FROM findings f WHERE f.ticket_id = $1 AND {own} GROUP BY f.signature_id \
            UNION ALL \
-           SELECT 'template', b.template_id, MIN(t.text) FROM bundle_templates b JOIN templates t ON t.id = b.template_id \
-             WHERE b.ticket_id = $1 AND t.ignored IS NULL GROUP BY b.template_id), \
-         counts AS MATERIALIZED (\
-           SELECT own.kind, own.what, CASE WHEN own.kind = 'finding' THEN \
-             (SELECT COUNT(*) FROM (SELECT DISTINCT f.ticket_id FROM findings f \
-               WHERE f.signature_id = own.what AND {own} LIMIT $2 + 1) a) ELSE \
-             (SELECT COUNT(*) FROM (SELECT DISTINCT b.ticket_id FROM bundle_templates b \
-               WHERE b.template_id = own.what LIMIT $2 + 1) c) END AS tickets FROM own), \
-         rare AS MATERIALIZED (SELECT kind, what FROM counts WHERE tickets <= $2), \
+           SELECT 'template', t.id, t.text, t.tickets FROM templates t WHERE t.ignored IS NULL \
+             AND t.id IN (SELECT template_id FROM bundle_templates WHERE ticket_id = $1)), \
+         rare AS MATERIALIZED (\
+           SELECT kind, what, text, tickets FROM (\
+             SELECT own.*, SUM(tickets) OVER (ORDER BY tickets, kind, what ROWS UNBOUNDED PRECEDING) AS rows_so_far \
+               FROM own WHERE tickets BETWEEN 2 AND $2) ranked WHERE rows_so_far <= $3), \
          others AS (\
-           SELECT DISTINCT 'finding' AS kind, f.signature_id AS what, f.ticket_id FROM findings f \
-             JOIN rare ON rare.kind = 'finding' AND rare.what = f.signature_id WHERE {own} \
+           SELECT DISTINCT rare.kind, rare.what, g.ticket_id FROM rare CROSS JOIN findings g \
+             WHERE rare.kind = 'finding' AND g.signature_id = rare.what AND g.ticket_id <> $1 AND {others} \
            UNION ALL \
            SELECT DISTINCT 'template', b.template_id, b.ticket_id FROM bundle_templates b \
-             JOIN rare ON rare.kind = 'template' AND rare.what = b.template_id) \
-         SELECT k.id AS ticket_id, k.number, k.title, k.status, own.kind, own.what, own.text, counts.tickets FROM own \
-         JOIN counts ON counts.kind = own.kind AND counts.what = own.what AND counts.tickets <= $2 \
-         JOIN others ON others.kind = own.kind AND others.what = own.what AND others.ticket_id <> $1 \
+             WHERE b.template_id IN (SELECT what FROM rare WHERE kind = 'template') AND b.ticket_id <> $1) \
+         SELECT k.id AS ticket_id, k.number, k.title, k.status, rare.kind, rare.what, rare.text, rare.tickets FROM others \
+         JOIN rare ON rare.kind = others.kind AND rare.what = others.what \
          JOIN tickets k ON k.id = others.ticket_id \
-         ORDER BY counts.tickets, own.kind, own.what, k.number DESC LIMIT 5000",
+         ORDER BY rare.tickets, rare.kind, rare.what, k.number DESC",
         own = stands("f"),
+        others = stands("g"),
     );
     sqlx::query_as(sqlx::AssertSqlSafe(text))
         .bind(ticket_id)
         .bind(COMMON_MAX)
+        .bind(ROWS_MAX)
         .fetch_all(db)
         .await
         .named("look for similar tickets")

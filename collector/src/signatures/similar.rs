@@ -1,6 +1,8 @@
 //! Similar tickets: those that share findings or unknown errors with one, and why. What few tickets have weighs more
 //! than what many have.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use sitrep_shared::ids::TicketKey;
 use sqlx::AnyConnection;
@@ -57,22 +59,17 @@ pub async fn of_ticket(conn: &mut AnyConnection, ticket_id: &str) -> Result<Vec<
 }
 
 fn ranked(rows: Vec<SharedRow>, all: i64) -> Vec<Similar> {
-    let mut found: Vec<Similar> = Vec::new();
+    let mut found = HashMap::new();
     for row in rows {
-        let key = TicketKey::of_number(row.number.unsigned_abs()).to_string();
         let weight = weight(row.tickets, all);
-        let place = found.iter().position(|s| s.key == key).unwrap_or_else(|| {
-            found.push(Similar {
-                key,
-                title: row.title.clone(),
-                status: row.status.clone(),
-                score: 0.0,
-                in_common: 0,
-                reasons: Vec::new(),
-            });
-            found.len() - 1
+        let similar = found.entry(row.number).or_insert_with(|| Similar {
+            key: TicketKey::of_number(row.number.unsigned_abs()).to_string(),
+            title: row.title,
+            status: row.status,
+            score: 0.0,
+            in_common: 0,
+            reasons: Vec::new(),
         });
-        let similar = &mut found[place];
         similar.score += weight;
         similar.in_common += 1;
         // The rows come with the rarest first.
@@ -86,6 +83,7 @@ fn ranked(rows: Vec<SharedRow>, all: i64) -> Vec<Similar> {
             });
         }
     }
+    let mut found: Vec<Similar> = found.into_values().collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| b.key.cmp(&a.key)));
     found.truncate(SHOWN_MAX);
     for similar in &mut found {

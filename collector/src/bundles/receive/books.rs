@@ -105,8 +105,17 @@ impl Entrance {
         }
         let turn = Turn(Arc::clone(self));
         self.tasks.spawn("record uploads", async move {
-            let (rows, waiting): (Vec<_>, Vec<_>) = some.into_iter().unzip();
-            let outcomes = turn.0.books.enter_each(rows).await;
+            let (rows, mut waiting): (Vec<_>, Vec<_>) = some.into_iter().unzip();
+            let outcomes = match turn.0.books.enter_each(rows).await {
+                Ok(outcomes) => outcomes,
+                Err(error) => {
+                    // Those who came meanwhile would wait as long for a database that does not answer.
+                    let late = turn.0.queue().waiting.split_off(0);
+                    waiting.extend(late.into_iter().map(|(_, waiting)| waiting));
+                    let told = |_: &_| Err(DbError::Together(Arc::clone(&error)).into());
+                    waiting.iter().map(told).collect()
+                }
+            };
             for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
                 // Whoever has gone finds the upload recorded, as when an answer is lost.
                 let _ = waiting.send(outcome);
@@ -121,36 +130,32 @@ impl Entrance {
 
 impl Books {
     /// Enters new uploads together; when one of them cannot be, each by itself.
-    async fn enter_each(&self, rows: Vec<UploadRow>) -> Vec<Outcome> {
-        if rows.len() > 1 {
-            match self.enter(&rows, Known::New).await {
-                Ok(()) => return rows.into_iter().map(Ok).collect(),
-                Err(ReceiveError::Db(error)) if error.is_unavailable() => {
-                    // The next would wait as long for a database that does not answer.
-                    let error = Arc::new(error);
-                    let told = |_| Err(DbError::Together(Arc::clone(&error)).into());
-                    return rows.iter().map(told).collect();
-                }
-                Err(error) => tracing::debug!(%error, "each upload is recorded by itself"),
-            }
+    ///
+    /// # Errors
+    /// When the database does not answer, for all of them.
+    async fn enter_each(&self, rows: Vec<UploadRow>) -> Result<Vec<Outcome>, Arc<DbError>> {
+        match self.enter(&rows, Known::New).await {
+            Ok(()) => return Ok(rows.into_iter().map(Ok).collect()),
+            Err(ReceiveError::Db(error)) if error.is_unavailable() => return Err(error.into()),
+            Err(error) if rows.len() == 1 => return Ok(vec![self.refuse(&rows[0], error).await]),
+            Err(error) => tracing::debug!(%error, "each upload is recorded by itself"),
         }
         let mut outcomes = Vec::with_capacity(rows.len());
         for row in rows {
-            outcomes.push(self.enter_one(row).await);
+            outcomes.push(match self.enter(slice::from_ref(&row), Known::New).await {
+                Ok(()) => Ok(row),
+                Err(error) => self.refuse(&row, error).await,
+            });
         }
-        outcomes
+        Ok(outcomes)
     }
 
-    async fn enter_one(&self, row: UploadRow) -> Outcome {
-        match self.enter(slice::from_ref(&row), Known::New).await {
-            Ok(()) => Ok(row),
-            Err(error) => {
-                if error.refusal().is_some() {
-                    self.remove(&row).await?;
-                }
-                Err(error)
-            }
+    /// Whoever sent a new upload hears why it was not entered; of one that is refused for good nothing is left.
+    async fn refuse(&self, row: &UploadRow, error: ReceiveError) -> Outcome {
+        if error.refusal().is_some() {
+            self.remove(row).await?;
         }
+        Err(error)
     }
 
     /// Removes the bytes of an upload that was refused.

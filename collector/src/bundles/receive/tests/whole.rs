@@ -161,6 +161,21 @@ async fn of_many_at_once_each_is_entered_or_refused_by_itself() {
 }
 
 #[tokio::test]
+async fn all_hear_that_the_database_does_not_answer() {
+    let (f, granted) = (fixture().await, grant());
+    f.db.close().await;
+    let uploads = (0..100).map(|_| {
+        let items = body(vec![text("abc")]);
+        f.receiver
+            .create_with(&granted, create(Some(3), None), first(3), items)
+    });
+    for ended in futures_util::future::join_all(uploads).await {
+        let fault = matches!(&ended, Err(ReceiveError::Db(error)) if error.is_unavailable());
+        assert!(fault, "{ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_longer_upload_or_a_first_part_goes_on_as_ever() {
     let (f, granted) = (fixture().await, grant());
     for (length, items, state) in [
