@@ -28,6 +28,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0507_tag_rules", include_str!("../../migrations/0507_tag_rules.sql")),
     ("0508_undo", include_str!("../../migrations/0508_undo.sql")),
     ("0509_follow_ups", include_str!("../../migrations/0509_follow_ups.sql")),
+    ("0510_without_cause", include_str!("../../migrations/0510_without_cause.sql")),
     ("0700_derived", include_str!("../../migrations/0700_derived.sql")),
     ("0701_terms", include_str!("../../migrations/0701_terms.sql")),
     ("0702_measures", include_str!("../../migrations/0702_measures.sql")),

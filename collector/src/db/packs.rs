@@ -226,20 +226,23 @@ pub async fn stats(
     signature_id: Option<&str>,
     since_ms: i64,
 ) -> Result<Vec<StatsRow>, DbError> {
-    sqlx::query_as(
-        "SELECT signature_id, COUNT(*) AS findings, \
-         CAST(SUM(CASE WHEN created_ms >= $1 THEN 1 ELSE 0 END) AS BIGINT) AS recent, \
+    let which = match signature_id {
+        Some(_) => "signature_id = $2",
+        None => "$2 = ''",
+    };
+    let text = format!(
+        "SELECT signature_id, COUNT(*) AS findings, COUNT(*) FILTER (WHERE created_ms >= $1) AS recent, \
          COUNT(DISTINCT ticket_id) AS tickets, \
-         CAST(SUM(CASE WHEN verdict = 'confirmed' OR verdict_reason = 'accepted' THEN 1 ELSE 0 END) AS BIGINT) AS right_ones, \
-         CAST(SUM(CASE WHEN verdict_reason IN ('wrong_match', 'not_relevant') THEN 1 ELSE 0 END) AS BIGINT) AS wrong_ones, \
-         MAX(created_ms) AS last_ms FROM findings WHERE $2 = '' OR signature_id = $2 \
-         GROUP BY signature_id ORDER BY signature_id",
-    )
-    .bind(since_ms)
-    .bind(signature_id.unwrap_or_default())
-    .fetch_all(db)
-    .await
-    .named("count what signatures found")
+         COUNT(*) FILTER (WHERE verdict = 'confirmed' OR verdict_reason = 'accepted') AS right_ones, \
+         COUNT(*) FILTER (WHERE verdict_reason IN ('wrong_match', 'not_relevant')) AS wrong_ones, \
+         MAX(created_ms) AS last_ms FROM findings WHERE {which} GROUP BY signature_id ORDER BY signature_id"
+    );
+    sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(since_ms)
+        .bind(signature_id.unwrap_or_default())
+        .fetch_all(db)
+        .await
+        .named("count what signatures found")
 }
 
 #[cfg(test)]
