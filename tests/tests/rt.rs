@@ -76,45 +76,42 @@ fn reports(team: &Team, id: &str) -> Result<Vec<String>, String> {
         .collect())
 }
 
-/// Sets a value as a careful colleague does, or takes it off: what is there is kept, or it is tried again; and what RT did
-/// to other values, since somebody changed them while it wrote, is put right.
+/// Sets a value as a careful colleague does, or takes it off: what is there is kept, it is tried until it is so, and what RT
+/// did to other values, since somebody changed them while it wrote, is put right.
 fn colleague(desk: &Colleague, id: &str, value: &str, there: bool) -> Result<(), String> {
     let path = format!("/REST/2.0/ticket/{id}");
-    loop {
-        let (etag, ticket) = desk.tagged(&path)?;
+    for _ in 0..40 {
+        let Ok((etag, ticket)) = desk.tagged(&path) else {
+            continue;
+        };
         let fields = ticket["CustomFields"].as_array().into_iter().flatten();
         let mut fields = fields.filter(|field| field["name"] == "Signatures");
-        let values = fields.next().map(|field| field["values"].clone());
-        let mut values = values.unwrap_or(json!([]));
-        if let Some(values) = values.as_array_mut() {
-            values.retain(|other| other != value);
-            values.extend(there.then(|| json!(value)));
+        let values = fields.next().and_then(|field| field["values"].as_array());
+        let mut values = values.cloned().unwrap_or_default();
+        if values.contains(&json!(value)) == there {
+            return Ok(());
         }
+        values.retain(|other| other != value);
+        values.extend(there.then(|| json!(value)));
         let body = json!({"CustomFields": {"Signatures": values}});
-        let answer = match desk.send("PUT", &path, (Some(&etag), &body))? {
-            (412, _) => continue,
-            (200, answer) => answer,
-            (status, answer) => return Err(format!("{status}: {answer}")),
+        let answer = match desk.send("PUT", &path, (Some(&etag), &body)) {
+            Ok((200, answer)) => answer,
+            // Its SQLite has one writer: who waits too long for it hears 500.
+            Ok((412 | 500..=599, _)) | Err(_) => continue,
+            Ok((status, answer)) => return Err(format!("{status}: {answer}")),
         };
         let told = answer.as_array().into_iter().flatten();
-        let told: Vec<&str> = told.filter_map(Value::as_str).collect();
-        let set = |told: &str| {
-            told.strip_suffix(" added as a value for Signatures")
-                .map(str::to_owned)
-        };
-        let taken = |told: &str| {
-            told.strip_suffix(" is no longer a value for custom field Signatures")
-                .map(str::to_owned)
-        };
-        for told in told {
-            match (set(told), taken(told)) {
-                (Some(other), _) if other != value => colleague(desk, id, &other, false)?,
-                (_, Some(other)) if other != value => colleague(desk, id, &other, true)?,
+        for told in told.filter_map(Value::as_str) {
+            let set = told.strip_suffix(" added as a value for Signatures");
+            let taken = told.strip_suffix(" is no longer a value for custom field Signatures");
+            match (set, taken) {
+                (Some(other), _) if other != value => colleague(desk, id, other, false)?,
+                (_, Some(other)) if other != value => colleague(desk, id, other, true)?,
                 _ => {}
             }
         }
-        return Ok(());
     }
+    Err(format!("the colleague gave up on {value}"))
 }
 
 /// What comes between RT's look at the entity tag and its write: before so many of the collector's writes of the field, the

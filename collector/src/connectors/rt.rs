@@ -205,7 +205,9 @@ impl Rt {
         ];
         let answer = self.http.get(&path, &query).await?.json();
         let rows = answer["items"].as_array().into_iter().flatten().rev();
-        let rows = rows.filter(|row| int(&row["id"]) > seen && int(&row["Field"]) == field);
+        let rows = rows.filter(|row| {
+            row["Type"] == "CustomField" && int(&row["id"]) > seen && int(&row["Field"]) == field
+        });
         Ok(undone(rows))
     }
 
@@ -284,8 +286,8 @@ impl Rt {
     }
 }
 
-/// Changes of a field of several values that somebody made and another account has undone within moments: neither of
-/// them can have seen what the other did.
+/// Changes of a field of several values that somebody made and another account has undone in the moments of our write:
+/// hardly after looking at what the other did.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Undone {
     /// Values that were set, and are gone.

@@ -81,11 +81,21 @@ async fn run(db: &mut AnyConnection, text: &'static str) -> Result<(), DbError> 
     done.named("use a savepoint").map(drop)
 }
 
-/// Commits what is open, for somebody who wants a transaction of their own.
-pub(super) async fn settle(gate: &mut Gate) {
-    if let Some(open) = gate.take() {
+/// Commits what is open, for somebody who wants a transaction of their own. It is committed for others as well, so it goes
+/// on when whoever came round first is dropped, and nobody gets through the gate before it ended.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is over in the time of a commit, and whoever shuts down waits for those who wait for it"
+)]
+pub(super) async fn settle(mut gate: Gate) -> Gate {
+    let Some(open) = gate.take() else {
+        return gate;
+    };
+    let committed = tokio::spawn(async move {
         open.commit().await;
-    }
+        gate
+    });
+    committed.await.expect("a commit has no panic of its own")
 }
 
 /// Adds a change to the common transaction; `begin` begins one when there is none.
@@ -96,13 +106,13 @@ pub(super) async fn join(
     let mut gate = Arc::clone(writer).lock_owned().await;
     let full = |open: &Open| open.group.members.load(Ordering::Relaxed) >= MEMBERS_MOST;
     if gate.as_ref().is_some_and(full) {
-        settle(&mut gate).await;
+        gate = settle(gate).await;
     }
     if let Some(open) = gate.as_mut()
         && open.undo().await.is_err()
     {
         // The engine ended the transaction by itself: its members hear it from the commit that fails.
-        settle(&mut gate).await;
+        gate = settle(gate).await;
     }
     if gate.is_none() {
         *gate = Some(Open {
@@ -135,7 +145,7 @@ impl Member {
             .as_ref()
             .is_some_and(|open| Arc::ptr_eq(&open.group, &self.group))
         {
-            settle(&mut gate).await;
+            gate = settle(gate).await;
         }
         self.group.waiting.fetch_sub(1, Ordering::SeqCst);
         self.gate = Some(gate);
@@ -173,15 +183,20 @@ impl Drop for Member {
             // Given up while it waited to come round.
             None => drop(self.group.waiting.fetch_sub(1, Ordering::SeqCst)),
         }
-        // When nobody will ever commit, all is taken back, which is what was given up. The gate was let go before this look:
-        // of two that give up at once, the later one sees it, or whoever has the gate goes on.
-        if let Ok(mut gate) = Arc::clone(&self.writer).try_lock_owned()
-            && self.group.waiting.load(Ordering::SeqCst) == 0
-            && gate
-                .as_ref()
-                .is_some_and(|open| Arc::ptr_eq(&open.group, &self.group))
-        {
-            *gate = None;
+        // When nobody will ever commit, all is taken back, which is what was given up. The gate is let go before each look:
+        // of two that give up at once, one sees that nobody is left. Whoever has the gate otherwise goes on.
+        while self.group.waiting.load(Ordering::SeqCst) == 0 {
+            let Ok(mut gate) = Arc::clone(&self.writer).try_lock_owned() else {
+                return;
+            };
+            let ours = |open: &Open| Arc::ptr_eq(&open.group, &self.group);
+            if !gate.as_ref().is_some_and(ours) {
+                return;
+            }
+            if self.group.waiting.load(Ordering::SeqCst) == 0 {
+                *gate = None;
+                return;
+            }
         }
     }
 }
@@ -238,6 +253,31 @@ mod tests {
                 "one of them was first"
             );
             assert_eq!(numbers(&db).await, kept);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_up_while_it_commits_for_others_spoils_nothing() {
+        on_both(async |db| {
+            table(&db).await;
+            let changes = (0..200).map(|n: i64| {
+                let db = &db;
+                async move {
+                    let change = add(db, n, true);
+                    if n % 2 == 0 {
+                        let patience =
+                            std::time::Duration::from_micros(97 * n.unsigned_abs() % 4000);
+                        drop(tokio::time::timeout(patience, change).await);
+                    } else {
+                        assert!(change.await, "{n} is told that it is done");
+                    }
+                }
+            });
+            futures_util::future::join_all(changes).await;
+            let kept = numbers(&db).await;
+            let stayed = (0..200).filter(|n| n % 2 == 1);
+            assert!(stayed.into_iter().all(|n| kept.contains(&n)), "{kept:?}");
         })
         .await;
     }

@@ -248,9 +248,8 @@ impl Db {
 
     /// The right to write, where only one may.
     async fn gate(&self) -> Option<group::Gate> {
-        let mut gate = Arc::clone(self.writer.as_ref()?).lock_owned().await;
-        group::settle(&mut gate).await;
-        Some(gate)
+        let gate = Arc::clone(self.writer.as_ref()?).lock_owned().await;
+        Some(group::settle(gate).await)
     }
 
     /// A transaction that sees one moment, for reading only. It holds nobody up.

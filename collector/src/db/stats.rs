@@ -85,7 +85,8 @@ pub async fn unexplained(
     sqlx::query_as(
         "SELECT t.id, t.text, t.lines, t.bundles, t.tickets, (SELECT b.bundle_id FROM bundle_templates b \
          WHERE b.template_id = t.id ORDER BY b.ticket_id DESC LIMIT 1) AS bundle_id FROM templates t \
-         WHERE t.ignored IS NULL AND t.tickets > 0 ORDER BY t.tickets DESC, t.bundles DESC, t.id LIMIT $1",
+         WHERE t.ignored IS NULL AND t.tickets > 0 \
+         AND EXISTS (SELECT 1 FROM bundle_templates b WHERE b.template_id = t.id) ORDER BY t.tickets DESC, t.bundles DESC, t.id LIMIT $1",
     )
     .bind(limit)
     .fetch_all(conn)

@@ -12,7 +12,7 @@ use crate::db::similar::{self, SharedRow};
 
 /// Tickets that are shown.
 const SHOWN_MAX: usize = 10;
-/// Reasons that are named of each; all of them count.
+/// Reasons that are named of each; others count as well.
 const REASONS_MAX: usize = 5;
 
 /// Why a ticket is similar.
@@ -42,7 +42,7 @@ pub struct Similar {
     pub status: String,
     /// Sum of the weights.
     pub score: f64,
-    /// Things in common in all.
+    /// Things in common, of the rarest that were looked at.
     pub in_common: usize,
     /// The rarest of them.
     pub reasons: Vec<Reason>,

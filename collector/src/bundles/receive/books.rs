@@ -31,8 +31,14 @@ pub(super) enum Known {
 }
 
 type Outcome = Result<UploadRow, ReceiveError>;
+type Sender = oneshot::Sender<Outcome>;
 /// An upload that is stored whole, and who waits for it.
-type Waiting = (UploadRow, oneshot::Sender<Outcome>);
+type Waiting = (UploadRow, Sender);
+
+fn tell(waiting: Sender, outcome: Outcome) {
+    // Whoever has gone finds the upload recorded, as when an answer is lost.
+    let _ = waiting.send(outcome);
+}
 
 /// Where complete uploads are entered.
 #[derive(Debug)]
@@ -105,20 +111,13 @@ impl Entrance {
         }
         let turn = Turn(Arc::clone(self));
         self.tasks.spawn("record uploads", async move {
-            let (rows, mut waiting): (Vec<_>, Vec<_>) = some.into_iter().unzip();
-            let outcomes = match turn.0.books.enter_each(rows).await {
-                Ok(outcomes) => outcomes,
-                Err(error) => {
-                    // Those who came meanwhile would wait as long for a database that does not answer.
-                    let late = turn.0.queue().waiting.split_off(0);
-                    waiting.extend(late.into_iter().map(|(_, waiting)| waiting));
-                    let told = |_: &_| Err(DbError::Together(Arc::clone(&error)).into());
-                    waiting.iter().map(told).collect()
+            if let Some((error, mut rest)) = turn.0.books.enter_each(some).await {
+                // Those who came meanwhile would wait as long for a database that does not answer.
+                let late = turn.0.queue().waiting.split_off(0);
+                rest.extend(late.into_iter().map(|(_, waiting)| waiting));
+                for waiting in rest {
+                    tell(waiting, Err(DbError::Together(Arc::clone(&error)).into()));
                 }
-            };
-            for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
-                // Whoever has gone finds the upload recorded, as when an answer is lost.
-                let _ = waiting.send(outcome);
             }
         });
     }
@@ -129,31 +128,68 @@ impl Entrance {
 }
 
 impl Books {
-    /// Enters new uploads together; when one of them cannot be, each by itself.
-    ///
-    /// # Errors
-    /// When the database does not answer, for all of them.
-    async fn enter_each(&self, rows: Vec<UploadRow>) -> Result<Vec<Outcome>, Arc<DbError>> {
-        match self.enter(&rows, Known::New).await {
-            Ok(()) => return Ok(rows.into_iter().map(Ok).collect()),
-            Err(ReceiveError::Db(error)) if error.is_unavailable() => return Err(error.into()),
-            Err(error) if rows.len() == 1 => return Ok(vec![self.refuse(&rows[0], error).await]),
-            Err(error) => tracing::debug!(%error, "each upload is recorded by itself"),
+    /// Enters new uploads together; when one of them cannot be, each by itself. Gives those back who wait for a database that
+    /// does not answer.
+    async fn enter_each(&self, some: Vec<Waiting>) -> Option<(Arc<DbError>, VecDeque<Sender>)> {
+        let (rows, mut waiting): (Vec<_>, VecDeque<_>) = some.into_iter().unzip();
+        if let Err(error) = self.sync_names().await {
+            // Not tried again: a fault of the disk is told once, and the next sync succeeds without what was lost.
+            tracing::error!(%error, "uploads were not recorded");
+            for waiting in waiting {
+                tell(waiting, Err(ReceiveError::Unrecorded));
+            }
+            return None;
         }
-        let mut outcomes = Vec::with_capacity(rows.len());
+        let mut failed = match self.enter(&rows, Known::New).await {
+            Ok(()) => {
+                for (waiting, row) in waiting.into_iter().zip(rows) {
+                    tell(waiting, Ok(row));
+                }
+                return None;
+            }
+            Err(ReceiveError::Db(error)) if error.is_unavailable() => {
+                return Some((error.into(), waiting));
+            }
+            Err(error) if rows.len() == 1 => Some(error),
+            Err(error) => {
+                tracing::debug!(%error, "each upload is recorded by itself");
+                None
+            }
+        };
         for row in rows {
-            outcomes.push(match self.enter(slice::from_ref(&row), Known::New).await {
+            let entered = match failed.take() {
+                Some(error) => Err(error),
+                None => self.enter(slice::from_ref(&row), Known::New).await,
+            };
+            let outcome = match entered {
                 Ok(()) => Ok(row),
-                Err(error) => self.refuse(&row, error).await,
-            });
+                Err(ReceiveError::Db(error)) if error.is_unavailable() => {
+                    return Some((error.into(), waiting));
+                }
+                Err(error) => self.refuse(row, error).await,
+            };
+            if let Some(waiting) = waiting.pop_front() {
+                tell(waiting, outcome);
+            }
         }
-        Ok(outcomes)
+        None
     }
 
-    /// Whoever sent a new upload hears why it was not entered; of one that is refused for good nothing is left.
-    async fn refuse(&self, row: &UploadRow, error: ReceiveError) -> Outcome {
+    async fn sync_names(&self) -> Result<(), ReceiveError> {
+        let store = Arc::clone(&self.store);
+        Ok(tokio::task::spawn_blocking(move || store.sync_names()).await??)
+    }
+
+    /// Whoever sent a new upload hears why it was not entered; of one that is refused for good nothing is left. It may be
+    /// entered all the same, when the answer to a commit was lost.
+    async fn refuse(&self, row: UploadRow, error: ReceiveError) -> Outcome {
         if error.refusal().is_some() {
-            self.remove(row).await?;
+            let mut db = self.db.read().await?;
+            if bundles::find(&mut db, &row.bundle_id).await?.is_some() {
+                return Ok(row);
+            }
+            drop(db);
+            self.remove(&row).await?;
         }
         Err(error)
     }
@@ -166,10 +202,6 @@ impl Books {
 
     /// The one transaction: uploads complete, codes spent, bundles and jobs there; for all of them, or for none.
     pub(super) async fn enter(&self, rows: &[UploadRow], known: Known) -> Result<(), ReceiveError> {
-        if known == Known::New {
-            let store = Arc::clone(&self.store);
-            tokio::task::spawn_blocking(move || store.sync_names()).await??;
-        }
         let now = now_ms();
         let mut tx = self.db.join().await?;
         match known {
