@@ -144,6 +144,22 @@ impl Tasks {
     }
 }
 
+/// Runs a short step that others depend on to its end, also when whoever waits for it is dropped. A shutdown waits for those
+/// who wait, so it is not tracked.
+///
+/// # Panics
+/// When the step does.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is where tasks are made"
+)]
+pub async fn to_the_end<T: Send + 'static>(step: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(step).await {
+        Ok(outcome) => outcome,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

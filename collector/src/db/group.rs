@@ -11,6 +11,7 @@ use sqlx::{Any, AnyConnection, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{DbError, Named};
+use crate::tasks;
 
 /// Changes committed together at most.
 const MEMBERS_MOST: usize = 64;
@@ -83,19 +84,15 @@ async fn run(db: &mut AnyConnection, text: &'static str) -> Result<(), DbError> 
 
 /// Commits what is open, for somebody who wants a transaction of their own. It is committed for others as well, so it goes
 /// on when whoever came round first is dropped, and nobody gets through the gate before it ended.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "it is over in the time of a commit, and whoever shuts down waits for those who wait for it"
-)]
 pub(super) async fn settle(mut gate: Gate) -> Gate {
     let Some(open) = gate.take() else {
         return gate;
     };
-    let committed = tokio::spawn(async move {
+    tasks::to_the_end(async move {
         open.commit().await;
         gate
-    });
-    committed.await.expect("a commit has no panic of its own")
+    })
+    .await
 }
 
 /// Adds a change to the common transaction; `begin` begins one when there is none.
