@@ -110,10 +110,7 @@ impl Bundles {
             reader_limits,
             tasks,
         } = options;
-        let store = Arc::new(match &objects {
-            Some(access) => Store::open_objects(&folder, access)?,
-            None => Store::open(&folder)?,
-        });
+        let store = Arc::new(Store::open_with(&folder, objects.as_ref())?);
         let wake = Arc::<Wake>::default();
         let signatures = Arc::new(Signatures::new(db.clone(), folder.join("signatures")));
         Ok(Self {

@@ -14,10 +14,8 @@ use crate::state::Clock;
 
 async fn parts(config: &Config) -> Result<(Db, Arc<Store>), CliError> {
     let db = Db::open(&config.database(), config.database_connections).await?;
-    let store = match &config.resolved.object_store()? {
-        Some(access) => Store::open_objects(&config.data_dir, access)?,
-        None => Store::open(&config.data_dir)?,
-    };
+    let objects = config.resolved.object_store()?;
+    let store = Store::open_with(&config.data_dir, objects.as_ref())?;
     Ok((db, Arc::new(store)))
 }
 

@@ -1,7 +1,7 @@
 //! Request Tracker by its interface REST2. Our ticket's page is a link of the ticket there (`RefersTo`), by which it is
 //! found again. What the customer may see is correspondence, which RT mails to the requestor; all else is a comment.
 
-use std::collections::BTreeMap;
+mod undone;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use sitrep_shared::time::UtcMs;
 
+use self::undone::{Undone, undone};
 use super::desks::{self, PAGES_MAX, int, word};
 use super::outgoing::{Ask, Http};
 use super::{
@@ -286,40 +287,6 @@ impl Rt {
     }
 }
 
-/// Changes of a field of several values that somebody made and another account has undone in the moments of our write:
-/// hardly after looking at what the other did.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Undone {
-    /// Values that were set, and are gone.
-    lost: Vec<String>,
-    /// Values that were taken off, and are back.
-    back: Vec<String>,
-}
-
-/// From what the history says of a field, oldest first.
-fn undone<'a>(rows: impl Iterator<Item = &'a Value>) -> Undone {
-    let mut last: BTreeMap<String, [Option<(bool, String)>; 2]> = BTreeMap::new();
-    for row in rows {
-        let author = word(&row["Creator"]["id"]);
-        for (value, set) in [("OldValue", false), ("NewValue", true)] {
-            let value = word(&row[value]);
-            if !value.is_empty() {
-                let two = last.entry(value).or_default();
-                *two = [two[1].take(), Some((set, author.clone()))];
-            }
-        }
-    }
-    let mut undone = Undone::default();
-    for (value, two) in last {
-        match two {
-            [Some((true, by)), Some((false, other))] if by != other => undone.lost.push(value),
-            [Some((false, by)), Some((true, other))] if by != other => undone.back.push(value),
-            _ => {}
-        }
-    }
-    undone
-}
-
 impl System for Rt {
     fn check(&self) -> Soon<'_, ()> {
         Box::pin(async move { self.http.get("REST/2.0/rt", &[]).await.map(|_| ()) })
@@ -399,34 +366,5 @@ impl System for Rt {
 
     fn news<'a>(&'a self, id: &'a str, last: Option<i64>) -> Soon<'a, News> {
         Box::pin(self.read(id, last))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_another_account_undid_is_known() {
-        let row = |by: &str, old: &str, new: &str| json!({"Creator": {"id": by}, "OldValue": old, "NewValue": new});
-        let told = [
-            row("anna", "", "lost"),
-            row("us", "lost", ""),
-            row("anna", "back", ""),
-            row("us", "", "back"),
-            row("anna", "", "changed her mind"),
-            row("anna", "changed her mind", ""),
-            row("anna", "", "restored"),
-            row("us", "restored", ""),
-            row("us", "", "restored"),
-            row("anna", "", "stays"),
-            row("us", "ours", "stays too"),
-        ];
-        let expected = Undone {
-            lost: vec!["lost".into()],
-            back: vec!["back".into()],
-        };
-        assert_eq!(undone(told.iter()), expected);
-        assert_eq!(undone(told[11..].iter()), Undone::default());
     }
 }

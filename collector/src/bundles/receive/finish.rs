@@ -1,4 +1,4 @@
-//! Completing an upload that was received in parts: verify, seal, and enter it in the books. Every step may be repeated,
+//! Completing an upload that was received in parts: verify, seal, and record it. Every step may be repeated,
 //! whatever happened in between.
 
 use std::slice;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::books::Known;
+use super::record::Known;
 use super::turns::Turn;
 use super::{ReceiveError, Receiver, settled, to_db};
 use crate::bundles::storage::{HashState, Part, StorageError, Store};
@@ -106,19 +106,23 @@ impl Receiver {
         }
     }
 
-    /// Enters an upload that has an open row as complete.
+    /// Records an upload that has an open row as complete.
     async fn record(&self, mut row: UploadRow, digest: String) -> Result<UploadRow, ReceiveError> {
         row.offset_bytes = row.length_bytes.unwrap_or(row.offset_bytes);
         "complete".clone_into(&mut row.state);
         row.sha256 = Some(digest);
-        match self.books.enter(slice::from_ref(&row), Known::Open).await {
+        match self
+            .recorder
+            .record(slice::from_ref(&row), Known::Open)
+            .await
+        {
             Ok(()) => Ok(row),
             Err(error) => {
                 // Two uploads raced for the last use of a code, or for the last room of a ticket, and this one lost.
                 if let Some(reason) = error.refusal() {
                     self.end_row(&row, "failed", Some(reason)).await?;
                     self.discard(&row).await?;
-                    self.books.remove(&row).await?;
+                    self.recorder.remove(&row).await?;
                 }
                 Err(error)
             }

@@ -5,11 +5,11 @@
 
 mod append;
 mod body;
-mod books;
 mod error;
 mod finish;
 pub mod headers;
 mod quota;
+mod record;
 mod recover;
 mod resume;
 mod turns;
@@ -22,9 +22,9 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use append::Append;
-use books::{Books, Entrance};
 pub use error::ReceiveError;
 pub use headers::Metadata;
+use record::{RecordQueue, Recorder};
 pub use recover::Recovered;
 use turns::Turns;
 pub use whole::First;
@@ -116,8 +116,8 @@ pub struct Receiver {
     slots: Semaphore,
     /// KiB of uploads that are kept in memory until they are whole.
     memory: Semaphore,
-    books: Arc<Books>,
-    entrance: Arc<Entrance>,
+    recorder: Arc<Recorder>,
+    waiting: Arc<RecordQueue>,
 }
 
 impl Receiver {
@@ -129,7 +129,7 @@ impl Receiver {
         tickets: Arc<dyn Tickets>,
         (wake, tasks): (Arc<Wake>, Tasks),
     ) -> Self {
-        let books = Arc::new(Books {
+        let recorder = Arc::new(Recorder {
             db: db.clone(),
             store: Arc::clone(&store),
             limits: limits.clone(),
@@ -139,8 +139,8 @@ impl Receiver {
         Self {
             db,
             store,
-            entrance: Entrance::new(Arc::clone(&books), tasks),
-            books,
+            waiting: RecordQueue::new(Arc::clone(&recorder), tasks),
+            recorder,
             slots: Semaphore::new(limits.bodies.min(Semaphore::MAX_PERMITS)),
             limits,
             turns: Turns::default(),

@@ -19,7 +19,7 @@ impl Receiver {
             return Err(ReceiveError::TooMany);
         }
         let counted = BTreeMap::from([(&*row.ticket_id, 0)]);
-        self.books.check_room(&mut tx, &counted).await?;
+        self.recorder.check_room(&mut tx, &counted).await?;
         if !self.store.space()?.admits(open.promised_bytes) {
             return Err(ReceiveError::Full);
         }

@@ -129,7 +129,7 @@ impl Receiver {
             Ok(digest)
         });
         row.sha256 = Some(stored.await??);
-        self.entrance.enter(row).await
+        self.waiting.record(row).await
     }
 }
 

@@ -54,21 +54,19 @@ impl Store {
     /// # Errors
     /// When a folder cannot be made or synced.
     pub fn open(root: &Path) -> Result<Self, StorageError> {
-        Ok(Self {
-            folder: Folder::open(root, true)?,
-            objects: None,
-        })
+        Self::open_with(root, None)
     }
 
-    /// Opens an object store, with the folder for scratch. To be called inside the runtime that is to carry its
-    /// requests.
+    /// Opens an object store if one is given, with the folder for scratch, and else the folder. To be called inside the
+    /// runtime that is to carry its requests.
     ///
     /// # Errors
     /// When the folder cannot be used or the access is no sensible one; the store itself is not asked yet.
-    pub fn open_objects(root: &Path, access: &Access) -> Result<Self, StorageError> {
+    pub fn open_with(root: &Path, objects: Option<&Access>) -> Result<Self, StorageError> {
+        let objects = objects.map(Objects::open).transpose()?;
         Ok(Self {
-            folder: Folder::open(root, false)?,
-            objects: Some(Arc::new(Objects::open(access)?)),
+            folder: Folder::open(root, objects.is_none())?,
+            objects: objects.map(Arc::new),
         })
     }
 

@@ -1,4 +1,4 @@
-//! The books: the one transaction that makes complete uploads bundles with jobs. Uploads that came whole are entered
+//! Recording: the one transaction that makes complete uploads bundles with jobs. Uploads that came whole are recorded
 //! together with those that wait meanwhile, since many rows at once cost little more than one.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,7 +18,7 @@ use crate::db::{Db, DbError, jobs, pieces, quotas};
 use crate::queue::Wake;
 use crate::tasks::Tasks;
 
-/// Uploads that are entered together at most.
+/// Uploads that are recorded together at most.
 const TOGETHER: usize = 32;
 
 /// Whether the database knows of uploads that are complete now.
@@ -40,9 +40,9 @@ fn tell(waiting: Sender, outcome: Outcome) {
     let _ = waiting.send(outcome);
 }
 
-/// Where complete uploads are entered.
+/// Records complete uploads.
 #[derive(Debug)]
-pub(super) struct Books {
+pub(super) struct Recorder {
     pub db: Db,
     pub store: Arc<Store>,
     pub limits: Limits,
@@ -51,11 +51,11 @@ pub(super) struct Books {
     pub wake: Arc<Wake>,
 }
 
-/// The way into the books for uploads that came whole. Nobody waits for company: whoever comes while nobody is entered is
-/// entered at once, and those who come meanwhile are the next.
+/// Uploads that came whole and wait to be recorded. Nobody waits for company: whoever comes while nothing is recorded is
+/// recorded at once, and those who come meanwhile are the next.
 #[derive(Debug)]
-pub(super) struct Entrance {
-    books: Arc<Books>,
+pub(super) struct RecordQueue {
+    recorder: Arc<Recorder>,
     tasks: Tasks,
     queue: Mutex<Queue>,
 }
@@ -63,12 +63,12 @@ pub(super) struct Entrance {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Waiting>,
-    /// Some are being entered.
+    /// Some are being recorded.
     busy: bool,
 }
 
-/// The right to enter. Whatever ends it, also a panic, the next are let in.
-struct Turn(Arc<Entrance>);
+/// The right to record. Whatever ends it, also a panic, the next are let in.
+struct Turn(Arc<RecordQueue>);
 
 impl Drop for Turn {
     fn drop(&mut self) {
@@ -76,17 +76,17 @@ impl Drop for Turn {
     }
 }
 
-impl Entrance {
-    pub(super) fn new(books: Arc<Books>, tasks: Tasks) -> Arc<Self> {
+impl RecordQueue {
+    pub(super) fn new(recorder: Arc<Recorder>, tasks: Tasks) -> Arc<Self> {
         Arc::new(Self {
-            books,
+            recorder,
             tasks,
             queue: Mutex::default(),
         })
     }
 
-    /// Enters an upload whose bytes are stored. It is entered also when the caller gives up.
-    pub(super) async fn enter(self: &Arc<Self>, row: UploadRow) -> Outcome {
+    /// Records an upload whose bytes are stored. It is recorded also when the caller gives up.
+    pub(super) async fn record(self: &Arc<Self>, row: UploadRow) -> Outcome {
         let (sender, outcome) = oneshot::channel();
         let idle = {
             let mut queue = self.queue();
@@ -111,7 +111,7 @@ impl Entrance {
         }
         let turn = Turn(Arc::clone(self));
         self.tasks.spawn("record uploads", async move {
-            if let Some((error, mut rest)) = turn.0.books.enter_each(some).await {
+            if let Some((error, mut rest)) = turn.0.recorder.record_each(some).await {
                 // Those who came meanwhile would wait as long for a database that does not answer.
                 let late = turn.0.queue().waiting.split_off(0);
                 rest.extend(late.into_iter().map(|(_, waiting)| waiting));
@@ -127,10 +127,10 @@ impl Entrance {
     }
 }
 
-impl Books {
-    /// Enters new uploads together; when one of them cannot be, each by itself. Gives those back who wait for a database that
+impl Recorder {
+    /// Records new uploads together; when one of them cannot be, each by itself. Gives those back who wait for a database that
     /// does not answer.
-    async fn enter_each(&self, some: Vec<Waiting>) -> Option<(Arc<DbError>, VecDeque<Sender>)> {
+    async fn record_each(&self, some: Vec<Waiting>) -> Option<(Arc<DbError>, VecDeque<Sender>)> {
         let (rows, mut waiting): (Vec<_>, VecDeque<_>) = some.into_iter().unzip();
         if let Err(error) = self.sync_names().await {
             // Not tried again: a fault of the disk is told once, and the next sync succeeds without what was lost.
@@ -140,7 +140,7 @@ impl Books {
             }
             return None;
         }
-        let mut failed = match self.enter(&rows, Known::New).await {
+        let mut failed = match self.record(&rows, Known::New).await {
             Ok(()) => {
                 for (waiting, row) in waiting.into_iter().zip(rows) {
                     tell(waiting, Ok(row));
@@ -157,11 +157,11 @@ impl Books {
             }
         };
         for row in rows {
-            let entered = match failed.take() {
+            let ended = match failed.take() {
                 Some(error) => Err(error),
-                None => self.enter(slice::from_ref(&row), Known::New).await,
+                None => self.record(slice::from_ref(&row), Known::New).await,
             };
-            let outcome = match entered {
+            let outcome = match ended {
                 Ok(()) => Ok(row),
                 Err(ReceiveError::Db(error)) if error.is_unavailable() => {
                     return Some((error.into(), waiting));
@@ -180,8 +180,8 @@ impl Books {
         Ok(tokio::task::spawn_blocking(move || store.sync_names()).await??)
     }
 
-    /// Whoever sent a new upload hears why it was not entered; of one that is refused for good nothing is left. It may be
-    /// entered all the same, when the answer to a commit was lost.
+    /// Whoever sent a new upload hears why it was not recorded; of one that is refused for good nothing is left. It may be
+    /// recorded all the same, when the answer to a commit was lost.
     async fn refuse(&self, row: UploadRow, error: ReceiveError) -> Outcome {
         if error.refusal().is_some() {
             let mut db = self.db.read().await?;
@@ -201,7 +201,11 @@ impl Books {
     }
 
     /// The one transaction: uploads complete, codes spent, bundles and jobs there; for all of them, or for none.
-    pub(super) async fn enter(&self, rows: &[UploadRow], known: Known) -> Result<(), ReceiveError> {
+    pub(super) async fn record(
+        &self,
+        rows: &[UploadRow],
+        known: Known,
+    ) -> Result<(), ReceiveError> {
         let now = now_ms();
         let mut tx = self.db.join().await?;
         match known {
