@@ -4,7 +4,6 @@
 //! Nobody has to wait for company: whoever has made a change queues up once more, and the first to come round again
 //! commits for all who came before.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use sqlx::{Any, AnyConnection, Transaction};
@@ -20,38 +19,32 @@ const MEMBERS_MOST: usize = 64;
 pub(super) type Writer = Arc<Mutex<Option<Open>>>;
 /// The right to write.
 pub(super) type Gate = OwnedMutexGuard<Option<Open>>;
+/// What became of a common transaction, for all whose changes are in it.
+type Outcome = Arc<OnceLock<Result<(), Arc<DbError>>>>;
 
 /// A common transaction.
 pub(super) struct Open {
     tx: Transaction<'static, Any>,
-    group: Arc<Group>,
+    /// Changes made. Each has somebody who comes round to commit.
+    members: usize,
     /// The last member was dropped: its savepoint is to be undone before anything else.
     torn: bool,
+    outcome: Outcome,
 }
 
 impl std::fmt::Debug for Open {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Open")
-            .field("group", &self.group)
+            .field("members", &self.members)
             .finish_non_exhaustive()
     }
-}
-
-/// Those whose changes are in one common transaction.
-#[derive(Debug, Default)]
-pub(super) struct Group {
-    /// Changes made.
-    members: AtomicUsize,
-    /// Members that will come round.
-    waiting: AtomicUsize,
-    outcome: OnceLock<Result<(), Arc<DbError>>>,
 }
 
 /// One change of a common transaction. Dropping it takes the change back.
 pub(super) struct Member {
     /// None once it was handed on.
     gate: Option<Gate>,
-    group: Arc<Group>,
+    outcome: Outcome,
     writer: Writer,
 }
 
@@ -73,7 +66,7 @@ impl Open {
             Err(error) => Err(error),
         };
         // Nobody else has it: who commits took it out of the gate.
-        let _ = self.group.outcome.set(outcome.map_err(Arc::new));
+        let _ = self.outcome.set(outcome.map_err(Arc::new));
     }
 }
 
@@ -82,14 +75,20 @@ async fn run(db: &mut AnyConnection, text: &'static str) -> Result<(), DbError> 
     done.named("use a savepoint").map(drop)
 }
 
+async fn settle_open(gate: &mut Gate) {
+    if let Some(open) = gate.take() {
+        open.commit().await;
+    }
+}
+
 /// Commits what is open, for somebody who wants a transaction of their own. It is committed for others as well, so it goes
 /// on when whoever came round first is dropped, and nobody gets through the gate before it ended.
 pub(super) async fn settle(mut gate: Gate) -> Gate {
-    let Some(open) = gate.take() else {
+    if gate.is_none() {
         return gate;
-    };
+    }
     tasks::to_the_end(async move {
-        open.commit().await;
+        settle_open(&mut gate).await;
         gate
     })
     .await
@@ -98,64 +97,71 @@ pub(super) async fn settle(mut gate: Gate) -> Gate {
 /// Adds a change to the common transaction; `begin` begins one when there is none.
 pub(super) async fn join(
     writer: &Writer,
+    begin: impl Future<Output = Result<Transaction<'static, Any>, sqlx::Error>> + Send + 'static,
+) -> Result<Member, DbError> {
+    let gate = Arc::clone(writer).lock_owned().await;
+    // Dropped half-way, nobody would know whether there is a savepoint, and undoing might undo what others had made before.
+    tasks::to_the_end(enter(gate, Arc::clone(writer), begin)).await
+}
+
+async fn enter(
+    mut gate: Gate,
+    writer: Writer,
     begin: impl Future<Output = Result<Transaction<'static, Any>, sqlx::Error>>,
 ) -> Result<Member, DbError> {
-    let mut gate = Arc::clone(writer).lock_owned().await;
-    let full = |open: &Open| open.group.members.load(Ordering::Relaxed) >= MEMBERS_MOST;
-    if gate.as_ref().is_some_and(full) {
-        gate = settle(gate).await;
-    }
     if let Some(open) = gate.as_mut()
-        && open.undo().await.is_err()
+        // When undoing fails, the engine ended the transaction by itself: its members hear it from the commit that fails.
+        && (open.members >= MEMBERS_MOST || open.undo().await.is_err())
     {
-        // The engine ended the transaction by itself: its members hear it from the commit that fails.
-        gate = settle(gate).await;
+        settle_open(&mut gate).await;
     }
     if gate.is_none() {
         *gate = Some(Open {
             tx: begin.await.named("begin a transaction")?,
-            group: Arc::default(),
+            members: 0,
             torn: false,
+            outcome: Outcome::default(),
         });
     }
     let open = gate.as_mut().expect("it was opened above");
-    let group = Arc::clone(&open.group);
     let begun = run(&mut open.tx, "SAVEPOINT member").await;
     let member = Member {
+        outcome: Arc::clone(&open.outcome),
         gate: Some(gate),
-        group,
-        writer: Arc::clone(writer),
+        writer,
     };
     begun.map(|()| member)
 }
 
 impl Member {
-    /// Makes the change last, together with those of others.
-    pub(super) async fn commit(mut self) -> Result<(), DbError> {
-        let released = run(self.connection(), "RELEASE member").await;
-        released?;
-        self.group.members.fetch_add(1, Ordering::Relaxed);
-        self.group.waiting.fetch_add(1, Ordering::SeqCst);
+    /// Makes the change last, together with those of others, who count on whoever comes round first: once begun, it goes on
+    /// when whoever waits for it is dropped.
+    pub(super) async fn commit(self) -> Result<(), DbError> {
+        tasks::to_the_end(self.hand_on()).await
+    }
+
+    async fn hand_on(mut self) -> Result<(), DbError> {
+        run(self.connection(), "RELEASE member").await?;
+        self.open().members += 1;
         self.gate = None;
         let mut gate = Arc::clone(&self.writer).lock_owned().await;
-        if gate
-            .as_ref()
-            .is_some_and(|open| Arc::ptr_eq(&open.group, &self.group))
-        {
-            gate = settle(gate).await;
+        let ours = |open: &Open| Arc::ptr_eq(&open.outcome, &self.outcome);
+        if gate.as_ref().is_some_and(ours) {
+            settle_open(&mut gate).await;
         }
-        self.group.waiting.fetch_sub(1, Ordering::SeqCst);
-        self.gate = Some(gate);
-        let outcome = self.group.outcome.get().cloned();
+        drop(gate);
+        let outcome = self.outcome.get().cloned();
         let outcome = outcome.expect("what is not open any more has its outcome");
         outcome.map_err(DbError::Together)
     }
 
-    pub(super) fn connection(&mut self) -> &mut AnyConnection {
+    fn open(&mut self) -> &mut Open {
         let open = self.gate.as_mut().and_then(|gate| gate.as_mut());
-        &mut open
-            .expect("a member that writes has the open transaction")
-            .tx
+        open.expect("a member that writes has the open transaction")
+    }
+
+    pub(super) fn connection(&mut self) -> &mut AnyConnection {
+        &mut self.open().tx
     }
 
     pub(super) fn connection_ref(&self) -> &AnyConnection {
@@ -168,32 +174,14 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        if self.group.outcome.get().is_some() {
+        let Some(gate) = self.gate.as_mut() else {
             return;
-        }
-        match self.gate.take() {
-            Some(mut gate) => {
-                if let Some(open) = gate.as_mut() {
-                    open.torn = true;
-                }
-            }
-            // Given up while it waited to come round.
-            None => drop(self.group.waiting.fetch_sub(1, Ordering::SeqCst)),
-        }
-        // When nobody will ever commit, all is taken back, which is what was given up. The gate is let go before each look:
-        // of two that give up at once, one sees that nobody is left. Whoever has the gate otherwise goes on.
-        while self.group.waiting.load(Ordering::SeqCst) == 0 {
-            let Ok(mut gate) = Arc::clone(&self.writer).try_lock_owned() else {
-                return;
-            };
-            let ours = |open: &Open| Arc::ptr_eq(&open.group, &self.group);
-            if !gate.as_ref().is_some_and(ours) {
-                return;
-            }
-            if self.group.waiting.load(Ordering::SeqCst) == 0 {
-                *gate = None;
-                return;
-            }
+        };
+        match gate.as_mut() {
+            // Nobody would come round to end it.
+            Some(open) if open.members == 0 => **gate = None,
+            Some(open) => open.torn = true,
+            None => {}
         }
     }
 }
@@ -254,8 +242,51 @@ mod tests {
         .await;
     }
 
+    /// What `future` came to, or nothing when it was dropped after so many steps.
+    async fn at_most<T>(steps: usize, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = std::pin::pin!(future);
+        let mut done = 0;
+        std::future::poll_fn(|context| {
+            if done == steps {
+                return std::task::Poll::Ready(None);
+            }
+            done += 1;
+            future.as_mut().poll(context).map(Some)
+        })
+        .await
+    }
+
     #[tokio::test]
-    async fn whoever_gives_up_while_it_commits_for_others_spoils_nothing() {
+    async fn whoever_gives_up_at_any_step_spoils_nothing() {
+        on_both(async |db| {
+            table(&db).await;
+            let mut told = Vec::new();
+            let mut gave_up = 0;
+            for n in 0..400 {
+                let (first, between, last) = (n * 3, n * 3 + 1, n * 3 + 2);
+                let steps = usize::try_from(n).unwrap() % 40;
+                let ended = tokio::join!(
+                    add(&db, first, true),
+                    at_most(steps, add(&db, between, true)),
+                    add(&db, last, true)
+                );
+                assert!(ended.0 && ended.2, "{n}: those who waited are told");
+                told.extend([first, last]);
+                match ended.1 {
+                    Some(_) => told.push(between),
+                    None => gave_up += 1,
+                }
+            }
+            let kept = numbers(&db).await;
+            told.retain(|n| !kept.contains(n));
+            assert_eq!(told, [0_i64; 0], "what was told is done");
+            assert!((10..400).contains(&gave_up), "{gave_up} gave up on the way");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_up_at_any_time_spoils_nothing() {
         on_both(async |db| {
             table(&db).await;
             let changes = (0..200).map(|n: i64| {

@@ -242,7 +242,8 @@ impl Db {
         let Some(writer) = &self.writer else {
             return self.begin().await;
         };
-        let begin = self.pool.begin_with(self.engine.begin());
+        let (pool, begin) = (self.pool.clone(), self.engine.begin());
+        let begin = async move { pool.begin_with(begin).await };
         Ok(Tx(Inner::Member(group::join(writer, begin).await?)))
     }
 
