@@ -188,7 +188,7 @@ impl Drop for Member {
 
 #[cfg(test)]
 mod tests {
-    use crate::db::testing::on_both;
+    use crate::db::testing::{at_most, on_both};
     use crate::db::{Db, dialect};
 
     async fn numbers(db: &Db) -> Vec<i64> {
@@ -240,20 +240,6 @@ mod tests {
             assert_eq!(numbers(&db).await, kept);
         })
         .await;
-    }
-
-    /// What `future` came to, or nothing when it was dropped after so many steps.
-    async fn at_most<T>(steps: usize, future: impl Future<Output = T>) -> Option<T> {
-        let mut future = std::pin::pin!(future);
-        let mut done = 0;
-        std::future::poll_fn(|context| {
-            if done == steps {
-                return std::task::Poll::Ready(None);
-            }
-            done += 1;
-            future.as_mut().poll(context).map(Some)
-        })
-        .await
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 
 use futures_util::FutureExt;
 use sqlx::AnyConnection;
@@ -227,4 +228,18 @@ mod tests {
         assert!(seen > 60, "only {seen} functions were found");
         assert!(untested.is_empty(), "{untested:#?}");
     }
+}
+
+/// What `future` came to, or nothing when it was dropped after so many steps.
+pub(crate) async fn at_most<T>(steps: usize, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    let mut done = 0;
+    std::future::poll_fn(|context| {
+        if done == steps {
+            return Poll::Ready(None);
+        }
+        done += 1;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
 }

@@ -14,8 +14,9 @@ use super::headers::Checksum;
 use super::turns::Turn;
 use super::{ReceiveError, Receiver, from_db, now_ms, settled, to_db};
 use crate::bundles::storage::{HashState, Part, StorageError};
-use crate::db::pieces;
 use crate::db::uploads::{self, Step, UploadRow};
+use crate::db::{Db, pieces};
+use crate::tasks;
 
 /// Long bodies are committed after this long as well, when there is something worth a sync.
 const GROUP_TIME: Duration = Duration::from_secs(1);
@@ -284,39 +285,45 @@ impl Receiver {
     }
 
     /// Sync, then commit: only now is the offset true.
-    async fn commit(
-        &self,
-        mut row: UploadRow,
-        hold: Hold,
-    ) -> Result<(UploadRow, Hold), ReceiveError> {
-        let mut hold = hold.sync().await?;
-        let (from, to) = (row.offset_bytes, to_db(hold.part.offset()));
-        let hash_state = hold.part.hash().map(HashState::text);
-        let step = Step {
-            from,
-            to,
-            hash_state: hash_state.as_deref(),
-            now_ms: now_ms(),
-        };
-        let mut tx = self.db.join().await?;
-        if !uploads::advance(&mut tx, &row.id, row.epoch, &step).await? {
-            return Err(ReceiveError::Superseded);
-        }
-        let (added, dropped) = hold.part.change();
-        for name in dropped {
-            pieces::remove_tail(&mut tx, &row.id, name).await?;
-        }
-        for piece in added {
-            pieces::add(&mut tx, &row.id, &super::resume::piece_row(piece)).await?;
-        }
-        tx.commit().await?;
-        hold = hold.committed().await?;
-        tracing::debug!(upload.id = %row.id, offset = to, "acknowledged");
-        row.offset_bytes = to;
-        row.hash_state = hash_state;
-        "receiving".clone_into(&mut row.state);
-        Ok((row, hold))
+    async fn commit(&self, row: UploadRow, hold: Hold) -> Result<(UploadRow, Hold), ReceiveError> {
+        let hold = hold.sync().await?;
+        // A commit may come through after its request was dropped. The turn lasts as long: whoever has it next begins where
+        // this one ended.
+        tasks::to_the_end(advance(self.db.clone(), row, hold)).await
     }
+}
+
+async fn advance(
+    db: Db,
+    mut row: UploadRow,
+    mut hold: Hold,
+) -> Result<(UploadRow, Hold), ReceiveError> {
+    let (from, to) = (row.offset_bytes, to_db(hold.part.offset()));
+    let hash_state = hold.part.hash().map(HashState::text);
+    let step = Step {
+        from,
+        to,
+        hash_state: hash_state.as_deref(),
+        now_ms: now_ms(),
+    };
+    let mut tx = db.join().await?;
+    if !uploads::advance(&mut tx, &row.id, row.epoch, &step).await? {
+        return Err(ReceiveError::Superseded);
+    }
+    let (added, dropped) = hold.part.change();
+    for name in dropped {
+        pieces::remove_tail(&mut tx, &row.id, name).await?;
+    }
+    for piece in added {
+        pieces::add(&mut tx, &row.id, &super::resume::piece_row(piece)).await?;
+    }
+    tx.commit().await?;
+    hold = hold.committed().await?;
+    tracing::debug!(upload.id = %row.id, offset = to, "acknowledged");
+    row.offset_bytes = to;
+    row.hash_state = hash_state;
+    "receiving".clone_into(&mut row.state);
+    Ok((row, hold))
 }
 
 /// A request repeated after completion gets the same answer when it stands at the end.

@@ -1,6 +1,7 @@
 //! Uploads that end otherwise than they should: kills, losses, lapses, lost turns.
 
 use super::*;
+use crate::db::testing::at_most;
 
 #[tokio::test]
 async fn after_a_kill_the_acknowledged_bytes_are_there_and_no_others() {
@@ -141,4 +142,38 @@ async fn a_lost_turn_commits_nothing() {
     assert!(matches!(lost, Err(ReceiveError::Superseded)), "{lost:?}");
     let offset = count(&f.db, "SELECT offset_bytes FROM uploads").await;
     assert_eq!(offset, 0);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_at_any_step_can_go_on() {
+    let f = fixture().await;
+    let grant = Grant {
+        uploads_left: 1000,
+        ..grant()
+    };
+    let mut gave_up = 0;
+    for n in 0..240 {
+        let row = f.receiver.create(&grant, create(Some(6), None));
+        let row = row.await.unwrap();
+        let first = ask(&row, 0);
+        let first = f.receiver.append("code", first, body(vec![text("abcd")]));
+        if at_most(n % 60, first).await.is_none() {
+            gave_up += 1;
+        }
+        // Comes back at once, believing that nothing arrived, and is cut off again.
+        let again = ask(&row, 0);
+        let again = f
+            .receiver
+            .append("code", again, body(vec![text("ab"), Err(())]));
+        let told = match again.await {
+            Err(ReceiveError::Broken { committed: told }) => told,
+            Err(ReceiveError::Offset { actual: told }) => told,
+            other => panic!("{n}: {other:?}"),
+        };
+        let rest = Ok(Bytes::copy_from_slice(&b"abcdef"[told as usize..]));
+        let done = f.receiver.append("code", ask(&row, told), body(vec![rest]));
+        let done = done.await.unwrap_or_else(|error| panic!("{n}: {error:?}"));
+        assert_eq!(done.sha256, Some(hex(&Sha256::digest(b"abcdef"))), "{n}");
+    }
+    assert!((10..240).contains(&gave_up), "{gave_up} gave up on the way");
 }
