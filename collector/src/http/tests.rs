@@ -5,6 +5,7 @@ mod follow;
 mod packs;
 mod requests;
 mod signatures;
+mod tag_rules;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

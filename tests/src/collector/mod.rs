@@ -1,7 +1,8 @@
 //! The support team's side: the real collector on a free loopback port. What an
-//! engineer asks of it is in `api`, what an uploader sends in `tus`.
+//! engineer asks of it is in `api`, single requests are in `requests`, what an uploader sends in `tus`.
 
 mod api;
+mod requests;
 mod tus;
 
 pub use api::{Evidence, Finding, Ticket};
