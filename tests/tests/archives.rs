@@ -10,13 +10,16 @@
 )]
 
 use std::fs::File;
-use std::io::BufRead;
+use std::io::{BufRead, Cursor};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sitrep_shared::archive::{self, Entry, Kind, Report, Verdict, Visitor};
 use sitrep_shared::bundle::limits::{Limits, Reject};
+use sitrep_shared::bundle::manifest::{Manifest, SCHEMA};
+use sitrep_shared::bundle::{BundleWriter, WriterOptions};
+use sitrep_shared::time::UtcMs;
 use sitrep_tests::{binaries, process, workspace_root};
 
 /// One line of the corpus.
@@ -150,6 +153,39 @@ fn sitrepd_inspect_gives_each_its_verdict() {
     });
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A bundle of ours stays one when it is damaged: what it lacks is told, and it is not taken for another's archive.
+#[test]
+fn a_damaged_bundle_is_not_taken_for_anothers_archive() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let options = WriterOptions {
+        top_dir: "t".into(),
+        mtime: UtcMs(0),
+        level: 1,
+    };
+    let mut manifest = Manifest {
+        schema: SCHEMA.into(),
+        format: 1,
+        created: "2026-01-01T00:00:00Z".into(),
+        ..Default::default()
+    };
+    let writer = BundleWriter::create(Cursor::new(Vec::new()), options);
+    let (whole, _) = writer.seal(&mut manifest).expect("a bundle");
+    let whole = whole.into_inner();
+    let path = folder.path().join("bundle");
+    let judge = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).expect("write");
+        inspected(&path)
+    };
+    let said = |verdict: &str, reason: &str| (verdict.to_owned(), reason.to_owned());
+    assert_eq!(judge(&whole), said("accept", "ok"));
+    for lost in [1, 34, 35, 36, 60] {
+        let cut = judge(&whole[..whole.len() - lost]);
+        assert_eq!(cut, said("reject", "truncated"), "{lost}");
+    }
+    let more = [&whole[..], b"more"].concat();
+    assert_eq!(judge(&more), said("reject", "trailing_data"));
 }
 
 #[test]

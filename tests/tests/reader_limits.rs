@@ -62,7 +62,7 @@ type Case<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
 #[test]
 fn each_limit_holds_where_it_is_set() -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let cases: [Case<'_>; 11] = [
+    let cases: [Case<'_>; 13] = [
         (
             "limits.upload_bytes",
             "add('a')",
@@ -94,6 +94,20 @@ fn each_limit_holds_where_it_is_set() -> Result<(), String> {
         (
             "reader.path_bytes",
             "add('a/bcdefgh')",
+            "9",
+            "8",
+            "limit_path",
+        ),
+        (
+            "reader.entries",
+            "[add('./', b'', type=tarfile.DIRTYPE) for n in range(9)]",
+            "9",
+            "8",
+            "limit_entries",
+        ),
+        (
+            "reader.path_bytes",
+            "add('a', b'', type=tarfile.SYMTYPE, linkname='b' * 9)",
             "9",
             "8",
             "limit_path",
@@ -230,10 +244,18 @@ fn cpu_time_is_bounded() -> Result<(), String> {
 #[test]
 fn the_reader_stays_below_512_mib() -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    // Names that are as long together as they may be, of files that are not empty.
     let names = folder.path().join("names.tar.gz");
     make(
         &names,
-        "[add('%06d/' % n + 'n' * 250, b'') for n in range(199_000)]",
+        "[add('%06d/' % n + 'm' * 80 + '/' + 'n' * 245, b'x\\n') for n in range(190_000)]",
+    )?;
+    // Files that each lie below very many links.
+    let below = folder.path().join("below.tar.gz");
+    make(
+        &below,
+        "[add('a/' * n + 'a', b'', type=tarfile.SYMTYPE, linkname='b') for n in range(62)]\n\
+         [add('a/' * 63 + str(n), b'') for n in range(70_000)]",
     )?;
     let window = folder.path().join("window.zst");
     let script = "import subprocess, sys\n\
@@ -242,10 +264,10 @@ fn the_reader_stays_below_512_mib() -> Result<(), String> {
                   [p.stdin.write(line) for _ in range(60)]\n\
                   p.stdin.close(); sys.exit(p.wait())";
     python(&["-c", script, text(&window)])?;
-    let measure = "import resource, subprocess, sys\n\
+    let measure = "import json, resource, subprocess, sys\n\
                    out = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE).stdout.decode()\n\
-                   print(out.strip().split('\\n')[-1][:19], resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
-    for path in [names, window] {
+                   print(json.loads(out.strip().split('\\n')[-1])['verdict'], resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
+    for (path, expected) in [(names, "accept"), (below, "neutralise"), (window, "accept")] {
         let sitrepd = binaries::sitrepd();
         let said = python(&[
             "-c",
@@ -256,7 +278,7 @@ fn the_reader_stays_below_512_mib() -> Result<(), String> {
             "--json",
         ])?;
         let (verdict, kib) = said.trim().rsplit_once(' ').ok_or("two words")?;
-        assert!(verdict.starts_with("{\"verdict\":\"accept\""), "{said}");
+        assert_eq!(verdict, expected, "{}", path.display());
         let kib: u64 = kib.parse().map_err(|_| said.clone())?;
         assert!(kib < 512 << 10, "{}: {kib} KiB", path.display());
     }

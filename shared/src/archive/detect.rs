@@ -1,8 +1,8 @@
 //! What a file is, by its first bytes, and whether it could be two things at once.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufRead, Read, Seek, SeekFrom};
 
-use super::decode::Codec;
+use super::decode::{Codec, Decoded};
 use super::tar;
 use crate::bundle::limits::{Reason, Reject};
 
@@ -30,7 +30,7 @@ pub(super) enum Inner {
 }
 
 /// First bytes of formats that are not read.
-const FOREIGN: [&[u8]; 15] = [
+const FOREIGN: [&[u8]; 12] = [
     b"7z\xbc\xaf\x27\x1c",
     b"Rar!\x1a\x07",
     b"\x04\x22\x4d\x18",
@@ -41,12 +41,12 @@ const FOREIGN: [&[u8]; 15] = [
     b"\x5d\x00\x00",
     b"MSCF",
     b"!<arch>\n",
-    b"070701",
-    b"070702",
-    b"070707",
     b"\xed\xab\xee\xdb",
     b"\x7fELF",
 ];
+
+/// From so many bytes on, text need not be UTF-8.
+const CODED_BYTES: usize = 64;
 
 /// First bytes of encrypted files.
 const ENCRYPTED: [&[u8]; 4] = [
@@ -55,6 +55,18 @@ const ENCRYPTED: [&[u8]; 4] = [
     b"-----BEGIN PGP MESSAGE",
     b"Salted__",
 ];
+
+/// Whether a file begins as a cpio archive does: in digits, as a date may.
+fn is_cpio(start: &[u8]) -> bool {
+    let magics: [&[u8]; 3] = [b"070701", b"070702", b"070707"];
+    let fields = start.get(6..18).unwrap_or_default();
+    magics.iter().any(|magic| start.starts_with(magic))
+        && !fields.is_empty()
+        && fields.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// Bytes of a file's start that tell whether it is packed.
+pub(super) const PACKED_BYTES: usize = 512;
 
 /// Whether a file inside an archive begins as something packed does; it is kept and not opened.
 pub(super) fn is_packed(start: &[u8]) -> bool {
@@ -68,8 +80,7 @@ pub(super) fn is_packed(start: &[u8]) -> bool {
 pub(super) fn outer(head: &[u8]) -> Result<Shape, Reject> {
     let shape = magic(head);
     let record = head.get(..tar::RECORD);
-    let could_be_tar = record.is_some_and(tar::looks_like);
-    if could_be_tar && shape.is_some() {
+    if shape.is_some() && record.is_some_and(tar::resembles) {
         return Err(Reject::new(
             Reason::AmbiguousEntry,
             "the file is a tar archive and something else at once",
@@ -109,10 +120,14 @@ fn skippable(head: &[u8]) -> bool {
     head.len() >= 8 && (0x50..=0x5f).contains(&head[0]) && head[1..4] == [0x2a, 0x4d, 0x18]
 }
 
-/// Tells what a decoded stream holds, from its first record or what there is of it.
-pub(super) fn inner(start: &[u8], codec: Codec) -> Result<Inner, Reject> {
+/// Tells what a decoded stream holds, from its first record or what there is of it. Only for that: it may read on.
+pub(super) fn inner<R: BufRead>(stream: &mut Decoded<R>, codec: Codec) -> Result<Inner, Reject> {
+    let start = stream.peek(tar::RECORD)?;
+    if start.len() == tar::RECORD && start.iter().all(|byte| *byte == 0) {
+        return behind_zeros(stream);
+    }
     if start.len() == tar::RECORD {
-        if tar::looks_like(start) || start.iter().all(|byte| *byte == 0) {
+        if tar::looks_like(start) {
             return Ok(Inner::Tar);
         }
         if start[257..262] == *b"ustar" {
@@ -133,7 +148,7 @@ pub(super) fn inner(start: &[u8], codec: Codec) -> Result<Inner, Reject> {
             "an encrypted file whose key is not here",
         ));
     }
-    if FOREIGN.iter().any(|magic| start.starts_with(magic)) {
+    if FOREIGN.iter().any(|magic| start.starts_with(magic)) || is_cpio(start) {
         return Err(Reject::new(
             Reason::UnknownFormat,
             "a format that is not read",
@@ -152,6 +167,30 @@ pub(super) fn inner(start: &[u8], codec: Codec) -> Result<Inner, Reject> {
     Ok(Inner::File)
 }
 
+/// Tells what a stream holds that begins with a record of zeros, from what comes behind them: nothing, as in an empty tar
+/// archive, or a text that begins anywhere but where a record would.
+fn behind_zeros(stream: &mut impl BufRead) -> Result<Inner, Reject> {
+    let mut zeros = 0;
+    loop {
+        let now = stream.fill_buf()?;
+        let run = now.iter().take_while(|byte| **byte == 0).count();
+        if now.is_empty() || run < now.len() {
+            zeros += run;
+            stream.consume(run);
+            break;
+        }
+        zeros = (zeros + run) % tar::RECORD;
+        stream.consume(run);
+    }
+    let within = zeros % tar::RECORD;
+    let mut record = vec![0; within];
+    stream
+        .take((tar::RECORD - within) as u64)
+        .read_to_end(&mut record)?;
+    let is_log = within > 0 && !tar::resembles(&record) && like_text(&record[within..]);
+    Ok(if is_log { Inner::File } else { Inner::Tar })
+}
+
 /// Whether bytes could be a log: few control characters, or UTF-16. Zeros at the start do not
 /// count: a log that was cut while it was written begins with them.
 fn like_text(start: &[u8]) -> bool {
@@ -164,8 +203,10 @@ fn like_text(start: &[u8]) -> bool {
         .iter()
         .filter(|byte| matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127))
         .count();
+    // Letters of one or two bytes in another code than UTF-8; hardly anything packed has no control character for so long.
+    let coded = odd == 0 && rest.len() >= CODED_BYTES;
     // Escape sequences and stray bytes are normal in logs; a tenth of them is not.
-    odd * 10 <= rest.len() && !invalid_utf8_mostly(rest)
+    odd * 10 <= rest.len() && (coded || !invalid_utf8_mostly(rest))
 }
 
 fn invalid_utf8_mostly(bytes: &[u8]) -> bool {

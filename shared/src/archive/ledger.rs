@@ -85,6 +85,7 @@ impl<'a> Ledger<'a> {
                 format!("{:?} is no directory", names::shown(head.raw)),
             ));
         }
+        self.count()?;
         if name.path.is_empty() && head.kind == Kind::Directory {
             return Ok(());
         }
@@ -93,13 +94,14 @@ impl<'a> Ledger<'a> {
         }
         self.admit(&name, head)?;
         let target = head.target.map(|target| names::text(target).0);
+        let keep = manifest::keep(&name.path, self.limits);
         let mut reading = Reading {
             data,
             hash: Sha256::new(),
             bytes: 0,
             limit: self.limits.entry_bytes,
             start: Vec::new(),
-            keep: manifest::keep(&name.path, self.limits),
+            keep: keep.max(detect::PACKED_BYTES),
         };
         let entry = Entry {
             path: &name.path,
@@ -109,11 +111,15 @@ impl<'a> Ledger<'a> {
             link_target: target.as_deref(),
             mtime_s: head.mtime_s,
         };
-        if head.kind == Kind::File && detect::is_packed(reading.fill_buf()?) {
-            self.nested(&name.path);
-        }
         visitor.entry(&entry, &mut reading)?;
         reading.drain()?;
+        // An archive inside: by what it begins with, whatever it is called.
+        if head.kind == Kind::File && detect::is_packed(&reading.start) {
+            self.remark(&name.path, Reason::NestedNotOpened);
+        }
+        if keep == 0 {
+            reading.start.clear();
+        }
         self.settle(
             name.path,
             head,
@@ -139,7 +145,7 @@ impl<'a> Ledger<'a> {
         self.entry(&head, data, visitor)
     }
 
-    fn admit(&mut self, name: &Name, head: &Head<'_>) -> Result<(), Reject> {
+    fn count(&mut self) -> Result<(), Reject> {
         self.count += 1;
         if self.count > self.limits.entries {
             return Err(Reject::new(
@@ -147,7 +153,18 @@ impl<'a> Ledger<'a> {
                 format!("more than {} entries", self.limits.entries),
             ));
         }
-        self.names_bytes += (name.path.len() + head.target.map_or(0, <[u8]>::len)) as u64;
+        Ok(())
+    }
+
+    fn admit(&mut self, name: &Name, head: &Head<'_>) -> Result<(), Reject> {
+        let target_bytes = head.target.map_or(0, <[u8]>::len);
+        if target_bytes > self.limits.path_bytes {
+            return Err(Reject::new(
+                Reason::LimitPath,
+                format!("a link's target of {target_bytes} bytes"),
+            ));
+        }
+        self.names_bytes += (name.path.len() + target_bytes) as u64;
         if self.names_bytes > self.limits.headers_total_bytes {
             return Err(Reject::new(
                 Reason::LimitHeader,
@@ -246,13 +263,9 @@ impl<'a> Ledger<'a> {
         Slot::Other
     }
 
-    /// A name whose encoding is not said: kept as UTF-8 where it is, and noted.
-    pub(super) fn unsure_name(&mut self, raw: &[u8]) {
-        self.note(
-            &names::text(raw).0,
-            Reason::NameUnsafe,
-            "encoding not said".to_owned(),
-        );
+    /// Notes something about an entry before its name was judged.
+    pub(super) fn note_name(&mut self, raw: &[u8], reason: Reason, detail: &str) {
+        self.note(&names::text(raw).0, reason, detail.to_owned());
     }
 
     /// Notes something that was made inert.
@@ -265,11 +278,6 @@ impl<'a> Ledger<'a> {
     pub(super) fn remark(&mut self, path: &str, reason: Reason) {
         self.remark.get_or_insert(reason);
         self.list(path, reason, String::new());
-    }
-
-    /// An archive inside: by what it begins with, whatever it is called.
-    fn nested(&mut self, path: &str) {
-        self.remark(path, Reason::NestedNotOpened);
     }
 
     fn list(&mut self, path: &str, reason: Reason, detail: String) {
@@ -285,13 +293,16 @@ impl<'a> Ledger<'a> {
 
     /// Checks what all entries together tell.
     pub(super) fn finish(&mut self) -> Result<(), Reject> {
-        let mut through = Vec::new();
+        let mut through = self.winding_links();
         for path in self.slots.keys() {
             for (at, _) in path.match_indices('/') {
                 match self.slots.get(&path[..at]) {
                     None | Some(Slot::Directory) => {}
                     // Extracted by name this would be written through the link; here it is only a name.
-                    Some(Slot::Link(_)) => through.push(path.clone()),
+                    Some(Slot::Link(_)) => {
+                        through.push(path);
+                        break;
+                    }
                     Some(_) => {
                         return Err(Reject::new(
                             Reason::AmbiguousEntry,
@@ -301,12 +312,15 @@ impl<'a> Ledger<'a> {
                 }
             }
         }
-        through.extend(self.winding_links());
-        through.sort();
+        through.sort_unstable();
         through.dedup();
+        let more = through.len().saturating_sub(NOTES) as u64;
+        through.truncate(NOTES);
+        let through: Vec<String> = through.into_iter().cloned().collect();
         for path in through {
             self.note(&path, Reason::LinkEscape, "goes through a link".to_owned());
         }
+        self.noted += more;
         match self.manifest.take() {
             Some((path, json)) => manifest::compare(&path, &json, self, self.limits),
             None => Ok(()),
@@ -314,9 +328,22 @@ impl<'a> Ledger<'a> {
     }
 
     /// Links whose target passes another link and then goes up: their text does not tell where to.
-    fn winding_links(&self) -> Vec<String> {
+    fn winding_links(&self) -> Vec<&String> {
+        let links = || {
+            self.slots.iter().filter_map(|(path, slot)| match slot {
+                Slot::Link(target) => Some((path, target)),
+                _ => None,
+            })
+        };
+        // Paths as the sums of their components: a target may have very many, and each step must cost little.
+        let known: HashSet<u64> = links()
+            .map(|(path, _)| path.split('/').fold(0, step))
+            .collect();
         let winds = |link: &str, target: &[u8]| {
-            let mut at: Vec<&str> = link.split('/').collect();
+            let mut at: Vec<u64> = vec![0];
+            for component in link.split('/') {
+                at.push(step(at.last().copied().unwrap_or(0), component));
+            }
             at.pop();
             let Ok(target) = std::str::from_utf8(target) else {
                 return false;
@@ -326,21 +353,20 @@ impl<'a> Ledger<'a> {
                 match component {
                     "" | "." => {}
                     ".." if passed => return true,
-                    ".." => drop(at.pop()),
+                    ".." if at.len() > 1 => drop(at.pop()),
+                    ".." => {}
                     name => {
-                        at.push(name);
-                        passed |= matches!(self.slots.get(&at.join("/")), Some(Slot::Link(_)));
+                        let now = step(at.last().copied().unwrap_or(0), name);
+                        at.push(now);
+                        passed |= known.contains(&now);
                     }
                 }
             }
             false
         };
-        self.slots
-            .iter()
-            .filter_map(|(path, slot)| match slot {
-                Slot::Link(target) if winds(path, target) => Some(path.clone()),
-                _ => None,
-            })
+        links()
+            .filter(|(path, target)| winds(path, target))
+            .map(|(path, _)| path)
             .collect()
     }
 
@@ -351,6 +377,13 @@ impl<'a> Ledger<'a> {
             MapEntry::Vacant(_) => None,
         }
     }
+}
+
+/// The sum of a path that goes on by a component; a chance collision costs no more than a note.
+fn step(above: u64, component: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (above, component).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Data on its way to the visitor: counted, hashed, and the start of a manifest kept.

@@ -22,8 +22,8 @@ use serde::Serialize;
 
 use crate::bundle::limits::{Limits, Reason, Reject};
 use crate::bundle::reader as bundle;
-use decode::Decoded;
-use detect::Shape;
+use decode::{Codec, Decoded};
+use detect::{Inner, Shape};
 use ledger::Ledger;
 
 /// What an entry is. Only files have data.
@@ -185,33 +185,39 @@ fn read<R: Read + Seek>(
     match shape {
         Shape::Zip => zip::read(input, size, limits, visitor, ledger)?,
         Shape::Stream(codec) => {
-            input.seek(SeekFrom::Start(0))?;
-            let reader = BufReader::with_capacity(128 << 10, &mut *input);
-            let mut decoded = Decoded::new(codec, reader, budget, limits)?;
-            let inner = decoded.peek(tar::RECORD)?;
-            let holds = detect::inner(inner, codec)?;
-            if holds == detect::Inner::Tar {
-                *format = codec.tar_name().to_owned();
-                tar::read(&mut decoded, limits, visitor, ledger)?;
-            } else {
-                detect::no_zip_behind(input_tail(decoded, visitor, ledger)?, size)?;
+            let holds = detect::inner(&mut decode(codec, input, budget, limits)?, codec)?;
+            let mut decoded = decode(codec, input, budget, limits)?;
+            match holds {
+                Inner::File => ledger.file("content", &mut decoded, visitor)?,
+                Inner::Tar => {
+                    codec.tar_name().clone_into(format);
+                    tar::read(&mut decoded, limits, visitor, ledger)?;
+                }
             }
+            drop(decoded);
+            detect::no_zip_behind(input, size)?;
         }
     }
     ledger.finish()
 }
 
-/// Reads a single file, and gives the input back for a look at its end.
-fn input_tail<'i, R: Read + Seek>(
-    mut decoded: Decoded<BufReader<&'i mut R>>,
-    visitor: &mut dyn Visitor,
-    ledger: &mut Ledger<'_>,
-) -> Result<&'i mut R, Reject> {
-    ledger.file("content", &mut decoded, visitor)?;
-    Ok(decoded.into_inner().into_inner())
+/// The decoded stream of a file, from its start.
+fn decode<'i, R: Read + Seek>(
+    codec: Codec,
+    input: &'i mut R,
+    budget: u64,
+    limits: &Limits,
+) -> Result<Decoded<BufReader<&'i mut R>>, Reject> {
+    input.seek(SeekFrom::Start(0))?;
+    let reader = BufReader::with_capacity(128 << 10, input);
+    Decoded::new(codec, reader, budget, limits)
 }
 
-fn has_footer<R: Read + Seek>(input: &mut R, size: u64) -> io::Result<bool> {
+/// Whether a file of `size` bytes ends as a bundle of ours does.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn has_footer<R: Read + Seek>(input: &mut R, size: u64) -> io::Result<bool> {
     let mut footer = [0; bundle::FOOTER_BYTES];
     let Some(at) = size.checked_sub(footer.len() as u64) else {
         return Ok(false);

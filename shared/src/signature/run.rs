@@ -27,9 +27,10 @@ pub struct RunOptions {
 #[derive(Default)]
 struct Merged {
     hits: RuleHits,
-    /// Files of its source that could be evaluated, and that could not.
+    /// Files of its source that could be evaluated.
     evaluated: u64,
-    undated: Vec<String>,
+    /// The first by name of those that could not.
+    undated: Option<String>,
 }
 
 /// A run in progress. File scans are independent of it and of each other.
@@ -65,7 +66,10 @@ impl<'e> Run<'e> {
             }
             let merged = self.merged.entry(index as u32).or_default();
             if rule.needs_time() && !file.dated {
-                merged.undated.push(file.path.clone());
+                match &mut merged.undated {
+                    Some(first) if *first <= file.path => {}
+                    first => *first = Some(file.path.clone()),
+                }
             } else {
                 merged.evaluated += 1;
             }
@@ -119,7 +123,7 @@ impl<'e> Run<'e> {
                 }
                 let hit = merged.hits.hits > 0;
                 if !hit && merged.evaluated == 0 {
-                    return Err(match merged.undated.first() {
+                    return Err(match merged.undated {
                         Some(path) => format!("{path} has no time stamps, and the rule needs them"),
                         None => format!("no file of its source {}", rule.source),
                     });

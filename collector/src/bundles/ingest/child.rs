@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use sitrep_shared::archive;
 use sitrep_shared::bundle::layout;
-use sitrep_shared::bundle::limits::{Limits, Reason, Reject};
+use sitrep_shared::bundle::limits::{Limits, Reject};
 use sitrep_shared::bundle::reader::{Entry, EntryKind, Index, Verified, Visitor, verify};
 use sitrep_shared::signature::{Engine, Report, RunOptions};
 use sitrep_shared::time::UtcMs;
@@ -61,17 +61,13 @@ fn answer(
     output: &mut impl Write,
 ) -> Result<(), ChildFault> {
     let limits = &task.limits;
+    let ours = archive::has_footer(&mut input, task.bytes)?;
     // The manifest says when the bundle was made, which decides the year of stamps without one. It is read again, and
     // checked, at the end.
     let created = Index::open(&mut input, limits)
         .ok()
         .and_then(|index| UtcMs::parse(&index.manifest.created).ok());
-    if created.is_some() {
-        input.seek(SeekFrom::Start(0))?;
-    } else {
-        // Not a bundle, or a pipe, which stands at its start as long as nobody could seek in it.
-        let _ = input.seek(SeekFrom::Start(0));
-    }
+    input.seek(SeekFrom::Start(0))?;
     let options = RunOptions {
         bundle_time: created.unwrap_or_default(),
         ..RunOptions::default()
@@ -88,12 +84,8 @@ fn answer(
         };
         match verify(&mut input, limits, &mut look) {
             Ok(verified) => look.write(&verified, output),
-            // Other programs can begin a gzip file as ours do; without our footer and with headers
-            // that we do not write, it is theirs.
-            Err(reject)
-                if reject.reason == Reason::NotABundle
-                    || (created.is_none() && reject.reason == Reason::BadHeader) =>
-            {
+            // Other programs begin a gzip file as ours do; without our footer it is theirs, unless that is all it lacks.
+            Err(_) if !ours && look.manifest.is_none() => {
                 foreign::read(input, engine, task, output)
             }
             Err(reject) => Ok(Verdict::reject(reject.reason.as_str(), reject.detail)),

@@ -5,10 +5,11 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-/// Longest single frame, in bytes: a manifest is at most 16 MiB, an index holds 16 bytes per 1,024 lines.
-pub const FRAME_MAX_BYTES: u32 = 64 << 20;
+/// Longest single frame, in bytes: an index holds at most 64 MiB of names, 56 bytes for each of 200,000 files, and 16 for
+/// each of some five million marks. A manifest is at most 16 MiB.
+pub const FRAME_MAX_BYTES: u32 = 192 << 20;
 /// Longest whole answer, in bytes.
-pub const ANSWER_MAX_BYTES: u64 = 256 << 20;
+pub const ANSWER_MAX_BYTES: u64 = 320 << 20;
 
 /// What a frame holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -98,10 +98,6 @@ impl<R: BufRead> Decoded<R> {
         })
     }
 
-    pub(super) fn into_inner(self) -> R {
-        self.input
-    }
-
     /// The first bytes without taking them; fewer when the stream is shorter. Only before reading.
     pub(super) fn peek(&mut self, bytes: usize) -> Result<&[u8], Reject> {
         while self.filled < bytes && !self.ended {

@@ -33,6 +33,22 @@ pub(in super::super) fn looks_like(record: &[u8]) -> bool {
             .is_some_and(|sum| sum == sums(record).0 || sum == sums(record).1)
 }
 
+/// The same for readers that take the checksum's field as base 256, or digits with other characters among them.
+pub(in super::super) fn resembles(record: &[u8]) -> bool {
+    if record.len() != RECORD {
+        return false;
+    }
+    let field = &record[148..156];
+    let sum = if field[0] & 0x80 == 0 {
+        let digits = field.iter().filter(|byte| (b'0'..=b'7').contains(byte));
+        digits.fold(0, |sum, digit| sum * 8 + u64::from(digit - b'0'))
+    } else {
+        let low = &field[4..];
+        low.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    };
+    sum == sums(record).0 || sum == sums(record).1
+}
+
 fn sums(record: &[u8]) -> (u64, u64) {
     let blanked = record.iter().enumerate().map(|(at, byte)| {
         if (148..156).contains(&at) {
@@ -65,7 +81,9 @@ pub(super) fn parse(record: &[u8; RECORD]) -> Result<Header, Reject> {
         magic if magic.iter().all(|byte| *byte == 0) => Magic::V7,
         _ => return Err(bad("magic")),
     };
-    if magic == Magic::V7 && record[257..].iter().any(|byte| *byte != 0) {
+    // GNU tar writes zeros in digits for the devices of its old form as well.
+    let behind = |range: std::ops::Range<usize>| record[range].iter().any(|byte| *byte != 0);
+    if magic == Magic::V7 && (behind(257..329) || behind(345..512)) {
         return Err(bad("bytes behind an old header"));
     }
     for (field, what) in [
@@ -73,6 +91,8 @@ pub(super) fn parse(record: &[u8; RECORD]) -> Result<Header, Reject> {
         (108..116, "user"),
         (116..124, "group"),
         (136..148, "time"),
+        (329..337, "device"),
+        (337..345, "device"),
     ] {
         if !number_or_blank(&record[field]) {
             return Err(bad(what));

@@ -10,7 +10,7 @@ use super::ledger::{Head, Ledger};
 use super::{Kind, Visitor};
 use crate::bundle::limits::{Limits, Reason, Reject};
 use header::{Header, is_zero};
-pub(super) use header::{RECORD, looks_like};
+pub(super) use header::{RECORD, looks_like, resembles};
 use pax::Pax;
 use sparse::Sparse;
 
@@ -132,6 +132,9 @@ impl<R: BufRead> Reader<'_, R> {
         let pending = std::mem::take(&mut self.pending);
         let pax = pending.pax.unwrap_or_default();
         let stored = pax.size(header.size)?;
+        if pax.has_size() && (pax.sparse.is_some() || header.flag == b'S') {
+            return Err(bad("a sparse entry with two sizes"));
+        }
         let name = pax
             .sparse_name()?
             .or(pax.path)
@@ -233,6 +236,10 @@ impl<R: BufRead> Reader<'_, R> {
 
 fn kind(header: &Header, name: &[u8]) -> Result<Kind, Reject> {
     Ok(match header.flag {
+        // Some readers go by the header's own name, some by the one that replaces it.
+        0 if name.ends_with(b"/") != header.name.ends_with(b"/") => {
+            return Err(bad("a directory by one name and a file by the other"));
+        }
         // V7 wrote directories as files with a slash; everybody reads them so.
         0 if name.ends_with(b"/") => Kind::Directory,
         0 | b'0' | b'7' | b'S' => Kind::File,

@@ -35,13 +35,22 @@ impl Pax {
         }
     }
 
-    /// Name of a sparse entry, which stands beside a made-up path.
+    /// Name of a sparse entry. A path beside it is made up; of another one, some readers would take the later.
     pub(super) fn sparse_name(&self) -> Result<Option<Vec<u8>>, Reject> {
+        let made_up = |path: &Vec<u8>| memchr::memmem::find(path, b"GNUSparseFile.").is_some();
         match (&self.sparse_name, self.sparse) {
+            (Some(_), Some(_)) if !self.path.as_ref().is_none_or(made_up) => {
+                Err(bad("two names of a sparse entry"))
+            }
             (Some(name), Some(_)) => Ok(Some(name.clone())),
             (None, None) => Ok(None),
             _ => Err(bad("half of a sparse description")),
         }
+    }
+
+    /// Whether it says the stored size: beside a sparse description, readers take either for where to go on.
+    pub(super) fn has_size(&self) -> bool {
+        self.size.is_some()
     }
 }
 
@@ -134,7 +143,8 @@ fn records(data: &[u8]) -> Result<BTreeMap<&[u8], &[u8]>, Reject> {
         let (record, after) = next(rest).ok_or_else(|| bad("a record's length"))?;
         let equals = memchr::memchr(b'=', record).ok_or_else(|| bad("a record without a value"))?;
         let (key, value) = (&record[..equals], &record[equals + 1..]);
-        if key.is_empty() || key.contains(&0) {
+        // GNU tar passes over blanks before a key, others take them for a part of it.
+        if key.is_empty() || key.contains(&0) || matches!(key[0], b' ' | b'\t') {
             return Err(bad("a key"));
         }
         if records.insert(key, value).is_some() {
@@ -217,6 +227,8 @@ mod tests {
                 [record("path", "a"), record("path", "b")].concat(),
                 Some(Reason::BadHeader),
             ),
+            (record(" path", "a"), Some(Reason::BadHeader)),
+            (record("\tsize", "5"), Some(Reason::BadHeader)),
             (record("path", ""), Some(Reason::BadName)),
             (record("path", "a\0b"), Some(Reason::BadName)),
             (record("size", "-1"), Some(Reason::BadHeader)),

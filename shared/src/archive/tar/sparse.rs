@@ -35,6 +35,15 @@ impl Map {
             ));
         }
         let (mut end, mut sum) = (0u64, 0u64);
+        let filled = stretches.iter().filter(|(_, length)| *length > 0);
+        let before_last = filled.clone().count().saturating_sub(1);
+        if filled
+            .take(before_last)
+            .any(|(_, length)| length % RECORD as u64 != 0)
+        {
+            // Some readers begin each stretch with a new record, some where the one before ended.
+            return Err(bad("a stretch that does not fill its records"));
+        }
         for (offset, length) in &stretches {
             if *offset < end {
                 return Err(bad("out of order"));

@@ -49,7 +49,7 @@ pub(super) fn read<R: Read + Seek>(
         let header = local::read(&mut reader, entry)?;
         // Without the flag some readers take the name for UTF-8, some for the code page of a PC.
         if entry.flags & UTF8 == 0 && !entry.name.is_ascii() && !entry.unicode_name {
-            ledger.unsure_name(&entry.name);
+            ledger.note_name(&entry.name, Reason::NameUnsafe, "encoding not said");
         }
         let mut data = Data::new(&mut reader, entry);
         run(entry, &mut data, limits, visitor, ledger)?;
@@ -92,7 +92,12 @@ fn run<R: std::io::BufRead>(
     visitor: &mut dyn Visitor,
     ledger: &mut Ledger<'_>,
 ) -> Result<(), Reject> {
-    let kind = kind(entry)?;
+    let mut kind = kind(entry)?;
+    if kind == Kind::Fifo && entry.size > 0 {
+        // What came through a pipe is stored with the pipe's mode, and unpackers make a file of it.
+        ledger.note_name(&entry.name, Reason::SpecialFile, "with data");
+        kind = Kind::File;
+    }
     if kind == Kind::Symlink {
         if entry.size > limits.path_bytes as u64 {
             return Err(Reject::new(
