@@ -93,7 +93,8 @@ enum Command {
         /// What to do, JSON
         task: String,
     },
-    /// The verdict that the service would give on a file, off-line; the last line is the verdict
+    /// The verdict that the service would give on a file, off-line; the last line is the verdict, and the exit code 0
+    /// whatever it says
     Inspect {
         /// A bundle, or an archive or log of another maker
         file: PathBuf,

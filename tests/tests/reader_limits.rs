@@ -59,97 +59,98 @@ fn inspect(path: &Path, settings: &[&str]) -> Result<(String, String), String> {
 /// A limit: its name, what is made, a value that admits it, one that does not, and the reason.
 type Case<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
 
+const CASES: [Case<'_>; 13] = [
+    (
+        "limits.upload_bytes",
+        "add('a')",
+        "10240",
+        "10239",
+        "upload_too_large",
+    ),
+    (
+        "reader.unpacked_bytes",
+        "add('a')",
+        "10240",
+        "10239",
+        "limit_unpacked",
+    ),
+    (
+        "reader.entry_bytes",
+        "add('a')",
+        "16",
+        "15",
+        "limit_unpacked",
+    ),
+    (
+        "reader.entries",
+        "[add(str(n)) for n in range(9)]",
+        "9",
+        "8",
+        "limit_entries",
+    ),
+    (
+        "reader.path_bytes",
+        "add('a/bcdefgh')",
+        "9",
+        "8",
+        "limit_path",
+    ),
+    (
+        "reader.entries",
+        "[add('./', b'', type=tarfile.DIRTYPE) for n in range(9)]",
+        "9",
+        "8",
+        "limit_entries",
+    ),
+    (
+        "reader.path_bytes",
+        "add('a', b'', type=tarfile.SYMTYPE, linkname='b' * 9)",
+        "9",
+        "8",
+        "limit_path",
+    ),
+    (
+        "reader.component_bytes",
+        "add('a/bcdefgh')",
+        "7",
+        "6",
+        "limit_path",
+    ),
+    ("reader.depth", "add('a/b/c')", "3", "2", "limit_depth"),
+    (
+        "reader.header_bytes",
+        "add('a', pax_headers={'comment': 'c' * 87})",
+        "99",
+        "98",
+        "limit_header",
+    ),
+    (
+        "reader.headers_total_bytes",
+        "[add(str(n), pax_headers={'comment': 'c' * 87}) for n in range(3)]",
+        "297",
+        "296",
+        "limit_header",
+    ),
+    (
+        "reader.manifest_bytes",
+        "add('t/meta/manifest.json', b'{\"schema\":\"sitrep.manifest/1\",\"format\":1,\"created\":\"\",\"host\":\"\"}')",
+        "64",
+        "63",
+        "limit_manifest",
+    ),
+    (
+        "reader.json_depth",
+        "add('t/meta/manifest.json', b'{\"schema\":\"sitrep.manifest/1\",\"format\":1,\"created\":\"\",\"host\":\"\",\"x\":[[[1]]]}')",
+        "4",
+        "3",
+        "limit_manifest",
+    ),
+];
+
 #[test]
 fn each_limit_holds_where_it_is_set() -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let cases: [Case<'_>; 13] = [
-        (
-            "limits.upload_bytes",
-            "add('a')",
-            "10240",
-            "10239",
-            "upload_too_large",
-        ),
-        (
-            "reader.unpacked_bytes",
-            "add('a')",
-            "10240",
-            "10239",
-            "limit_unpacked",
-        ),
-        (
-            "reader.entry_bytes",
-            "add('a')",
-            "16",
-            "15",
-            "limit_unpacked",
-        ),
-        (
-            "reader.entries",
-            "[add(str(n)) for n in range(9)]",
-            "9",
-            "8",
-            "limit_entries",
-        ),
-        (
-            "reader.path_bytes",
-            "add('a/bcdefgh')",
-            "9",
-            "8",
-            "limit_path",
-        ),
-        (
-            "reader.entries",
-            "[add('./', b'', type=tarfile.DIRTYPE) for n in range(9)]",
-            "9",
-            "8",
-            "limit_entries",
-        ),
-        (
-            "reader.path_bytes",
-            "add('a', b'', type=tarfile.SYMTYPE, linkname='b' * 9)",
-            "9",
-            "8",
-            "limit_path",
-        ),
-        (
-            "reader.component_bytes",
-            "add('a/bcdefgh')",
-            "7",
-            "6",
-            "limit_path",
-        ),
-        ("reader.depth", "add('a/b/c')", "3", "2", "limit_depth"),
-        (
-            "reader.header_bytes",
-            "add('a', pax_headers={'comment': 'c' * 87})",
-            "99",
-            "98",
-            "limit_header",
-        ),
-        (
-            "reader.headers_total_bytes",
-            "[add(str(n), pax_headers={'comment': 'c' * 87}) for n in range(3)]",
-            "297",
-            "296",
-            "limit_header",
-        ),
-        (
-            "reader.manifest_bytes",
-            "add('t/meta/manifest.json', b'{\"schema\":\"sitrep.manifest/1\",\"format\":1,\"created\":\"\",\"host\":\"\"}')",
-            "64",
-            "63",
-            "limit_manifest",
-        ),
-        (
-            "reader.json_depth",
-            "add('t/meta/manifest.json', b'{\"schema\":\"sitrep.manifest/1\",\"format\":1,\"created\":\"\",\"host\":\"\",\"x\":[[[1]]]}')",
-            "4",
-            "3",
-            "limit_manifest",
-        ),
-    ];
-    for (limit, body, within, beyond, reason) in cases {
+    for (limit, body, within, beyond, reason) in CASES {
         let path = folder.path().join(limit);
         make(&path, body)?;
         for (value, expected) in [(within, "ok"), (beyond, reason)] {

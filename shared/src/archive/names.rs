@@ -8,7 +8,7 @@ use crate::escape;
 pub(super) struct Name {
     /// Safe and relative; empty for the archive's own root.
     pub(super) path: String,
-    /// Whether it ended in a slash.
+    /// Whether it ended as a directory's name does.
     pub(super) slash: bool,
     /// What was odd about it.
     pub(super) odd: Option<Reason>,
@@ -58,7 +58,7 @@ pub(super) fn judge(raw: &[u8], limits: &Limits) -> Result<Name, Reject> {
     }
     Ok(Name {
         path,
-        slash: raw.ends_with(b"/"),
+        slash: raw.ends_with(b"/") || raw.ends_with(b"/."),
         odd,
     })
 }
