@@ -25,8 +25,8 @@ pub(super) struct Central {
     pub(super) compressed: u64,
     pub(super) size: u64,
     pub(super) offset: u64,
-    /// Whether an extra field says the name once more, in UTF-8.
-    pub(super) unicode_name: bool,
+    /// The name in UTF-8, when an extra field says it.
+    pub(super) unicode_name: Option<Vec<u8>>,
     pub(super) mtime_s: Option<i64>,
 }
 
@@ -209,7 +209,7 @@ fn record<R: Read>(reader: &mut R) -> Result<Central, Reject> {
         compressed: u32_at(&fixed, 20).into(),
         size: u32_at(&fixed, 24).into(),
         offset: u32_at(&fixed, 42).into(),
-        unicode_name: false,
+        unicode_name: None,
         mtime_s: changed(u16_at(&fixed, 14), u16_at(&fixed, 12)),
     };
     if !matches!(u16_at(&fixed, 34), 0 | 0xffff) {
@@ -218,8 +218,8 @@ fn record<R: Read>(reader: &mut R) -> Result<Central, Reject> {
             "a zip archive in several parts",
         ));
     }
-    let wide = extras(&extra, &entry.name)?;
-    entry.unicode_name = fields(&extra).any(|(id, _)| id == 0x7075);
+    let Extras { wide, unicode_name } = extras(&extra, &entry.name)?;
+    entry.unicode_name = unicode_name.map(<[u8]>::to_vec);
     // The Unix time is exact; the one of DOS has no zone.
     let unix =
         fields(&extra).find(|(id, data)| *id == 0x5455 && data.len() >= 5 && data[0] & 1 != 0);
@@ -232,6 +232,13 @@ fn record<R: Read>(reader: &mut R) -> Result<Central, Reject> {
     )?;
     judge(&entry)?;
     Ok(entry)
+}
+
+impl Central {
+    /// What it is called.
+    pub(super) fn called(&self) -> &[u8] {
+        self.unicode_name.as_deref().unwrap_or(&self.name)
+    }
 }
 
 fn judge(entry: &Central) -> Result<(), Reject> {
@@ -300,23 +307,49 @@ fn changed(date: u16, time: u16) -> Option<i64> {
     Some(days * 86_400 + seconds)
 }
 
-/// Looks through extra fields: gives the one with 64-bit values, and refuses other names.
-pub(super) fn extras<'e>(mut extra: &'e [u8], name: &[u8]) -> Result<Option<&'e [u8]>, Reject> {
-    let mut wide = None;
+/// What extra fields say.
+#[derive(Default)]
+pub(super) struct Extras<'e> {
+    /// 64-bit values.
+    pub(super) wide: Option<&'e [u8]>,
+    /// The name in UTF-8.
+    pub(super) unicode_name: Option<&'e [u8]>,
+}
+
+/// The name that a field says in UTF-8, if it may stand for the one in the code of some machine: what is plain in that one
+/// is the same here.
+fn unicode_name<'e>(data: &'e [u8], name: &[u8]) -> Option<&'e [u8]> {
+    let text = data.get(5..)?;
+    if text == name {
+        return Some(text);
+    }
+    let meant = data[0] == 1 && u32_at(data, 1) == libdeflater::crc32(name);
+    let (mut ours, mut theirs) = (name.split(|b| *b == b'/'), text.split(|b| *b == b'/'));
+    let alike = loop {
+        match (ours.next(), theirs.next()) {
+            (None, None) => break true,
+            (Some(one), Some(other)) if one == other || !one.is_ascii() && !other.is_ascii() => {}
+            _ => break false,
+        }
+    };
+    (meant && alike && std::str::from_utf8(text).is_ok()).then_some(text)
+}
+
+/// Looks through extra fields, and refuses other names.
+pub(super) fn extras<'e>(mut extra: &'e [u8], name: &[u8]) -> Result<Extras<'e>, Reject> {
+    let mut found = Extras::default();
     while extra.len() >= 4 {
         let (id, length) = (u16_at(extra, 0), usize::from(u16_at(extra, 2)));
         let data = extra
             .get(4..4 + length)
             .ok_or_else(|| bad("an extra field"))?;
         match id {
-            0x0001 if wide.is_some() => return Err(bad("two fields of large sizes")),
-            0x0001 => wide = Some(data),
-            0x7075 if data.get(5..) != Some(name) => {
-                return Err(Reject::new(
-                    Reason::AmbiguousEntry,
-                    "an entry with two names",
-                ));
-            }
+            0x0001 if found.wide.is_some() => return Err(bad("two fields of large sizes")),
+            0x0001 => found.wide = Some(data),
+            0x7075 => match unicode_name(data, name) {
+                Some(text) if found.unicode_name.is_none() => found.unicode_name = Some(text),
+                _ => return Err(two_names()),
+            },
             0x0017 | 0x9901 => return Err(Reject::new(Reason::Encrypted, "an encrypted entry")),
             _ => {}
         }
@@ -326,7 +359,11 @@ pub(super) fn extras<'e>(mut extra: &'e [u8], name: &[u8]) -> Result<Option<&'e 
     if extra.iter().any(|byte| *byte != 0) {
         return Err(bad("an extra field"));
     }
-    Ok(wide)
+    Ok(found)
+}
+
+pub(super) fn two_names() -> Reject {
+    Reject::new(Reason::AmbiguousEntry, "an entry with two names")
 }
 
 /// Replaces values that are too large for 32 bits; all of the field must be used.

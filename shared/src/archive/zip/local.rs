@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::directory::{Central, bad, extras, u16_at, u32_at, u64_at};
+use super::directory::{Central, Extras, bad, extras, two_names, u16_at, u32_at, u64_at};
 use crate::bundle::limits::{Reason, Reject};
 
 /// Bytes of a local header without name and extra fields.
@@ -49,7 +49,10 @@ pub(super) fn read<R: Read>(reader: &mut R, entry: &Central) -> Result<Local, Re
     if u16_at(&fixed, 8) != entry.method {
         return Err(differs("method"));
     }
-    let wide = extras(&extra, &name)?;
+    let Extras { wide, unicode_name } = extras(&extra, &name)?;
+    if unicode_name.is_some_and(|name| name != entry.called()) {
+        return Err(two_names());
+    }
     let behind = entry.flags & BEHIND != 0;
     let (compressed, size) = sizes(&fixed, wide)?;
     // What stands behind the data may be zero here, not something else.

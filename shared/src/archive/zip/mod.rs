@@ -48,8 +48,9 @@ pub(super) fn read<R: Read + Seek>(
     for (entry, end) in directory.entries.iter().zip(ends) {
         let header = local::read(&mut reader, entry)?;
         // Without the flag some readers take the name for UTF-8, some for the code page of a PC.
-        if entry.flags & UTF8 == 0 && !entry.name.is_ascii() && !entry.unicode_name {
-            ledger.note_name(&entry.name, Reason::NameUnsafe, "encoding not said");
+        let said = entry.flags & UTF8 != 0 || entry.unicode_name.as_ref() == Some(&entry.name);
+        if !said && !entry.name.is_ascii() {
+            ledger.note_name(entry.called(), Reason::NameUnsafe, "encoding not said");
         }
         let mut data = Data::new(&mut reader, entry);
         run(entry, &mut data, limits, visitor, ledger)?;
@@ -95,7 +96,7 @@ fn run<R: std::io::BufRead>(
     let mut kind = kind(entry)?;
     if kind == Kind::Fifo && entry.size > 0 {
         // What came through a pipe is stored with the pipe's mode, and unpackers make a file of it.
-        ledger.note_name(&entry.name, Reason::SpecialFile, "with data");
+        ledger.note_name(entry.called(), Reason::SpecialFile, "with data");
         kind = Kind::File;
     }
     if kind == Kind::Symlink {
@@ -111,7 +112,7 @@ fn run<R: std::io::BufRead>(
             return Err(Reject::new(Reason::BadName, "a link without a target"));
         }
         let head = Head {
-            raw: &entry.name,
+            raw: entry.called(),
             kind,
             size: Some(0),
             target: Some(&target),
@@ -127,7 +128,7 @@ fn run<R: std::io::BufRead>(
     }
     ledger.entry(
         &Head {
-            raw: &entry.name,
+            raw: entry.called(),
             kind,
             size: Some(entry.size),
             target: None,
