@@ -30,24 +30,21 @@ pub async fn sign_in(
     address: IpAddr,
 ) -> AppResult<Person> {
     let login = login.trim().to_lowercase();
-    let now = state.now_ms();
-    let keys = [
+    let keys = vec![
         (LOGIN_PER_ADDRESS, limits::subject(address)),
         (LOGIN_PER_ACCOUNT, login.chars().take(80).collect()),
     ];
-    let mut conn = state.db.read().await?;
-    limits::check(&mut conn, &keys, now).await?;
-    let found = users::find_by_login(&mut conn, &login)
+    let turn = limits::admit(&state.db, keys, state.now_ms()).await?;
+    let found = users::find_by_login(&mut *state.db.read().await?, &login)
         .await?
         .filter(|u| u.disabled == 0);
-    drop(conn);
     let stored = found.as_ref().and_then(|u| u.password_hash.clone());
     let too_long = secret.len() > password::MAX_CHARS * 4;
     let fits = !too_long && state.passwords.verify(&state.tasks, secret, stored).await?;
     match found {
         Some(user) if fits => Ok(person(&user)),
         _ => {
-            limits::failed(&state.db, &keys, now).await?;
+            turn.failed(&state.db).await?;
             Err(AppError::new(
                 axum::http::StatusCode::UNAUTHORIZED,
                 "login_failed",

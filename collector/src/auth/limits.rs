@@ -1,8 +1,11 @@
 //! Counts failed tries, so that guessing is slow, and what anybody may do, so that nobody does it without end. The counters are in the database: replicas share them.
 
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
 
-use sqlx::AnyConnection;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::db::{Db, attempts};
 use crate::error::{AppError, AppResult};
@@ -29,6 +32,12 @@ pub const CODE_PER_HOUR: Limit = Limit {
     bucket: "code-hour",
     failures: 60,
     window_ms: 3_600_000,
+};
+/// Wrong codes from everywhere in a second.
+pub const CODE_IN_ALL: Limit = Limit {
+    bucket: "code",
+    failures: 50,
+    window_ms: 1_000,
 };
 /// Wrong secrets for one selector: a pause, not a burn, since anyone can see selectors.
 pub const CODE_PER_SELECTOR: Limit = Limit {
@@ -80,30 +89,65 @@ pub fn subject(address: IpAddr) -> String {
     }
 }
 
-/// Refuses with 429 while one of the counters is full.
-pub async fn check(
-    conn: &mut AnyConnection,
-    keys: &[(Limit, String)],
+/// Whom a counter of everybody's tries is about.
+pub const ALL: &str = "all";
+
+/// Tries of one subject are judged one after another in a process: those that come at once would all be answered before
+/// the first of them is counted. Subjects that share a lock only wait for each other.
+static TURNS: LazyLock<Vec<Arc<Mutex<()>>>> =
+    LazyLock::new(|| std::iter::repeat_with(Arc::default).take(1024).collect());
+
+/// The right to try once.
+#[must_use = "what fails must be counted"]
+pub struct Turn {
+    keys: Vec<(Limit, String)>,
     now_ms: i64,
-) -> AppResult<()> {
+    _held: Vec<OwnedMutexGuard<()>>,
+}
+
+/// Waits for the turn of these subjects; refuses with 429 while one of the counters is full.
+pub async fn admit(db: &Db, keys: Vec<(Limit, String)>, now_ms: i64) -> AppResult<Turn> {
     let names: Vec<String> = keys.iter().map(|(limit, of)| limit.key(of)).collect();
-    for (bucket, count, reset_ms) in attempts::load(conn, &names).await? {
+    // In order, so that no two wait for each other.
+    let places: BTreeSet<usize> = keys
+        .iter()
+        .zip(&names)
+        .filter(|((_, subject), _)| subject != ALL)
+        .map(|(_, name)| place(name))
+        .collect();
+    let mut held = Vec::new();
+    for place in places {
+        held.push(Arc::clone(&TURNS[place]).lock_owned().await);
+    }
+    for (bucket, count, reset_ms) in attempts::load(&mut *db.read().await?, &names).await? {
         let limit = keys.iter().zip(&names).find(|(_, name)| **name == bucket);
         if limit.is_some_and(|((limit, _), _)| count >= limit.failures) && reset_ms > now_ms {
             return Err(too_many(reset_ms - now_ms));
         }
     }
-    Ok(())
+    Ok(Turn {
+        keys,
+        now_ms,
+        _held: held,
+    })
 }
 
-/// Counts one failure on each counter.
-pub async fn failed(db: &Db, keys: &[(Limit, String)], now_ms: i64) -> AppResult<()> {
-    let mut tx = db.begin().await?;
-    for (limit, subject) in keys {
-        attempts::add(&mut tx, &limit.key(subject), now_ms, limit.window_ms).await?;
+fn place(name: &str) -> usize {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    usize::try_from(hasher.finish() % TURNS.len() as u64).unwrap_or(0)
+}
+
+impl Turn {
+    /// Counts one failure on each counter.
+    pub async fn failed(self, db: &Db) -> AppResult<()> {
+        let mut tx = db.begin().await?;
+        for (limit, subject) in &self.keys {
+            attempts::add(&mut tx, &limit.key(subject), self.now_ms, limit.window_ms).await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
-    tx.commit().await?;
-    Ok(())
 }
 
 /// The 429 answer with the time to wait.

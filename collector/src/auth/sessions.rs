@@ -40,9 +40,17 @@ impl SessionInfo {
     }
 }
 
-/// The session id in the request's cookies.
-pub fn cookie(headers: &HeaderMap) -> Option<String> {
-    named_cookie(headers, SECURE_NAME).or_else(|| named_cookie(headers, PLAIN_NAME))
+/// The session id in the request's cookies. Over TLS only the name that nobody else can set is heard.
+pub fn cookie(state: &AppState, headers: &HeaderMap) -> Option<String> {
+    named_cookie(headers, cookie_name(state))
+}
+
+fn cookie_name(state: &AppState) -> &'static str {
+    // A proxy in front may speak TLS, which only the public URL tells.
+    let public = state.config.public_url.as_deref();
+    let secure =
+        state.config.tls != TlsMode::Off || public.is_some_and(|url| url.starts_with("https:"));
+    if secure { SECURE_NAME } else { PLAIN_NAME }
 }
 
 /// The value of a cookie.
@@ -115,18 +123,10 @@ pub async fn end(state: &AppState, session: &SessionInfo) -> AppResult<HeaderVal
 }
 
 fn set_cookie(state: &AppState, value: &str, max_age_s: i64) -> AppResult<HeaderValue> {
-    let (name, secure) = match state.config.tls {
-        // A proxy in front may speak TLS, which only the public URL tells.
-        TlsMode::Off
-            if !state
-                .config
-                .public_url
-                .as_deref()
-                .is_some_and(|u| u.starts_with("https:")) =>
-        {
-            (PLAIN_NAME, "")
-        }
-        _ => (SECURE_NAME, "; Secure"),
+    let name = cookie_name(state);
+    let secure = match name {
+        SECURE_NAME => "; Secure",
+        _ => "",
     };
     let text =
         format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}");

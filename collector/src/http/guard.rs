@@ -75,7 +75,7 @@ async fn identify(gate: &Gate, request: &mut Request, address: IpAddr) -> AppRes
         }
         return tokens::authenticate(&gate.state, &bearer).await;
     }
-    let Some(id) = sessions::cookie(request.headers()) else {
+    let Some(id) = sessions::cookie(&gate.state, request.headers()) else {
         return Ok(Actor::Nobody);
     };
     match sessions::find(&gate.state, &id).await? {

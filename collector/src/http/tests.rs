@@ -6,6 +6,7 @@ mod packs;
 mod requests;
 mod signatures;
 mod tag_rules;
+mod tries;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::model::Happened;
 use super::{Caller, append, event, key};
-use crate::auth::limits::{self, CODE_PER_HOUR, CODE_PER_MINUTE, CODE_PER_SELECTOR};
+use crate::auth::limits::{self, CODE_IN_ALL, CODE_PER_HOUR, CODE_PER_MINUTE, CODE_PER_SELECTOR};
 use crate::auth::{random, same};
 use crate::db::codes::{self as rows, CodeRow};
 use crate::db::tickets;
@@ -165,18 +165,20 @@ pub fn refused() -> AppError {
 pub async fn authenticate(state: &AppState, bearer: &str, address: IpAddr) -> AppResult<CodeGrant> {
     let now = state.now_ms();
     let subject = limits::subject(address);
-    let mut keys = vec![(CODE_PER_MINUTE, subject.clone()), (CODE_PER_HOUR, subject)];
+    let mut keys = vec![
+        (CODE_PER_MINUTE, subject.clone()),
+        (CODE_PER_HOUR, subject),
+        (CODE_IN_ALL, limits::ALL.to_owned()),
+    ];
     let code = UploadCode::parse(bearer).ok();
     if let Some(code) = &code {
         keys.push((CODE_PER_SELECTOR, code.selector().to_owned()));
     }
-    let mut conn = state.db.read().await?;
-    limits::check(&mut conn, &keys, now).await?;
+    let turn = limits::admit(&state.db, keys, now).await?;
     let found = match &code {
-        Some(code) => rows::find_by_selector(&mut conn, code.selector()).await?,
+        Some(code) => rows::find_by_selector(&mut *state.db.read().await?, code.selector()).await?,
         None => None,
     };
-    drop(conn);
     // The same work for unknown selectors, so that time does not tell them apart.
     let sealed = state.pepper.seal(code.as_ref().map_or("", |c| c.secret()));
     let stored = found.as_ref().map_or("", |row| row.secret_hmac.as_str());
@@ -184,7 +186,7 @@ pub async fn authenticate(state: &AppState, bearer: &str, address: IpAddr) -> Ap
     match found {
         Some(row) if fits && row.revoked_ms.is_none() && row.expires_ms > now => Ok(grant(row)),
         _ => {
-            limits::failed(&state.db, &keys, now).await?;
+            turn.failed(&state.db).await?;
             Err(refused())
         }
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::follow_up::{self, Answer, NewFollowUp};
 use super::model::{Happened, Status, words};
 use super::{Caller, Opened, append, event, key, lifecycle, text, with_data};
-use crate::auth::limits::{self, CODE_PER_HOUR, CODE_PER_MINUTE, CODE_PER_SELECTOR};
+use crate::auth::limits::{self, CODE_IN_ALL, CODE_PER_HOUR, CODE_PER_MINUTE, CODE_PER_SELECTOR};
 use crate::auth::{Actor, random, same};
 use crate::db::links::{self as rows, LinkRow};
 use crate::error::{AppError, AppResult};
@@ -94,18 +94,20 @@ pub async fn authenticate(
 ) -> AppResult<(Caller, String)> {
     let now = state.now_ms();
     let subject = limits::subject(address);
-    let mut keys = vec![(CODE_PER_MINUTE, subject.clone()), (CODE_PER_HOUR, subject)];
+    let mut keys = vec![
+        (CODE_PER_MINUTE, subject.clone()),
+        (CODE_PER_HOUR, subject),
+        (CODE_IN_ALL, limits::ALL.to_owned()),
+    ];
     let code = UploadCode::parse(token).ok();
     if let Some(code) = &code {
         keys.push((CODE_PER_SELECTOR, format!("link:{}", code.selector())));
     }
-    let mut conn = state.db.read().await?;
-    limits::check(&mut conn, &keys, now).await?;
+    let turn = limits::admit(&state.db, keys, now).await?;
     let found = match &code {
-        Some(code) => rows::find_by_selector(&mut conn, code.selector()).await?,
+        Some(code) => rows::find_by_selector(&mut *state.db.read().await?, code.selector()).await?,
         None => None,
     };
-    drop(conn);
     // The same work for unknown selectors, so that time does not tell them apart.
     let sealed = state.pepper.seal(code.as_ref().map_or("", |c| c.secret()));
     let stored = found.as_ref().map_or("", |row| row.secret_hmac.as_str());
@@ -119,7 +121,7 @@ pub async fn authenticate(
             Ok((Caller { actor, address }, row.ticket_id))
         }
         _ => {
-            limits::failed(&state.db, &keys, now).await?;
+            turn.failed(&state.db).await?;
             Err(AppError::not_found("page").hint("ask your support contact for a new link"))
         }
     }
@@ -226,14 +228,14 @@ pub async fn delete_bundle(
     super::bundles::delete(state, caller, &found).await
 }
 
-/// Notes that somebody of the staff looks at a bundle; the customer sees it.
+/// Notes that somebody of the staff looks at a bundle: the customer sees it, and the audit log has it.
 pub async fn viewed(
     state: &AppState,
-    actor: &Actor,
+    caller: &Caller,
     bundle_id: &str,
     ticket_id: &str,
 ) -> AppResult<()> {
-    let Some(person) = actor.person() else {
+    let Some(person) = caller.actor.person() else {
         return Ok(());
     };
     let now = state.now_ms();
@@ -244,6 +246,25 @@ pub async fn viewed(
     let mut tx = state.db.begin().await?;
     let who = (bundle_id, ticket_id, &*person.name);
     rows::view(&mut tx, who, (now, VIEW_MS)).await?;
+    caller
+        .audit(&mut tx, state, "bundle.view", bundle_id)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Notes that somebody of the staff takes a bundle, or files of it, away.
+pub async fn downloaded(
+    state: &AppState,
+    caller: &Caller,
+    bundle_id: &str,
+    ticket_id: &str,
+) -> AppResult<()> {
+    viewed(state, caller, bundle_id, ticket_id).await?;
+    let mut tx = state.db.begin().await?;
+    caller
+        .audit(&mut tx, state, "bundle.download", bundle_id)
+        .await?;
     tx.commit().await?;
     Ok(())
 }

@@ -13,6 +13,8 @@ use std::os::unix::fs::FileExt;
 
 pub use times::Span;
 
+use crate::bundles::ingest::as_collected;
+
 /// First bytes of an index.
 pub const MAGIC: &[u8; 8] = b"SRINDEX2";
 /// First bytes of an index of the first version, as it lies beside older bundles.
@@ -205,9 +207,17 @@ impl BrowseIndex {
     /// # Errors
     /// When there is none (`NotFound`), or the index lies.
     pub fn find(&self, path: &str) -> io::Result<FileEntry> {
-        self.entries()?
-            .into_iter()
-            .find(|entry| entry.path == path)
+        let mut entries = self.entries()?;
+        // Findings name the files of a sos report as a collection of ours has them, whatever its top folder is called.
+        let at = entries
+            .iter()
+            .position(|entry| entry.path == path)
+            .or_else(|| {
+                entries
+                    .iter()
+                    .position(|entry| as_collected(&entry.path) == path)
+            });
+        at.map(|at| entries.swap_remove(at))
             .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 

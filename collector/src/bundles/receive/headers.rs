@@ -88,6 +88,9 @@ impl Metadata {
                         _ => found.withdrawal = Some(digest),
                     }
                 }
+                metadata::CONSENT if text.contains(char::is_control) => {
+                    return Err(fault("consent has control characters"));
+                }
                 metadata::CONSENT => found.consent = Some(text),
                 _ => {}
             }
@@ -236,6 +239,14 @@ mod tests {
             assert_eq!(base_name(input), expected);
         }
         assert!(base_name(&"é".repeat(300)).len() <= FILENAME_MAX_BYTES);
+    }
+
+    #[test]
+    fn a_consent_is_plain_text() {
+        for (text, taken) in [("yes, by Ann", true), ("a\0", false), ("a\nb", false)] {
+            let raw = format!("consent {}", STANDARD.encode(text));
+            assert_eq!(Metadata::parse(&raw).is_ok(), taken, "{text:?}");
+        }
     }
 
     #[test]

@@ -153,6 +153,12 @@ fn put(response: &mut Response, name: HeaderName, value: &str) {
     }
 }
 
+/// Whether a request takes something from its start on, rather than going on with it.
+pub(super) fn begins(headers: &HeaderMap) -> bool {
+    let range = headers.get(RANGE).and_then(|range| range.to_str().ok());
+    range.is_none_or(|range| range.starts_with("bytes=0-"))
+}
+
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;

@@ -12,7 +12,7 @@ use sitrep_shared::time::UtcMs;
 use uuid::Uuid;
 
 use super::body::{self, Attachment};
-use crate::auth::{Access, Actor};
+use crate::auth::Access;
 use crate::bundles::browse::index::FileEntry;
 use crate::bundles::browse::{BrowseError, Which};
 use crate::bundles::compare::CompareError;
@@ -24,7 +24,8 @@ use crate::http::Routes;
 use crate::http::extract::{Path, Query};
 use crate::http::openapi::Op;
 use crate::state::AppState;
-use crate::tickets::{self, Caller, customer::viewed};
+use crate::tickets::customer::{downloaded, viewed};
+use crate::tickets::{self, Caller};
 
 /// Lines of a page unless asked otherwise.
 const LINES: u64 = 200;
@@ -156,6 +157,13 @@ pub async fn list(
     Query(cursor): Query<Cursor>,
 ) -> AppResult<Json<Value>> {
     let limit = cursor.limit.unwrap_or(50).clamp(1, 200);
+    if cursor
+        .before
+        .as_deref()
+        .is_some_and(|id| Uuid::parse_str(id).is_err())
+    {
+        return Err(AppError::bad_request("`before` is the id of a bundle"));
+    }
     let rows = bundles.list(cursor.before.as_deref(), limit).await?;
     let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
     let next = rows.last().filter(|_| full).map(|row| row.id.clone());
@@ -264,12 +272,15 @@ pub struct LineRange {
 
 /// `GET /api/v1/bundles/{id}/files/{fid}/lines?from=&count=` or `?offset=`: a page of text.
 pub async fn lines(
-    State(bundles): State<Arc<Bundles>>,
+    State(state): State<AppState>,
+    caller: Caller,
     Path((id, fid)): Path<(String, u64)>,
     Query(range): Query<LineRange>,
     headers: HeaderMap,
 ) -> AppResult<Response> {
-    let (id, row) = load(&bundles, &id).await?;
+    let bundles = &state.bundles;
+    let (id, row) = load(bundles, &id).await?;
+    viewed(&state, &caller, &row.id, &row.ticket_id).await?;
     let from = match range.offset {
         Some(offset) => bundles.browse.line_at(id, fid, offset).await?,
         None => range.from.unwrap_or(1).max(1),
@@ -287,11 +298,16 @@ pub async fn lines(
 
 /// `GET /api/v1/bundles/{id}/files/{fid}`: a file's bytes, whole or by range.
 pub async fn file(
-    State(bundles): State<Arc<Bundles>>,
+    State(state): State<AppState>,
+    caller: Caller,
     Path((id, fid)): Path<(String, u64)>,
     headers: HeaderMap,
 ) -> AppResult<Response> {
-    let (id, row) = load(&bundles, &id).await?;
+    let bundles = &state.bundles;
+    let (id, row) = load(bundles, &id).await?;
+    if body::begins(&headers) {
+        downloaded(&state, &caller, &row.id, &row.ticket_id).await?;
+    }
     let entry = bundles.browse.file(id, Which::Fid(fid)).await?;
     let tag = format!("\"{}-{fid}\"", row.sha256);
     let name = entry.path.clone();
@@ -311,13 +327,15 @@ pub async fn file(
 /// `GET /api/v1/bundles/{id}/download`: the bundle as it came, whole or by range.
 pub async fn download(
     State(state): State<AppState>,
-    actor: Actor,
+    caller: Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> AppResult<Response> {
     let bundles = &state.bundles;
     let (id, row) = load(bundles, &id).await?;
-    viewed(&state, &actor, &row.id, &row.ticket_id).await?;
+    if body::begins(&headers) {
+        downloaded(&state, &caller, &row.id, &row.ticket_id).await?;
+    }
     let tag = format!("\"{}\"", row.sha256);
     let size = row.bytes.max(0).unsigned_abs();
     let attachment = Attachment {

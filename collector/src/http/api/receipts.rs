@@ -53,8 +53,8 @@ pub async fn withdraw(
     headers: HeaderMap,
 ) -> AppResult<Json<WithdrawnView>> {
     let subject = limits::subject(address);
-    let keys = [(CODE_PER_MINUTE, subject.clone()), (CODE_PER_HOUR, subject)];
-    limits::check(&mut *state.db.read().await?, &keys, state.now_ms()).await?;
+    let keys = vec![(CODE_PER_MINUTE, subject.clone()), (CODE_PER_HOUR, subject)];
+    let turn = limits::admit(&state.db, keys, state.now_ms()).await?;
     let code = guard::bearer(&headers).and_then(|text| UploadCode::parse(text).ok());
     let asked = Receipt::parse(&receipt).ok().zip(code);
     let gone = match &asked {
@@ -65,7 +65,7 @@ pub async fn withdraw(
         None => None,
     };
     let Some(row) = gone else {
-        limits::failed(&state.db, &keys, state.now_ms()).await?;
+        turn.failed(&state.db).await?;
         return Err(
             AppError::not_found("bundle with this receipt and this withdrawal code").hint(
                 "it is deleted already, or it was sent from elsewhere: ask your support contact",

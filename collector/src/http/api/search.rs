@@ -14,12 +14,15 @@ use tokio::sync::mpsc;
 use super::bundles::load;
 use crate::auth::Access;
 use crate::bundles::Bundles;
+use crate::bundles::browse::Which;
 use crate::bundles::browse::search::{Hit, Search};
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
 use crate::http::extract::{Path, Query};
 use crate::http::openapi::Op;
 use crate::state::AppState;
+use crate::tickets::Caller;
+use crate::tickets::customer::viewed;
 
 /// Hits unless asked otherwise, and at most.
 const HITS: usize = 1_000;
@@ -56,15 +59,18 @@ pub struct Asked {
 async fn search(
     State(state): State<AppState>,
     State(bundles): State<Arc<Bundles>>,
+    caller: Caller,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> AppResult<Response> {
-    let (id, _) = load(&bundles, &id).await?;
+    let (id, row) = load(&bundles, &id).await?;
+    viewed(&state, &caller, &row.id, &row.ticket_id).await?;
     let limit = asked.limit.unwrap_or(HITS).clamp(1, HITS_MAX);
     let mut search = Search::new(&asked.pattern, asked.ignore_case, limit)
         .map_err(|error| AppError::bad_request(error.to_string()))?;
     search.below = asked.below;
     if let Some(fid) = asked.file {
+        bundles.browse.file(id, Which::Fid(fid)).await?;
         search = search.of_file(fid);
     }
     // A bundle without files to search is told before the answer begins.

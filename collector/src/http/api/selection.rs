@@ -1,7 +1,5 @@
 //! `/api/v1/bundles/{id}/selection`: some files of a bundle as one archive, whole or by range.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -10,12 +8,14 @@ use serde::Deserialize;
 use super::body::{self, Attachment};
 use super::bundles::load;
 use crate::auth::Access;
-use crate::bundles::Bundles;
 use crate::bundles::browse::selection_range;
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
 use crate::http::extract::{Path, Query};
 use crate::http::openapi::Op;
+use crate::state::AppState;
+use crate::tickets::Caller;
+use crate::tickets::customer::downloaded;
 
 /// Files of a selection at most.
 const FILES_MAX: usize = 1_000;
@@ -36,12 +36,14 @@ pub struct Asked {
 }
 
 async fn selection(
-    State(bundles): State<Arc<Bundles>>,
+    State(state): State<AppState>,
+    caller: Caller,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> AppResult<Response> {
-    let (id, row) = load(&bundles, &id).await?;
+    let bundles = &state.bundles;
+    let (id, row) = load(bundles, &id).await?;
     let files: Option<Vec<u64>> = asked
         .files
         .split(',')
@@ -55,6 +57,9 @@ async fn selection(
     files.sort_unstable();
     files.dedup();
     let (archive, name, size) = bundles.browse.selection(id, files).await?;
+    if body::begins(&headers) {
+        downloaded(&state, &caller, &row.id, &row.ticket_id).await?;
+    }
     let tag = format!("\"{}-{name}\"", row.sha256);
     let shown = format!("{}-selection.tar.gz", row.receipt);
     let attachment = Attachment {

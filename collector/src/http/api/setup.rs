@@ -57,9 +57,8 @@ async fn create(
     ClientAddress(address): ClientAddress,
     Json(body): Json<Setup>,
 ) -> AppResult<(StatusCode, axum::Json<SetupDone>)> {
-    let keys = [(limits::LOGIN_PER_ADDRESS, limits::subject(address))];
-    let now = state.now_ms();
-    limits::check(&mut *state.db.read().await?, &keys, now).await?;
+    let keys = vec![(limits::LOGIN_PER_ADDRESS, limits::subject(address))];
+    let turn = limits::admit(&state.db, keys, state.now_ms()).await?;
     let new = NewAccount {
         login: body.login,
         name: body.name,
@@ -71,7 +70,7 @@ async fn create(
         .as_ref()
         .is_err_and(|e| e.status() == StatusCode::UNAUTHORIZED)
     {
-        limits::failed(&state.db, &keys, now).await?;
+        turn.failed(&state.db).await?;
     }
     let user = made?;
     let owner = accounts::person(&user);

@@ -202,7 +202,7 @@ pub(super) fn refusal(error: &ReceiveError) -> Response {
     response
 }
 
-fn kind(error: &ReceiveError) -> (u16, &'static str, &'static str) {
+pub(super) fn kind(error: &ReceiveError) -> (u16, &'static str, &'static str) {
     match error {
         ReceiveError::Header { .. } => (400, "bad_header", "A header cannot be read"),
         ReceiveError::LengthSet => (400, "length_set", "The length is already set"),

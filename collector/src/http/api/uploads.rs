@@ -222,7 +222,19 @@ impl From<ReceiveError> for AppError {
         match error {
             ReceiveError::Unknown => Self::not_found("upload"),
             ReceiveError::Db(error) => error.into(),
-            other => Self::internal(other),
+            other => match super::tus::kind(&other) {
+                (status @ 400..=499, code, _) => {
+                    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+                    Self::new(status, code, other.to_string())
+                }
+                (503, code, title) => {
+                    Self::new(StatusCode::SERVICE_UNAVAILABLE, code, title).retry_after(5)
+                }
+                (507, code, title) => {
+                    Self::new(StatusCode::INSUFFICIENT_STORAGE, code, title).retry_after(5)
+                }
+                _ => Self::internal(other),
+            },
         }
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::Frame;
 use super::findings::{FindingView, finding_view, query};
-use crate::auth::{Access, Actor};
+use crate::auth::Access;
 use crate::bundles::Bundles;
 use crate::bundles::browse::BrowseError;
 use crate::bundles::browse::index::FileEntry;
@@ -120,16 +120,16 @@ pub struct Tab {
 pub async fn show(
     State(state): State<AppState>,
     frame: Frame,
-    actor: Actor,
+    caller: Caller,
     Path(id): Path<String>,
     Query(tab): Query<Tab>,
 ) -> AppResult<Response> {
     let bundles = &state.bundles;
     let (id, row) = load(bundles, &id).await?;
-    crate::tickets::customer::viewed(&state, &actor, &row.id, &row.ticket_id).await?;
+    crate::tickets::customer::viewed(&state, &caller, &row.id, &row.ticket_id).await?;
     let found = bundles.findings(id).await?;
     let (key, href) = ticket(bundles, &row).await?;
-    let previous = match actor.may(Access::Engineer) && row.state == "ready" {
+    let previous = match caller.actor.may(Access::Engineer) && row.state == "ready" {
         true => bundle_list::previous(&mut *state.db.read().await?, &row.id).await?,
         false => None,
     };
@@ -142,12 +142,12 @@ pub async fn show(
         findings: Vec::new(),
         not_evaluated: Vec::new(),
         unknown: Vec::new(),
-        may_judge: actor.may(Access::Engineer),
+        may_judge: caller.actor.may(Access::Engineer),
         evaluated: row.evaluated,
         files: Vec::new(),
         items: Vec::new(),
         counts: Vec::new(),
-        may_delete: actor.may(Access::Lead),
+        may_delete: caller.actor.may(Access::Lead),
         frame,
     };
     match tab.tab.as_deref() {

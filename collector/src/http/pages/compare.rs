@@ -7,13 +7,14 @@ use serde::Deserialize;
 
 use super::Frame;
 use super::bundle::{BundleHead, head, ticket};
-use crate::auth::{Access, Actor};
+use crate::auth::Access;
 use crate::bundles::compare::{Change, Comparison, ConfigFile, Difference, FoundIn};
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
 use crate::http::api::bundles::load;
 use crate::http::extract::{Path, Query};
 use crate::state::AppState;
+use crate::tickets::Caller;
 use crate::tickets::customer::viewed;
 
 /// Files whose lines are shown at once; the others have an address of their own.
@@ -53,7 +54,7 @@ struct Asked {
 async fn show(
     State(state): State<AppState>,
     frame: Frame,
-    actor: Actor,
+    caller: Caller,
     Path(pair): Path<String>,
     Query(asked): Query<Asked>,
 ) -> AppResult<Response> {
@@ -64,7 +65,7 @@ async fn show(
     let ((one, before), (other, after)) =
         (load(bundles, before).await?, load(bundles, after).await?);
     for row in [&before, &after] {
-        viewed(&state, &actor, &row.id, &row.ticket_id).await?;
+        viewed(&state, &caller, &row.id, &row.ticket_id).await?;
     }
     let mut told = bundles.compare((&before, &after), state.now_ms()).await?;
     let only = !asked.file.is_empty();

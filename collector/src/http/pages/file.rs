@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Frame;
 use super::bundle::{BundleHead, head, ticket};
-use crate::auth::{Access, Actor};
+use crate::auth::Access;
 use crate::bundles::Bundles;
 use crate::bundles::browse::search::Search;
 use crate::bundles::browse::{Level, Which};
@@ -21,6 +21,7 @@ use crate::http::api::bundles::load;
 use crate::http::api::place::{self, Asked};
 use crate::http::extract::{Path, Query};
 use crate::state::AppState;
+use crate::tickets::Caller;
 use crate::tickets::customer::viewed;
 
 /// Lines of a page of text.
@@ -162,14 +163,14 @@ fn numbered(to: &str, lines: u64) -> Option<u64> {
 /// `GET /bundles/{id}/files/{fid}`: a page of a file's text: `?from=`, `?L=`; or to where `?to=` or `?level=` leads.
 pub async fn text(
     State(state): State<AppState>,
-    actor: Actor,
+    caller: Caller,
     frame: Frame,
     Path((id, fid)): Path<(String, u64)>,
     Query(lines): Query<Lines>,
 ) -> AppResult<Response> {
     let bundles = &state.bundles;
     let (id, row) = load(bundles, &id).await?;
-    viewed(&state, &actor, &row.id, &row.ticket_id).await?;
+    viewed(&state, &caller, &row.id, &row.ticket_id).await?;
     let entry = bundles.browse.file(id, Which::Fid(fid)).await?;
     let mut problem = String::new();
     if let Some(asked) = lines.sought() {

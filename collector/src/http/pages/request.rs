@@ -86,15 +86,14 @@ async fn create(
     Form(asked): Form<Asked>,
 ) -> AppResult<Response> {
     open(&state)?;
-    let keys = [
+    let keys = vec![
         (REQUESTS_PER_ADDRESS, limits::subject(address)),
-        (REQUESTS_IN_ALL, "all".to_owned()),
+        (REQUESTS_IN_ALL, limits::ALL.to_owned()),
     ];
-    let now = state.now_ms();
-    limits::check(&mut *state.db.read().await?, &keys, now).await?;
+    let turn = limits::admit(&state.db, keys, state.now_ms()).await?;
     match ticket(&state, &frame, address, &asked).await {
         Ok(href) => {
-            limits::failed(&state.db, &keys, now).await?;
+            turn.failed(&state.db).await?;
             Ok(Redirect::to(&href).into_response())
         }
         Err(error) if error.status().is_client_error() => {

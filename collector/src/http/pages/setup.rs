@@ -55,9 +55,8 @@ async fn create(
     ClientAddress(address): ClientAddress,
     Form(form): Form<SetupForm>,
 ) -> AppResult<Response> {
-    let keys = [(limits::LOGIN_PER_ADDRESS, limits::subject(address))];
-    let now = state.now_ms();
-    limits::check(&mut *state.db.read().await?, &keys, now).await?;
+    let keys = vec![(limits::LOGIN_PER_ADDRESS, limits::subject(address))];
+    let turn = limits::admit(&state.db, keys, state.now_ms()).await?;
     let new = NewAccount {
         login: form.login.clone(),
         name: String::new(),
@@ -71,7 +70,7 @@ async fn create(
         }
         Err(error) if error.status().is_client_error() => {
             if error.status() == StatusCode::UNAUTHORIZED {
-                limits::failed(&state.db, &keys, now).await?;
+                turn.failed(&state.db).await?;
             }
             let page = SetupPage {
                 frame,

@@ -8,7 +8,7 @@ use sitrep_shared::time::UtcMs;
 use super::Frame;
 use super::bundle::{BundleHead, head, ticket};
 use super::chart::{Chart, Column};
-use crate::auth::{Access, Actor};
+use crate::auth::Access;
 use crate::bundles::browse::{Timeline, Window};
 use crate::error::AppResult;
 use crate::http::Routes;
@@ -16,6 +16,7 @@ use crate::http::api::bundles::load;
 use crate::http::api::timeline::Asked;
 use crate::http::extract::{Path, Query};
 use crate::state::AppState;
+use crate::tickets::Caller;
 use crate::tickets::customer::viewed;
 
 /// The shortest window that a column leads to, in milliseconds: a second for each of its parts.
@@ -54,13 +55,13 @@ impl TimelinePage {
 
 async fn show(
     State(state): State<AppState>,
-    actor: Actor,
+    caller: Caller,
     frame: Frame,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> AppResult<Response> {
     let (id, row) = load(&state.bundles, &id).await?;
-    viewed(&state, &actor, &row.id, &row.ticket_id).await?;
+    viewed(&state, &caller, &row.id, &row.ticket_id).await?;
     let window = asked.window(&row);
     let told = state.bundles.browse.timeline(id, window).await?;
     let (key, href) = ticket(&state.bundles, &row).await?;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Multipart, State};
 use axum::handler::Handler;
-use axum::http::header::HOST;
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, HOST};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use sitrep_shared::size::format_bytes;
@@ -151,9 +152,16 @@ pub async fn show(
 /// `POST /u/{code}`: the plain form. The file streams to disk as it comes.
 pub async fn receive(
     State(bundles): State<Arc<Bundles>>,
-    page: CodePage,
+    mut page: CodePage,
+    headers: HeaderMap,
     mut form: Multipart,
 ) -> AppResult<Response> {
+    // The file is shorter than its form: no more room is kept for it than it can need.
+    let form_bytes = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|n| n.to_str().ok()?.parse().ok());
+    let most = &mut page.grant.max_bytes;
+    *most = (*most).min(form_bytes.unwrap_or(u64::MAX));
     let unreadable =
         |error: axum::extract::multipart::MultipartError| AppError::bad_request(error.body_text());
     while let Some(field) = form.next_field().await.map_err(unreadable)? {

@@ -114,3 +114,18 @@ fn patterns_that_are_none_are_refused() {
         assert!(Search::new(pattern, false, 1).is_err(), "{pattern}");
     }
 }
+
+#[test]
+fn a_file_of_a_sos_report_is_found_by_the_name_that_findings_have_for_it() {
+    let of = stored(&[
+        (
+            "sosreport-h1-2026-11-21-abc/var/log/syslog",
+            b"a\n".to_vec(),
+        ),
+        ("sosreport-h1-2026-11-21-abc/etc/fstab", b"b\n".to_vec()),
+    ]);
+    for path in ["sos/etc/fstab", "sosreport-h1-2026-11-21-abc/etc/fstab"] {
+        assert_eq!(of.3.find(path).unwrap().fid, 1, "{path}");
+    }
+    assert!(of.3.find("sos/etc/passwd").is_err());
+}
