@@ -124,14 +124,13 @@ impl Receiver {
         let _slot = self.slots.try_acquire().map_err(|_| ReceiveError::Busy)?;
         let row = self.find(code_id, request.upload).await?;
         if !row.is_open() {
-            return repeated(settled(row)?, request.offset);
+            return self.repeated(settled(row)?, &request, body).await;
         }
         let turn = self.turns.take(request.upload).await;
         let Some(row) = self.take_turn(&row.id).await? else {
-            return repeated(
-                settled(self.find(code_id, request.upload).await?)?,
-                request.offset,
-            );
+            drop(turn);
+            let row = settled(self.find(code_id, request.upload).await?)?;
+            return self.repeated(row, &request, body).await;
         };
         let row = self.prepare(row, &request).await?;
         let hold = match self.open(&row, turn, request.checksum).await? {
@@ -139,6 +138,55 @@ impl Receiver {
             None => return self.complete_sealed(row).await,
         };
         self.stream(row, hold, body).await
+    }
+
+    /// A request repeated after completion gets the same answer when it stands at the end and brings nothing more.
+    async fn repeated<S, E>(
+        &self,
+        row: UploadRow,
+        request: &Append,
+        mut body: S,
+    ) -> Result<UploadRow, ReceiveError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+    {
+        let actual = from_db(row.offset_bytes);
+        if request.offset != actual {
+            return Err(ReceiveError::Offset { actual });
+        }
+        self.ends_here(&mut body, request.body_bytes, actual)
+            .await?;
+        Ok(row)
+    }
+
+    /// Refuses a body that has a byte, where an upload of `limit` bytes has them all: it would be told that the byte
+    /// is kept. `said` is the length of the body, when the client says it.
+    ///
+    /// # Errors
+    /// Too large, or the body does not come to its end.
+    pub async fn ends_here<S, E>(
+        &self,
+        body: &mut S,
+        said: Option<u64>,
+        limit: u64,
+    ) -> Result<(), ReceiveError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+    {
+        match said {
+            Some(0) => return Ok(()),
+            Some(_) => return Err(ReceiveError::TooLarge { limit }),
+            None => {}
+        }
+        let mut batches = Batches::new(body, self.limits.idle, self.limits.min_rate);
+        loop {
+            match batches.next().await {
+                Ok(batch) if batch.iter().all(Bytes::is_empty) => {}
+                Ok(_) => return Err(ReceiveError::TooLarge { limit }),
+                Err(End::Done) => return Ok(()),
+                Err(end) => return Err(broken(end, limit)),
+            }
+        }
     }
 
     /// Checks offset and sizes, and sets a deferred length.
@@ -151,11 +199,28 @@ impl Receiver {
         if request.offset != actual {
             return Err(ReceiveError::Offset { actual });
         }
+        let limit = from_db(row.reserved_bytes);
         if let Some(length) = request.length {
-            let limit = from_db(row.reserved_bytes);
+            let set = row.length_bytes.is_some_and(|set| from_db(set) != length);
+            if set || length < actual {
+                return Err(ReceiveError::LengthSet);
+            }
             if length > limit {
                 return Err(ReceiveError::TooLarge { limit });
             }
+        }
+        // Before the length is set: a request that is refused changes nothing.
+        let limit = request
+            .length
+            .or(row.length_bytes.map(from_db))
+            .unwrap_or(limit);
+        if request
+            .body_bytes
+            .is_some_and(|bytes| bytes > limit.saturating_sub(actual))
+        {
+            return Err(ReceiveError::TooLarge { limit });
+        }
+        if let Some(length) = request.length {
             let mut tx = self.db.join().await?;
             let set = uploads::set_length(&mut tx, &row.id, row.epoch, to_db(length)).await?;
             tx.commit().await?;
@@ -163,13 +228,6 @@ impl Receiver {
                 return Err(ReceiveError::LengthSet);
             }
             row.length_bytes = Some(to_db(length));
-        }
-        let limit = from_db(row.length_bytes.unwrap_or(row.reserved_bytes));
-        if request
-            .body_bytes
-            .is_some_and(|bytes| bytes > limit.saturating_sub(actual))
-        {
-            return Err(ReceiveError::TooLarge { limit });
         }
         Ok(row)
     }
@@ -321,19 +379,10 @@ async fn advance(
     hold = hold.committed().await?;
     tracing::debug!(upload.id = %row.id, offset = to, "acknowledged");
     row.offset_bytes = to;
+    row.touched_ms = step.now_ms;
     row.hash_state = hash_state;
     "receiving".clone_into(&mut row.state);
     Ok((row, hold))
-}
-
-/// A request repeated after completion gets the same answer when it stands at the end.
-fn repeated(row: UploadRow, offset: u64) -> Result<UploadRow, ReceiveError> {
-    let actual = from_db(row.offset_bytes);
-    if offset == actual {
-        Ok(row)
-    } else {
-        Err(ReceiveError::Offset { actual })
-    }
 }
 
 fn broken(end: End, committed: u64) -> ReceiveError {

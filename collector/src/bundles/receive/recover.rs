@@ -128,14 +128,30 @@ impl Receiver {
         Ok(whole.len() + left.len())
     }
 
+    /// When an open upload lapses if no more bytes come, in milliseconds of UTC.
+    pub fn lapses_ms(&self, row: &UploadRow) -> i64 {
+        row.expires_ms
+            .min(row.touched_ms.saturating_add(self.idle_ms()))
+    }
+
+    /// How long an open upload lasts from now on if no more bytes come, in whole seconds.
+    pub fn lasts_s(&self, row: &UploadRow) -> u64 {
+        let left = self.lapses_ms(row).saturating_sub(now_ms());
+        left.max(0).unsigned_abs() / 1000
+    }
+
+    fn idle_ms(&self) -> i64 {
+        i64::try_from(self.limits.idle_expiry.as_millis()).unwrap_or(i64::MAX / 2)
+    }
+
     /// Ends uploads that lapsed and frees their room. Returns how many.
     ///
     /// # Errors
     /// When the folder or the database does not answer.
     pub async fn expire(&self) -> Result<usize, ReceiveError> {
         let now = now_ms();
-        let idle = i64::try_from(self.limits.idle_expiry.as_millis()).unwrap_or(i64::MAX / 2);
-        let rows = uploads::lapsed(&mut *self.db.read().await?, now - idle, now).await?;
+        let idle_before = now - self.idle_ms();
+        let rows = uploads::lapsed(&mut *self.db.read().await?, idle_before, now).await?;
         for row in &rows {
             self.drop_upload(row, "expired", None).await?;
         }

@@ -51,6 +51,11 @@ impl Receiver {
     where
         S: Stream<Item = Result<Bytes, E>> + Unpin,
     {
+        if let (Some(limit), Some(said)) = (request.length, first.body_bytes)
+            && said > limit
+        {
+            return Err(ReceiveError::TooLarge { limit });
+        }
         let short = request.length.filter(|length| {
             (1..=SHORT_BYTES).contains(length) && first.body_bytes == request.length
         });
@@ -79,11 +84,16 @@ impl Receiver {
         grant: &Grant,
         request: Create,
         first: First,
-        body: S,
+        mut body: S,
     ) -> Result<UploadRow, ReceiveError>
     where
         S: Stream<Item = Result<Bytes, E>> + Unpin,
     {
+        if request.length == Some(0) {
+            // It is complete as soon as it is made.
+            self.allowed(grant, &request)?;
+            self.ends_here(&mut body, first.body_bytes, 0).await?;
+        }
         let row = self.create(grant, request).await?;
         if !row.is_open() {
             return Ok(row);

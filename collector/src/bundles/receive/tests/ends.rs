@@ -119,6 +119,31 @@ async fn cancelled_and_lapsed_uploads_are_gone_and_free_their_room() {
 }
 
 #[tokio::test]
+async fn what_is_told_of_the_end_is_when_it_comes() {
+    let f = fixture().await;
+    let row = f.receiver.create(&grant(), create(Some(6), None));
+    let mut row = row.await.unwrap();
+    let (day, week) = (24 * 3_600_000, 7 * 24 * 3_600_000);
+    assert_eq!(row.expires_ms, row.created_ms + week);
+    assert_eq!(f.receiver.lapses_ms(&row), row.created_ms + day);
+    assert!((86_000..=86_400).contains(&f.receiver.lasts_s(&row)));
+    row.touched_ms = row.created_ms + week - 1000;
+    assert_eq!(f.receiver.lapses_ms(&row), row.expires_ms);
+    let idle = "UPDATE uploads SET touched_ms = 1, created_ms = 1";
+    sqlx::query(idle)
+        .execute(&mut *f.db.read().await.unwrap())
+        .await
+        .unwrap();
+    let before = now_ms();
+    let more = f
+        .receiver
+        .append("code", ask(&row, 0), body(vec![text("abc")]));
+    let row = more.await.unwrap();
+    assert!(row.touched_ms >= before, "bytes put the end off");
+    assert!(f.receiver.lapses_ms(&row) >= before + day);
+}
+
+#[tokio::test]
 async fn a_lost_turn_commits_nothing() {
     let f = fixture().await;
     let row = f

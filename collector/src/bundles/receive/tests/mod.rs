@@ -142,6 +142,13 @@ async fn an_upload_in_pieces_becomes_one_bundle_with_one_job() {
         .await
         .unwrap();
     assert_eq!(again.state, "complete");
+    let old = f
+        .receiver
+        .append("code", ask(&row, 6), body(vec![text("world")]));
+    assert!(matches!(
+        old.await,
+        Err(ReceiveError::Offset { actual: 11 })
+    ));
     assert_eq!(f.receiver.head("code", id).await.unwrap().offset_bytes, 11);
     assert_eq!(
         count(&f.db, "SELECT COUNT(*) FROM bundles WHERE state = 'stored'").await,
@@ -265,6 +272,18 @@ async fn a_deferred_length_is_set_once() {
         .unwrap();
     let mut request = ask(&row, 2);
     request.length = Some(3);
+    let over = Append {
+        body_bytes: Some(2),
+        ..request.clone()
+    };
+    let over = f.receiver.append("code", over, body(vec![text("cd")]));
+    assert!(matches!(
+        over.await,
+        Err(ReceiveError::TooLarge { limit: 3 })
+    ));
+    let id = Uuid::parse_str(&row.id).unwrap();
+    let found = f.receiver.find("code", id).await.unwrap();
+    assert_eq!(found.length_bytes, None, "a refused request sets nothing");
     let done = f
         .receiver
         .append("code", request, body(vec![text("c")]))
@@ -277,4 +296,34 @@ async fn a_deferred_length_is_set_once() {
         .await
         .unwrap();
     assert_eq!(empty.state, "complete", "nothing is whole at once");
+}
+
+#[tokio::test]
+async fn a_complete_upload_takes_no_more_bytes_and_an_empty_body_again() {
+    let f = fixture().await;
+    let row = f.receiver.create(&grant(), create(Some(3), None));
+    let row = row.await.unwrap();
+    let whole = f
+        .receiver
+        .append("code", ask(&row, 0), body(vec![text("abc")]));
+    assert_eq!(whole.await.unwrap().state, "complete");
+    let said = |bytes| Append {
+        body_bytes: bytes,
+        ..ask(&row, 3)
+    };
+    for (bytes, items) in [
+        (Some(1), vec![text("d")]),
+        (None, vec![text("d")]),
+        (None, vec![text(""), text("d"), Err(())]),
+    ] {
+        let more = f.receiver.append("code", said(bytes), body(items)).await;
+        assert!(
+            matches!(more, Err(ReceiveError::TooLarge { limit: 3 })),
+            "{more:?}"
+        );
+    }
+    for (bytes, items) in [(Some(0), vec![]), (None, vec![]), (None, vec![text("")])] {
+        let same = f.receiver.append("code", said(bytes), body(items)).await;
+        assert_eq!(same.unwrap().state, "complete");
+    }
 }

@@ -198,6 +198,27 @@ async fn a_longer_upload_or_a_first_part_goes_on_as_ever() {
 }
 
 #[tokio::test]
+async fn more_bytes_than_the_length_are_refused_before_there_is_an_upload() {
+    let (f, granted) = (fixture().await, grant());
+    for (length, said) in [(0, Some(1)), (0, None), (3, Some(4))] {
+        let first = First {
+            checksum: None,
+            body_bytes: said,
+        };
+        let items = body(vec![text("abcd")]);
+        let refused = f
+            .receiver
+            .create_with(&granted, create(Some(length), None), first, items)
+            .await;
+        assert!(
+            matches!(refused, Err(ReceiveError::TooLarge { limit }) if limit == length),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(count(&f.db, "SELECT COUNT(*) FROM uploads").await, 0);
+}
+
+#[tokio::test]
 async fn a_blob_whose_record_never_came_goes_at_the_next_start() {
     let f = fixture().await;
     let store = Store::open(f.folder.path()).unwrap();
