@@ -1,19 +1,23 @@
 //! Bytes of strangers as an answer: always an attachment of no type, never sniffed, never run; by range when asked.
 
+use std::convert::Infallible;
 use std::io::Read;
 
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 
 use crate::bundles::download::{Ask, Span, ask, safe_name};
+use crate::error::AppError;
 
 /// Bytes read and sent at a time.
 const PIECE_BYTES: usize = 128 * 1024;
@@ -29,11 +33,40 @@ pub(crate) struct Attachment<'a> {
     pub(crate) size: u64,
 }
 
-/// Which bytes are to be sent, or the answer that needs none: 304 or 416.
+/// What decides which bytes are sent.
+#[derive(Debug, Clone)]
+pub struct Conditions {
+    method: Method,
+    headers: HeaderMap,
+}
+
+impl<S: Sync> FromRequestParts<S> for Conditions {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self {
+            method: parts.method.clone(),
+            headers: parts.headers.clone(),
+        })
+    }
+}
+
+impl Conditions {
+    /// Whether something is taken from its start on, rather than gone on with.
+    pub(super) fn begins(&self) -> bool {
+        let range = self.headers.get(RANGE).and_then(|range| range.to_str().ok());
+        self.method == Method::GET && range.is_none_or(|range| range.starts_with("bytes=0-"))
+    }
+}
+
+/// Which bytes are to be sent, or the answer that needs none: 304, 412 or 416.
 pub(crate) fn plan(
-    headers: &HeaderMap,
+    Conditions { method, headers }: &Conditions,
     attachment: Attachment<'_>,
 ) -> Result<(StatusCode, Span), Box<Response>> {
+    if !is_meant(headers, attachment.tag) {
+        return Err(Box::new(other()));
+    }
     if unchanged(headers, attachment.tag) {
         return Err(Box::new(not_modified(attachment.tag)));
     }
@@ -42,7 +75,8 @@ pub(crate) fn plan(
         .is_none_or(|value| value.as_bytes() == attachment.tag.as_bytes());
     let range = headers
         .get(RANGE)
-        .filter(|_| fits)
+        // A range has a meaning for GET only.
+        .filter(|_| fits && *method == Method::GET)
         .and_then(|value| value.to_str().ok());
     match ask(range, attachment.size) {
         Ask::Whole => Ok((
@@ -111,6 +145,27 @@ fn pieces(
     })
 }
 
+/// Whether these are bytes that the client means, when it says which. A weak tag never means them.
+fn is_meant(headers: &HeaderMap, tag: &str) -> bool {
+    let mut lines = headers.get_all(IF_MATCH).iter().peekable();
+    lines.peek().is_none()
+        || lines
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|line| line.split(','))
+            .map(str::trim)
+            .any(|one| one == "*" || one == tag)
+}
+
+/// 412.
+fn other() -> Response {
+    let error = AppError::new(
+        StatusCode::PRECONDITION_FAILED,
+        "precondition_failed",
+        "these are not the bytes that If-Match names",
+    );
+    error.into_response()
+}
+
 /// Whether the client has these very bytes.
 pub(crate) fn unchanged(headers: &HeaderMap, tag: &str) -> bool {
     let known = headers
@@ -153,12 +208,6 @@ fn put(response: &mut Response, name: HeaderName, value: &str) {
     }
 }
 
-/// Whether a request takes something from its start on, rather than going on with it.
-pub(super) fn begins(headers: &HeaderMap) -> bool {
-    let range = headers.get(RANGE).and_then(|range| range.to_str().ok());
-    range.is_none_or(|range| range.starts_with("bytes=0-"))
-}
-
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
@@ -166,6 +215,10 @@ mod tests {
     use super::*;
 
     fn get(pairs: &[(HeaderName, &'static str)]) -> Response {
+        asked(Method::GET, pairs)
+    }
+
+    fn asked(method: Method, pairs: &[(HeaderName, &'static str)]) -> Response {
         let headers = pairs
             .iter()
             .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
@@ -175,7 +228,7 @@ mod tests {
             tag: "\"t\"",
             size: 10,
         };
-        match plan(&headers, attachment) {
+        match plan(&Conditions { method, headers }, attachment) {
             Err(response) => *response,
             Ok((status, span)) => {
                 let from = usize::try_from(span.from).unwrap();
@@ -225,5 +278,31 @@ mod tests {
                 .as_u16(),
             200
         );
+    }
+
+    #[test]
+    fn bytes_that_are_not_meant_are_not_sent() {
+        for (meant, expected) in [
+            ("\"t\"", 200),
+            ("\"old\", \"t\"", 200),
+            ("*", 200),
+            ("\"old\"", 412),
+            ("W/\"t\"", 412),
+            ("", 412),
+        ] {
+            let response = get(&[(IF_MATCH, meant)]);
+            assert_eq!(response.status().as_u16(), expected, "{meant}");
+        }
+        let first = get(&[(IF_MATCH, "\"old\""), (IF_NONE_MATCH, "\"t\"")]);
+        assert_eq!(first.status().as_u16(), 412);
+    }
+
+    #[test]
+    fn the_head_of_a_part_is_that_of_the_whole() {
+        for range in ["bytes=2-4", "bytes=10-"] {
+            let response = asked(Method::HEAD, &[(RANGE, range)]);
+            assert_eq!(response.status().as_u16(), 200);
+            assert_eq!(response.headers()["content-length"], "10");
+        }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json, value::RawValue};
 use sitrep_shared::time::UtcMs;
 use uuid::Uuid;
 
-use super::body::{self, Attachment};
+use super::body::{self, Attachment, Conditions};
 use crate::auth::Access;
 use crate::bundles::browse::index::FileEntry;
 use crate::bundles::browse::{BrowseError, Which};
@@ -31,7 +31,7 @@ use crate::tickets::{self, Caller};
 const LINES: u64 = 200;
 
 /// What browsing can answer besides the failures of every route.
-const BROWSE: &[u16] = &[400, 404, 409, 410, 416];
+const BROWSE: &[u16] = &[400, 404, 409, 410, 412, 416];
 
 /// Its lines in the registry. Metadata and findings are for viewers, content for engineers.
 #[rustfmt::skip]
@@ -301,11 +301,11 @@ pub async fn file(
     State(state): State<AppState>,
     caller: Caller,
     Path((id, fid)): Path<(String, u64)>,
-    headers: HeaderMap,
+    asked: Conditions,
 ) -> AppResult<Response> {
     let bundles = &state.bundles;
     let (id, row) = load(bundles, &id).await?;
-    if body::begins(&headers) {
+    if asked.begins() {
         downloaded(&state, &caller, &row.id, &row.ticket_id).await?;
     }
     let entry = bundles.browse.file(id, Which::Fid(fid)).await?;
@@ -316,7 +316,7 @@ pub async fn file(
         tag: &tag,
         size: entry.size,
     };
-    let (status, span) = match body::plan(&headers, attachment) {
+    let (status, span) = match body::plan(&asked, attachment) {
         Ok(plan) => plan,
         Err(response) => return Ok(*response),
     };
@@ -329,11 +329,11 @@ pub async fn download(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    asked: Conditions,
 ) -> AppResult<Response> {
     let bundles = &state.bundles;
     let (id, row) = load(bundles, &id).await?;
-    if body::begins(&headers) {
+    if asked.begins() {
         downloaded(&state, &caller, &row.id, &row.ticket_id).await?;
     }
     let tag = format!("\"{}\"", row.sha256);
@@ -343,7 +343,7 @@ pub async fn download(
         tag: &tag,
         size,
     };
-    let (status, span) = match body::plan(&headers, attachment) {
+    let (status, span) = match body::plan(&asked, attachment) {
         Ok(plan) => plan,
         Err(response) => return Ok(*response),
     };

@@ -1,17 +1,18 @@
 //! The IETF's resumable uploads (draft-ietf-httpbis-resumable-upload), for clients that speak it instead of tus: interop
 //! versions 5 and 6, which tus-js-client calls `ietf-draft-03` and `ietf-draft-05`. The same uploads, in other words.
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use serde_json::Value;
 use sitrep_shared::protocol::Problem;
 use uuid::Uuid;
 
 use super::tus;
 use crate::bundles::Bundles;
 use crate::bundles::receive::headers::{Metadata, base_name, byte_count};
-use crate::bundles::receive::{Append, Create, Grant, ReceiveError};
+use crate::bundles::receive::{Append, Create, Grant, ReceiveError, from_db};
 use crate::db::uploads::UploadRow;
 
 /// The header that says which version of the draft is spoken.
@@ -31,7 +32,7 @@ pub(super) fn version(headers: &HeaderMap) -> Option<u8> {
 
 /// Whether the body is the last: a boolean of structured fields.
 fn complete(headers: &HeaderMap) -> Result<bool, ReceiveError> {
-    match tus::text(headers, COMPLETE) {
+    match tus::said(headers, "Upload-Complete")? {
         Some("?1") => Ok(true),
         Some("?0") => Ok(false),
         _ => Err(ReceiveError::Header {
@@ -39,6 +40,32 @@ fn complete(headers: &HeaderMap) -> Result<bool, ReceiveError> {
             detail: "neither ?0 nor ?1".to_owned(),
         }),
     }
+}
+
+/// Refuses headers that the draft forbids in a request.
+fn absent(headers: &HeaderMap, names: &[&'static str]) -> Result<(), ReceiveError> {
+    match names.iter().find(|name| headers.contains_key(**name)) {
+        Some(&name) => Err(ReceiveError::Header {
+            name,
+            detail: "has no place in this request".to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The last body ends elsewhere than the upload, as its length was said.
+fn inconsistent() -> ReceiveError {
+    ReceiveError::Header {
+        name: "Upload-Length",
+        detail: "not where the body ends".to_owned(),
+    }
+}
+
+/// `OPTIONS`: the bounds of uploads.
+pub(super) fn options(bundles: &Bundles, headers: &HeaderMap) -> Response {
+    let mut response = empty(StatusCode::NO_CONTENT, headers);
+    limit(&mut response, bundles, None);
+    response
 }
 
 /// `POST`: a new upload with its first bytes, or all of them.
@@ -53,10 +80,10 @@ pub(super) async fn create(
             let mut response = standing(StatusCode::CREATED, &row, headers);
             let place = format!("/api/v1/uploads/{}", row.id);
             tus::put(&mut response, LOCATION.as_str(), &place);
-            limit(&mut response, bundles);
+            limit(&mut response, bundles, Some(&row));
             response
         }
-        Err(error) => refusal(&error, headers),
+        Err(error) => refusal(&error, headers, false),
     }
 }
 
@@ -66,11 +93,12 @@ async fn creation(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<UploadRow, ReceiveError> {
+    absent(headers, &["Upload-Offset"])?;
     let last = complete(headers)?;
-    let said = tus::text(headers, "upload-length")
+    let said = tus::said(headers, "Upload-Length")?
         .map(|value| byte_count("Upload-Length", value))
         .transpose()?;
-    let mut metadata = Metadata::parse(tus::text(headers, "upload-metadata").unwrap_or_default())?;
+    let mut metadata = Metadata::parse(tus::said(headers, "Upload-Metadata")?.unwrap_or_default())?;
     if let Some(name) = tus::text(headers, CONTENT_DISPOSITION.as_str()).and_then(named) {
         metadata.filename = name;
     }
@@ -79,6 +107,19 @@ async fn creation(
         length: said.or(body_bytes.filter(|_| last)),
         metadata,
     };
+    if let (Some(length), Some(bytes)) = (create.length, body_bytes)
+        && (bytes > length || (last && bytes != length))
+    {
+        return Err(inconsistent());
+    }
+    let mut body = body.into_data_stream();
+    if create.length == Some(0) {
+        let empty = bundles.receiver.ends_here(&mut body, body_bytes, 0).await;
+        empty.map_err(|error| match error {
+            ReceiveError::TooLarge { .. } => inconsistent(),
+            other => other,
+        })?;
+    }
     let row = bundles.receiver.create(grant, create).await?;
     if !row.is_open() || (body_bytes == Some(0) && !last) {
         return Ok(row);
@@ -99,26 +140,35 @@ async fn creation(
     }
 }
 
-/// Appends, and ends an upload whose length nobody said.
+/// Appends, and ends an upload whose length nobody said. The last body must end where the upload does: before it is
+/// taken, when its length is known.
 async fn append(
     bundles: &Bundles,
     grant: &Grant,
     request: Append,
     last: bool,
-    body: Body,
+    body: BodyDataStream,
 ) -> Result<UploadRow, ReceiveError> {
-    let upload = request.upload;
-    let row = bundles
-        .receiver
-        .append(&grant.code_id, request, body.into_data_stream())
-        .await?;
-    if last && row.is_open() && row.length_bytes.is_none() {
-        return bundles
-            .receiver
-            .close(&grant.code_id, upload, row.offset_bytes)
-            .await;
+    let (receiver, upload) = (&bundles.receiver, request.upload);
+    if let Some(bytes) = request.body_bytes.filter(|_| last) {
+        let row = receiver.find(&grant.code_id, upload).await?;
+        let end = request.offset.saturating_add(bytes);
+        // One that stands elsewhere is told so, which helps its client more.
+        let stands = row.is_open() && from_db(row.offset_bytes) == request.offset;
+        if stands && row.length_bytes.is_some_and(|said| from_db(said) != end) {
+            return Err(inconsistent());
+        }
     }
-    Ok(row)
+    let row = receiver.append(&grant.code_id, request, body).await?;
+    if !last || !row.is_open() {
+        return Ok(row);
+    }
+    if row.length_bytes.is_some() {
+        return Err(inconsistent());
+    }
+    receiver
+        .close(&grant.code_id, upload, row.offset_bytes)
+        .await
 }
 
 /// `PATCH`: the next bytes.
@@ -135,7 +185,7 @@ pub(super) async fn patch(
         return tus::problem_response(415, problem);
     }
     let appended = async {
-        let offset = tus::text(headers, "upload-offset").unwrap_or_default();
+        let offset = tus::said(headers, "Upload-Offset")?.unwrap_or_default();
         let request = Append {
             upload: id(upload)?,
             offset: byte_count("Upload-Offset", offset)?,
@@ -143,12 +193,28 @@ pub(super) async fn patch(
             checksum: None,
             body_bytes: tus::body_bytes(headers),
         };
-        append(bundles, grant, request, complete(headers)?, body).await
+        let (last, body) = (complete(headers)?, body.into_data_stream());
+        append(bundles, grant, request, last, body).await
     };
     match appended.await {
         Ok(row) => standing(StatusCode::NO_CONTENT, &row, headers),
-        Err(error) => refusal(&error, headers),
+        Err(error) => {
+            let whole = is_whole(bundles, grant, upload, &error).await;
+            refusal(&error, headers, whole)
+        }
     }
+}
+
+/// Whether bytes were refused because the upload is complete.
+async fn is_whole(bundles: &Bundles, grant: &Grant, upload: &str, error: &ReceiveError) -> bool {
+    if !matches!(
+        error,
+        ReceiveError::Offset { .. } | ReceiveError::TooLarge { .. }
+    ) {
+        return false;
+    }
+    let found = async { bundles.receiver.find(&grant.code_id, id(upload)?).await }.await;
+    found.is_ok_and(|row| row.state == "complete")
 }
 
 /// `HEAD`: where it stands.
@@ -158,18 +224,24 @@ pub(super) async fn head(
     upload: &str,
     headers: &HeaderMap,
 ) -> Response {
-    let found = async { bundles.receiver.head(&grant.code_id, id(upload)?).await }.await;
-    match found {
+    let found = async {
+        absent(
+            headers,
+            &["Upload-Offset", "Upload-Complete", "Upload-Length"],
+        )?;
+        bundles.receiver.head(&grant.code_id, id(upload)?).await
+    };
+    match found.await {
         Ok(row) => {
             let mut response = standing(StatusCode::NO_CONTENT, &row, headers);
             tus::put(&mut response, CACHE_CONTROL.as_str(), "no-store");
             if let Some(length) = row.length_bytes {
                 tus::put(&mut response, "upload-length", &length.to_string());
             }
-            limit(&mut response, bundles);
+            limit(&mut response, bundles, Some(&row));
             response
         }
-        Err(error) => refusal(&error, headers),
+        Err(error) => refusal(&error, headers, false),
     }
 }
 
@@ -180,10 +252,13 @@ pub(super) async fn delete(
     upload: &str,
     headers: &HeaderMap,
 ) -> Response {
-    let cancelled = async { bundles.receiver.cancel(&grant.code_id, id(upload)?).await }.await;
-    match cancelled {
+    let cancelled = async {
+        absent(headers, &["Upload-Offset", "Upload-Complete"])?;
+        bundles.receiver.cancel(&grant.code_id, id(upload)?).await
+    };
+    match cancelled.await {
         Ok(()) => empty(StatusCode::NO_CONTENT, headers),
-        Err(error) => refusal(&error, headers),
+        Err(error) => refusal(&error, headers, false),
     }
 }
 
@@ -208,40 +283,38 @@ fn standing(status: StatusCode, row: &UploadRow, headers: &HeaderMap) -> Respons
     response
 }
 
-fn limit(response: &mut Response, bundles: &Bundles) {
+/// The bounds of an upload as it stands, or of any that would begin now. One that is complete does not lapse.
+pub(super) fn limit(response: &mut Response, bundles: &Bundles, row: Option<&UploadRow>) {
     let limits = bundles.receiver.limits();
-    let value = format!(
-        "max-size={}, max-age={}",
-        limits.max_bytes,
-        limits.max_age.as_secs()
-    );
+    let max_age = match row {
+        None => Some(limits.idle_expiry.min(limits.max_age).as_secs()),
+        Some(row) => row.is_open().then(|| bundles.receiver.lasts_s(row)),
+    };
+    let mut value = format!("max-size={}", limits.max_bytes);
+    if let Some(seconds) = max_age {
+        value.push_str(&format!(", max-age={seconds}"));
+    }
     tus::put(response, "upload-limit", &value);
 }
 
-/// The answer to a request that was not carried out, with the draft's own problem types.
-fn refusal(error: &ReceiveError, headers: &HeaderMap) -> Response {
+/// The answer to a request that was not carried out, with the draft's own problem types. `whole`: the upload is
+/// complete.
+fn refusal(error: &ReceiveError, headers: &HeaderMap, whole: bool) -> Response {
     let mut response = match error {
         ReceiveError::Offset { actual } => {
-            let mut problem = serde_json::to_value(Problem::new(
-                409,
-                "offset_mismatch",
-                "The upload stands elsewhere",
-            ))
-            .unwrap_or_default();
-            problem["type"] = format!("{PROBLEMS}mismatching-upload-offset").into();
+            let problem = Problem::new(409, "offset_mismatch", "The upload stands elsewhere");
+            let mut problem = typed(problem, "mismatching-upload-offset");
             problem["expected-offset"] = (*actual).into();
             let offset = tus::text(headers, "upload-offset").unwrap_or_default();
             problem["provided-offset"] = offset.parse::<u64>().unwrap_or_default().into();
-            let mut response = Response::new(Body::from(problem.to_string()));
-            *response.status_mut() = StatusCode::CONFLICT;
-            tus::put(
-                &mut response,
-                CONTENT_TYPE.as_str(),
-                "application/problem+json",
-            );
+            let mut response = sent(StatusCode::CONFLICT, &problem);
             tus::put(&mut response, "upload-offset", &actual.to_string());
-            tus::put(&mut response, COMPLETE, "?0");
+            tus::put(&mut response, COMPLETE, if whole { "?1" } else { "?0" });
             response
+        }
+        ReceiveError::TooLarge { .. } if whole => {
+            let problem = Problem::new(400, "upload_complete", "The upload is complete");
+            sent(StatusCode::BAD_REQUEST, &typed(problem, "completed-upload"))
         }
         other => tus::refusal(other),
     };
@@ -249,6 +322,23 @@ fn refusal(error: &ReceiveError, headers: &HeaderMap) -> Response {
     if let Some(version) = version(headers) {
         tus::put(&mut response, VERSION, &version.to_string());
     }
+    response
+}
+
+fn typed(problem: Problem, kind: &str) -> Value {
+    let mut problem = serde_json::to_value(problem).unwrap_or_default();
+    problem["type"] = format!("{PROBLEMS}{kind}").into();
+    problem
+}
+
+fn sent(status: StatusCode, problem: &Value) -> Response {
+    let mut response = Response::new(Body::from(problem.to_string()));
+    *response.status_mut() = status;
+    tus::put(
+        &mut response,
+        CONTENT_TYPE.as_str(),
+        "application/problem+json",
+    );
     response
 }
 
@@ -267,56 +357,4 @@ fn id(text: &str) -> Result<Uuid, ReceiveError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::http::{HeaderName, HeaderValue};
-
-    use super::*;
-
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let pair = |(name, value): &(&'static str, &'static str)| {
-            (
-                HeaderName::from_static(name),
-                HeaderValue::from_static(value),
-            )
-        };
-        pairs.iter().map(pair).collect()
-    }
-
-    #[test]
-    fn versions_that_are_spoken() {
-        for (value, expected) in [("5", Some(5)), ("6", Some(6)), ("4", None), ("x", None)] {
-            assert_eq!(version(&headers(&[(VERSION, value)])), expected);
-        }
-        assert_eq!(version(&headers(&[])), None);
-    }
-
-    #[test]
-    fn the_last_part_is_said_strictly() {
-        assert!(complete(&headers(&[(COMPLETE, "?1")])).unwrap());
-        assert!(!complete(&headers(&[(COMPLETE, "?0")])).unwrap());
-        for wrong in [headers(&[]), headers(&[(COMPLETE, "true")])] {
-            assert!(complete(&wrong).is_err());
-        }
-    }
-
-    #[test]
-    fn names_come_from_the_disposition() {
-        for (text, expected) in [
-            ("attachment; filename=\"a b.tar.gz\"", Some("a b.tar.gz")),
-            ("attachment; filename=../../x; size=3", Some("x")),
-            ("attachment", None),
-        ] {
-            assert_eq!(named(text).as_deref(), expected);
-        }
-    }
-
-    #[test]
-    fn an_offset_that_differs_is_told_as_the_draft_says() {
-        let asked = headers(&[(VERSION, "6"), ("upload-offset", "3")]);
-        let response = refusal(&ReceiveError::Offset { actual: 7 }, &asked);
-        assert_eq!(response.status(), StatusCode::CONFLICT);
-        assert_eq!(response.headers()["upload-offset"], "7");
-        assert_eq!(response.headers()[VERSION], "6");
-        assert!(!response.headers().contains_key("tus-resumable"));
-    }
-}
+mod tests;

@@ -1,11 +1,10 @@
 //! `/api/v1/bundles/{id}/selection`: some files of a bundle as one archive, whole or by range.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::body::{self, Attachment};
+use super::body::{self, Attachment, Conditions};
 use super::bundles::load;
 use crate::auth::Access;
 use crate::bundles::browse::selection_range;
@@ -25,7 +24,7 @@ const FILES_MAX: usize = 1_000;
 pub fn routes() -> Routes {
     Routes::default()
         .get("/api/v1/bundles/{id}/selection", Access::Engineer, selection)
-        .doc(Op::new("Some files of a bundle as a tar.gz").query::<Asked>().raw(200, "application/octet-stream").fails(&[400, 404, 416]))
+        .doc(Op::new("Some files of a bundle as a tar.gz").query::<Asked>().raw(200, "application/octet-stream").fails(&[400, 404, 412, 416]))
 }
 
 /// Which files.
@@ -40,7 +39,7 @@ async fn selection(
     caller: Caller,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
-    headers: HeaderMap,
+    conditions: Conditions,
 ) -> AppResult<Response> {
     let bundles = &state.bundles;
     let (id, row) = load(bundles, &id).await?;
@@ -57,7 +56,7 @@ async fn selection(
     files.sort_unstable();
     files.dedup();
     let (archive, name, size) = bundles.browse.selection(id, files).await?;
-    if body::begins(&headers) {
+    if conditions.begins() {
         downloaded(&state, &caller, &row.id, &row.ticket_id).await?;
     }
     let tag = format!("\"{}-{name}\"", row.sha256);
@@ -67,7 +66,7 @@ async fn selection(
         tag: &tag,
         size,
     };
-    let (status, span) = match body::plan(&headers, attachment) {
+    let (status, span) = match body::plan(&conditions, attachment) {
         Ok(plan) => plan,
         Err(response) => return Ok(*response),
     };

@@ -9,7 +9,7 @@ use sitrep_shared::time::UtcMs;
 use uuid::Uuid;
 
 use crate::bundles::receive::headers::{self, CHECKSUMS, Checksum, EXTENSIONS, Metadata, VERSION};
-use crate::bundles::receive::{Append, Create, First, ReceiveError};
+use crate::bundles::receive::{Append, Create, First, ReceiveError, Receiver};
 use crate::db::uploads::UploadRow;
 
 /// Content type of a chunk.
@@ -23,6 +23,29 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .map(str::trim)
 }
 
+/// The text of a header that must not be overheard: `None` only when it is not there at all.
+///
+/// # Errors
+/// [`ReceiveError::Header`] when it stands there twice, since nobody knows which is meant, or is not ASCII.
+pub(super) fn said<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+) -> Result<Option<&'a str>, ReceiveError> {
+    let fault = |detail: &str| ReceiveError::Header {
+        name,
+        detail: detail.to_owned(),
+    };
+    let mut lines = headers.get_all(name).iter();
+    let Some(value) = lines.next() else {
+        return Ok(None);
+    };
+    if lines.next().is_some() {
+        return Err(fault("more than one line"));
+    }
+    let text = value.to_str().map_err(|_| fault("not visible ASCII"))?;
+    Ok(Some(text.trim()))
+}
+
 /// Refuses another version of the protocol, as tus demands, with 412.
 pub(super) fn wrong_version(headers: &HeaderMap) -> Option<Response> {
     if text(headers, "tus-resumable") == Some(VERSION) {
@@ -31,6 +54,7 @@ pub(super) fn wrong_version(headers: &HeaderMap) -> Option<Response> {
     let problem = Problem::new(412, "tus_version", "This server speaks tus 1.0.0");
     let mut response = problem_response(412, problem);
     put(&mut response, "tus-version", VERSION);
+    put(&mut response, "tus-resumable", VERSION);
     Some(response)
 }
 
@@ -44,18 +68,18 @@ pub(super) fn creation(headers: &HeaderMap) -> Result<Create, ReceiveError> {
         });
     }
     let length = headers::length(
-        text(headers, "upload-length"),
-        text(headers, "upload-defer-length"),
+        said(headers, "Upload-Length")?,
+        said(headers, "Upload-Defer-Length")?,
     )?;
-    let metadata = Metadata::parse(text(headers, "upload-metadata").unwrap_or_default())?;
+    let metadata = Metadata::parse(said(headers, "Upload-Metadata")?.unwrap_or_default())?;
     Ok(Create { length, metadata })
 }
 
 /// Reads what a PATCH asks for.
 pub(super) fn patch(headers: &HeaderMap, upload: Uuid) -> Result<Append, ReceiveError> {
-    let offset = text(headers, "upload-offset").unwrap_or_default();
+    let offset = said(headers, "Upload-Offset")?.unwrap_or_default();
     let offset = headers::byte_count("Upload-Offset", offset)?;
-    let length = text(headers, "upload-length")
+    let length = said(headers, "Upload-Length")?
         .map(|value| headers::byte_count("Upload-Length", value))
         .transpose()?;
     let First {
@@ -73,7 +97,7 @@ pub(super) fn patch(headers: &HeaderMap, upload: Uuid) -> Result<Append, Receive
 
 /// Reads what is said of the body of a creation, or of a PATCH.
 pub(super) fn first(headers: &HeaderMap) -> Result<First, ReceiveError> {
-    let checksum = text(headers, "upload-checksum")
+    let checksum = said(headers, "Upload-Checksum")?
         .map(Checksum::parse)
         .transpose()?;
     Ok(First {
@@ -123,28 +147,28 @@ pub(super) fn options(max_bytes: u64) -> Response {
 }
 
 /// 201 with the address of the new upload.
-pub(super) fn created(row: &UploadRow) -> Response {
+pub(super) fn created(receiver: &Receiver, row: &UploadRow) -> Response {
     let mut response = empty(StatusCode::CREATED);
     put(
         &mut response,
         LOCATION.as_str(),
         &format!("/api/v1/uploads/{}", row.id),
     );
-    standing(&mut response, row);
+    standing(&mut response, receiver, row);
     response
 }
 
 /// 204 after a chunk.
-pub(super) fn appended(row: &UploadRow) -> Response {
+pub(super) fn appended(receiver: &Receiver, row: &UploadRow) -> Response {
     let mut response = empty(StatusCode::NO_CONTENT);
-    standing(&mut response, row);
+    standing(&mut response, receiver, row);
     response
 }
 
 /// 200 with where an upload stands and what is known of it.
-pub(super) fn head(row: &UploadRow) -> Response {
+pub(super) fn head(receiver: &Receiver, row: &UploadRow) -> Response {
     let mut response = empty(StatusCode::OK);
-    standing(&mut response, row);
+    standing(&mut response, receiver, row);
     put(&mut response, CACHE_CONTROL.as_str(), "no-store");
     match row.length_bytes {
         Some(length) => put(&mut response, "upload-length", &length.to_string()),
@@ -156,10 +180,14 @@ pub(super) fn head(row: &UploadRow) -> Response {
     response
 }
 
-fn standing(response: &mut Response, row: &UploadRow) {
+fn standing(response: &mut Response, receiver: &Receiver, row: &UploadRow) {
     put(response, "upload-offset", &row.offset_bytes.to_string());
     if row.is_open() {
-        put(response, "upload-expires", &http_date(row.expires_ms));
+        put(
+            response,
+            "upload-expires",
+            &http_date(receiver.lapses_ms(row)),
+        );
     }
 }
 
@@ -284,6 +312,7 @@ mod tests {
                 ),
                 (412, &HeaderValue::from_static("1.0.0"))
             );
+            assert_eq!(response.headers()["tus-resumable"], VERSION);
         }
     }
 
@@ -301,6 +330,35 @@ mod tests {
             headers(&[("upload-length", "5"), ("upload-concat", "partial")]),
         ] {
             assert!(creation(&wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_said_twice_or_in_bytes_that_are_no_text_is_refused() {
+        let at_zero = headers(&[("upload-offset", "0"), ("upload-length", "5")]);
+        let id = Uuid::nil();
+        assert!(creation(&at_zero).is_ok() && patch(&at_zero, id).is_ok());
+        for name in [
+            "upload-offset",
+            "upload-length",
+            "upload-checksum",
+            "upload-metadata",
+            "upload-defer-length",
+        ] {
+            let mut bytes = at_zero.clone();
+            let value = HeaderValue::from_bytes(b"sha1 \xff").unwrap();
+            bytes.insert(HeaderName::from_static(name), value);
+            let mut twice = at_zero.clone();
+            for _ in 0..2 {
+                twice.append(HeaderName::from_static(name), HeaderValue::from_static("0"));
+            }
+            for wrong in [bytes, twice] {
+                let refused = [creation(&wrong).err(), patch(&wrong, id).err()];
+                let named = refused.iter().flatten().any(|error| {
+                    matches!(error, ReceiveError::Header { name: of, .. } if of.eq_ignore_ascii_case(name))
+                });
+                assert!(named, "{name}: {refused:?}");
+            }
         }
     }
 

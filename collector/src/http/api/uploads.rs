@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
+use axum::http::header::ALLOW;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -25,6 +26,10 @@ use crate::tickets::codes::CodeGrant;
 
 /// What tus clients are told besides the failures of every route.
 const TUS: &[u16] = &[400, 403, 404, 409, 410, 412, 413, 415, 423, 460, 503, 507];
+/// The same for whoever names the method in a header, and one that is not taken.
+const OVERRIDDEN: &[u16] = &[
+    400, 403, 404, 405, 409, 410, 412, 413, 415, 423, 460, 503, 507,
+];
 
 /// Its lines in the registry.
 #[rustfmt::skip]
@@ -41,7 +46,7 @@ pub fn routes() -> Routes {
         .delete("/api/v1/uploads/{id}", Access::Uploader, delete)
         .doc(Op::new("tus 1.0: give an upload up").empty(204).fails(TUS))
         .post("/api/v1/uploads/{id}", Access::Uploader, overridden)
-        .doc(Op::new("tus 1.0: X-HTTP-Method-Override").empty(204).fails(TUS))
+        .doc(Op::new("tus 1.0: X-HTTP-Method-Override").empty(204).fails(OVERRIDDEN))
 }
 
 /// What the checked code of a request grants.
@@ -72,8 +77,14 @@ pub(crate) fn grant(code: &CodeGrant, parts: &Parts) -> Grant {
 }
 
 /// `OPTIONS`: what this server speaks. Needs no credential.
-pub async fn options(State(bundles): State<Arc<Bundles>>) -> Response {
-    tus::options(bundles.receiver.limits().max_bytes)
+pub async fn options(State(bundles): State<Arc<Bundles>>, headers: HeaderMap) -> Response {
+    if draft::version(&headers).is_some() {
+        return draft::options(&bundles, &headers);
+    }
+    let mut response = tus::options(bundles.receiver.limits().max_bytes);
+    // Clients of the draft may ask before they have settled on a version.
+    draft::limit(&mut response, &bundles, None);
+    response
 }
 
 /// `POST /api/v1/uploads`: a new upload, with its first bytes when they come along.
@@ -90,7 +101,7 @@ pub async fn create(
         return response;
     }
     match creation(&bundles, &grant, &headers, body).await {
-        Ok(row) => tus::created(&row),
+        Ok(row) => tus::created(&bundles.receiver, &row),
         Err(error) => tus::refusal(&error),
     }
 }
@@ -127,7 +138,7 @@ pub async fn head(
     }
     let found = async { bundles.receiver.head(&grant.code_id, id(&upload)?).await }.await;
     match found {
-        Ok(row) => tus::head(&row),
+        Ok(row) => tus::head(&bundles.receiver, &row),
         Err(error) => tus::refusal(&error),
     }
 }
@@ -157,7 +168,7 @@ pub async fn patch(
             .await
     };
     match appended.await {
-        Ok(row) => tus::appended(&row),
+        Ok(row) => tus::appended(&bundles.receiver, &row),
         Err(error) => tus::refusal(&error),
     }
 }
@@ -190,12 +201,24 @@ pub async fn overridden(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    match tus::text(&headers, "x-http-method-override") {
-        Some("PATCH") => patch(state, uploader, path, headers, body).await,
-        Some("DELETE") => delete(state, uploader, path, headers).await,
-        Some("HEAD") => head(state, uploader, path, headers).await,
-        _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+    let method = tus::text(&headers, "x-http-method-override").unwrap_or_default();
+    match method.to_ascii_uppercase().as_str() {
+        "PATCH" => patch(state, uploader, path, headers, body).await,
+        "DELETE" => delete(state, uploader, path, headers).await,
+        "HEAD" => head(state, uploader, path, headers).await,
+        _ => no_such_method(),
     }
+}
+
+fn no_such_method() -> Response {
+    let error = AppError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this address does not take this method",
+    );
+    let mut response = error.into_response();
+    tus::put(&mut response, ALLOW.as_str(), "GET,HEAD,PATCH,DELETE,POST");
+    response
 }
 
 /// `GET /api/v1/uploads/{id}`: what became of it. Does not disturb a request that writes.
