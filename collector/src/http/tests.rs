@@ -7,6 +7,7 @@ mod requests;
 mod signatures;
 mod tag_rules;
 mod tries;
+mod uploads;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

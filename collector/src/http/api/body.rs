@@ -54,7 +54,10 @@ impl<S: Sync> FromRequestParts<S> for Conditions {
 impl Conditions {
     /// Whether something is taken from its start on, rather than gone on with.
     pub(super) fn begins(&self) -> bool {
-        let range = self.headers.get(RANGE).and_then(|range| range.to_str().ok());
+        let range = self
+            .headers
+            .get(RANGE)
+            .and_then(|range| range.to_str().ok());
         self.method == Method::GET && range.is_none_or(|range| range.starts_with("bytes=0-"))
     }
 }
