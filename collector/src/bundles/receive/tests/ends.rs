@@ -121,7 +121,8 @@ async fn cancelled_and_lapsed_uploads_are_gone_and_free_their_room() {
 #[tokio::test]
 async fn what_is_told_of_the_end_is_when_it_comes() {
     let f = fixture().await;
-    let row = f.receiver.create(&grant(), create(Some(6), None));
+    let granted = grant();
+    let row = f.receiver.create(&granted, create(Some(6), None));
     let mut row = row.await.unwrap();
     let (day, week) = (24 * 3_600_000, 7 * 24 * 3_600_000);
     assert_eq!(row.expires_ms, row.created_ms + week);

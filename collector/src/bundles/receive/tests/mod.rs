@@ -301,7 +301,8 @@ async fn a_deferred_length_is_set_once() {
 #[tokio::test]
 async fn a_complete_upload_takes_no_more_bytes_and_an_empty_body_again() {
     let f = fixture().await;
-    let row = f.receiver.create(&grant(), create(Some(3), None));
+    let granted = grant();
+    let row = f.receiver.create(&granted, create(Some(3), None));
     let row = row.await.unwrap();
     let whole = f
         .receiver
