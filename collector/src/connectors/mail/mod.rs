@@ -92,13 +92,50 @@ fn contact(text: &str) -> Option<String> {
     (good && text.len() <= 254).then(|| text.to_owned())
 }
 
+/// Whom a ticket's contact is to mail.
+#[derive(Debug, PartialEq, Eq)]
+enum Reached {
+    /// At this address.
+    At(String),
+    /// It names no mail: a telephone number, a room.
+    Otherwise,
+    /// It looks like an address and is none that mail can be sent to.
+    Unclear,
+}
+
+/// The address of `anna@example.test` or `Anna <anna@example.test>`. The name is dropped; the address is as strict as
+/// alone.
+fn reached(text: &str) -> Reached {
+    let text = text.trim();
+    if !text.contains('@') {
+        return Reached::Otherwise;
+    }
+    let named = text.strip_suffix('>').and_then(|text| {
+        let (name, address) = text.split_once('<')?;
+        let odd = |c: char| c.is_control() || c == '@' || c == '>';
+        (!name.contains(odd)).then_some(address)
+    });
+    contact(named.unwrap_or(text)).map_or(Reached::Unclear, Reached::At)
+}
+
 impl Mail {
     async fn send(&self, state: &AppState, told: &Message<'_>) -> Result<(), Fault> {
         let (event, ticket) = (told.event, told.ticket);
         let happened = Happened::parse(&event.kind);
         let meant = matches!(happened, Some(Happened::Note | Happened::Proposed));
-        let Some(to) = contact(&ticket.contact).filter(|_| meant && event.public == 1) else {
+        if !meant || event.public != 1 {
             return Ok(());
+        }
+        let to = match reached(&ticket.contact) {
+            Reached::At(to) => to,
+            Reached::Otherwise => return Ok(()),
+            Reached::Unclear => {
+                return Err(Fault::Refused(format!(
+                    "{} knows no mail address in the ticket's contact: make it `name@host` or `Name <name@host>`, then \
+                     send again",
+                    self.name
+                )));
+            }
         };
         let head = self.sender.message_id(&ticket.id);
         let last = last_mail(&mut *state.db.read().await?, &ticket.id).await?;
@@ -229,6 +266,30 @@ mod tests {
             ("Anna, room 7", false),
         ] {
             assert_eq!(contact(text).is_some(), good, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_contact_is_an_address_or_holds_one_or_is_unclear() {
+        let at = |address: &str| Reached::At(address.to_owned());
+        for (text, expected) in [
+            ("m2@b.example", at("m2@b.example")),
+            ("M. Roth <m1@b.example>", at("m1@b.example")),
+            (" \"Roth, M.\" <m1@b.example> ", at("m1@b.example")),
+            ("<m1@b.example>", at("m1@b.example")),
+            ("+49 30 123456", Reached::Otherwise),
+            ("", Reached::Otherwise),
+            ("m2@b.example (de)", Reached::Unclear),
+            ("a@b, c@d", Reached::Unclear),
+            ("A <a@b> B <c@d>", Reached::Unclear),
+            ("A <a@b>>", Reached::Unclear),
+            ("a@b <c@d>", Reached::Unclear),
+            ("A\r\nBcc: x <a@b>", Reached::Unclear),
+            ("A <a@b\r\nBcc: x@y>", Reached::Unclear),
+            ("A <B <a@b>", Reached::Unclear),
+            ("A <>@", Reached::Unclear),
+        ] {
+            assert_eq!(reached(text), expected, "{text}");
         }
     }
 }
