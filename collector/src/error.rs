@@ -107,6 +107,15 @@ impl AppError {
         error
     }
 
+    /// Names a field that it is about.
+    pub fn at(mut self, field: &str, message: &str) -> Self {
+        self.0.fields.push(FieldError {
+            field: field.to_owned(),
+            message: message.to_owned(),
+        });
+        self
+    }
+
     /// What is wrong at which place.
     pub fn fields(&self) -> &[FieldError] {
         &self.0.fields

@@ -146,17 +146,34 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Form<T> {
     type Rejection = AppError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, AppError> {
-        let session = request.extensions().get::<SessionInfo>().cloned();
-        let raw = match axum::extract::RawForm::from_request(request, state).await {
-            Ok(axum::extract::RawForm(raw)) => raw,
-            Err(error) => return Err(AppError::bad_request(error.body_text())),
-        };
-        if let Some(session) = session {
-            let field: CsrfField = parse_form(&raw)?;
-            session.check_csrf(&field.csrf)?;
-        }
-        parse_form(&raw).map(Self)
+        parse_form(&raw_form(request, state).await?).map(Self)
     }
+}
+
+/// A form as [`Form`] has it, and its fields as they were sent: for pages that show them again when they refuse it.
+#[derive(Debug)]
+pub struct Kept<T>(pub T, pub Vec<(String, String)>);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for Kept<T> {
+    type Rejection = AppError;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, AppError> {
+        let raw = raw_form(request, state).await?;
+        Ok(Self(parse_form(&raw)?, parse_form(&raw)?))
+    }
+}
+
+async fn raw_form(request: Request, state: &AppState) -> Result<Vec<u8>, AppError> {
+    let session = request.extensions().get::<SessionInfo>().cloned();
+    let raw = match axum::extract::RawForm::from_request(request, state).await {
+        Ok(axum::extract::RawForm(raw)) => raw,
+        Err(error) => return Err(AppError::bad_request(error.body_text())),
+    };
+    if let Some(session) = session {
+        let field: CsrfField = parse_form(&raw)?;
+        session.check_csrf(&field.csrf)?;
+    }
+    Ok(raw.to_vec())
 }
 
 fn parse_form<T: DeserializeOwned>(raw: &[u8]) -> Result<T, AppError> {

@@ -153,6 +153,8 @@ async fn error_pages(State(state): State<AppState>, request: Request, next: Next
         .map_or_else(|| "/".to_owned(), ToString::to_string);
     let get = request.method() == axum::http::Method::GET;
     let mut frame = pages::Frame::of_request(&state, request.headers(), &path);
+    let id = request.extensions().get::<RequestId>().cloned();
+    let id = id.map(|RequestId(id)| id).unwrap_or_default();
     let response = next.run(request).await;
     let Some(ShownError(problem)) = response.extensions().get::<ShownError>().cloned() else {
         return response;
@@ -161,7 +163,7 @@ async fn error_pages(State(state): State<AppState>, request: Request, next: Next
         return pages::login::redirect_here(&target);
     }
     frame.csrf.clear();
-    pages::error::page(frame, &problem, response.headers())
+    pages::error::page(frame, &problem, response.headers(), &id)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde_json::json;
 use sqlx::AnyConnection;
 
 use super::model::{Audience, Cause, Happened, Priority, Resolution, Status};
+use super::seen::{self, Seen};
 use super::undo::{self, Fields, Reversal};
 use super::{
     Caller, Opened, append, event, key, lifecycle, one_line, tag_rules, tags, text, with_data,
@@ -86,9 +87,21 @@ pub async fn change(
     ticket_key: &str,
     change: &Change,
 ) -> AppResult<TicketRow> {
+    change_seen(state, caller, ticket_key, change, &[]).await
+}
+
+/// The same, unless one of these fields was changed by somebody else since it was seen.
+pub async fn change_seen(
+    state: &AppState,
+    caller: &Caller,
+    ticket_key: &str,
+    change: &Change,
+    seen: &[Seen],
+) -> AppResult<TicketRow> {
     let now = state.now_ms();
     let mut tx = state.db.begin().await?;
     let mut ticket = Opened::load(&mut tx, ticket_key).await?;
+    seen::check(&mut tx, &ticket, seen).await?;
     let mut events = Vec::new();
     let before = Fields::of(&ticket);
     outcome(&mut ticket, change)?;

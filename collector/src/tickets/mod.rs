@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod macros;
 pub mod merge;
 pub mod model;
+pub mod seen;
 pub mod solution;
 pub mod stats;
 pub mod summary;

@@ -21,7 +21,7 @@ use crate::db::tickets::{self as rows, TicketRow};
 use crate::db::timeline;
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
-use crate::http::extract::{ClientAddress, Form, Path};
+use crate::http::extract::{ClientAddress, Form, Kept, Path};
 use crate::state::AppState;
 use crate::tickets::codes::{self, NewCode};
 use crate::tickets::customer::{self, Satisfaction};
@@ -125,6 +125,7 @@ struct CustomerPage {
     solution: Option<SolutionRow>,
     bundles: Vec<Sent>,
     request: Option<Request>,
+    problem: String,
 }
 
 async fn show(State(state): State<AppState>, frame: Frame, visit: Visit) -> AppResult<Response> {
@@ -194,6 +195,7 @@ async fn page(state: &AppState, mut frame: Frame, visit: &Visit) -> AppResult<Cu
         solution: newest,
         bundles,
         request: None,
+        problem: String::new(),
         frame,
         row,
         life,
@@ -208,20 +210,26 @@ struct TextForm {
 
 async fn reply(
     State(state): State<AppState>,
+    frame: Frame,
     visit: Visit,
-    Form(form): Form<TextForm>,
+    Kept(form, typed): Kept<TextForm>,
 ) -> AppResult<Response> {
-    let next = customer::reply(&state, &visit.caller, &visit.ticket_id, &form.text).await?;
-    Ok(visit.on(next.as_ref()))
+    match customer::reply(&state, &visit.caller, &visit.ticket_id, &form.text).await {
+        Ok(next) => Ok(visit.on(next.as_ref())),
+        Err(error) => refused(&state, frame.with_typed(&typed), &visit, error).await,
+    }
 }
 
 async fn reopen(
     State(state): State<AppState>,
+    frame: Frame,
     visit: Visit,
-    Form(form): Form<TextForm>,
+    Kept(form, typed): Kept<TextForm>,
 ) -> AppResult<Response> {
-    let next = customer::reopen(&state, &visit.caller, &visit.ticket_id, &form.text).await?;
-    Ok(visit.on(next.as_ref()))
+    match customer::reopen(&state, &visit.caller, &visit.ticket_id, &form.text).await {
+        Ok(next) => Ok(visit.on(next.as_ref())),
+        Err(error) => refused(&state, frame.with_typed(&typed), &visit, error).await,
+    }
 }
 
 #[derive(Deserialize)]
@@ -235,15 +243,23 @@ struct OutcomeForm {
 
 async fn outcome(
     State(state): State<AppState>,
+    frame: Frame,
     visit: Visit,
-    Form(form): Form<OutcomeForm>,
+    Kept(form, typed): Kept<OutcomeForm>,
 ) -> AppResult<Response> {
+    match judge(&state, &visit, &form).await {
+        Ok(()) => Ok(visit.back("#solution")),
+        Err(error) => refused(&state, frame.with_typed(&typed), &visit, error).await,
+    }
+}
+
+async fn judge(state: &AppState, visit: &Visit, form: &OutcomeForm) -> AppResult<()> {
     let id = crate::http::api::id("solution", &form.solution)?;
     let said = Outcome::parse(&form.outcome);
     let said = said.ok_or_else(|| AppError::invalid("outcome", "is worked or failed"))?;
     let names = (&*visit.ticket_id, &*id);
-    solution::judge(&state, &visit.caller, names, said, &form.text).await?;
-    Ok(visit.back("#solution"))
+    solution::judge(state, &visit.caller, names, said, &form.text).await?;
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -256,13 +272,33 @@ struct RateForm {
 
 async fn rate(
     State(state): State<AppState>,
+    frame: Frame,
     visit: Visit,
-    Form(form): Form<RateForm>,
+    Kept(form, typed): Kept<RateForm>,
 ) -> AppResult<Response> {
-    let how = Satisfaction::parse(&form.satisfaction);
-    let how = how.ok_or_else(|| AppError::invalid("satisfaction", "is good or bad"))?;
-    customer::rate(&state, &visit.caller, &visit.ticket_id, how, &form.text).await?;
-    Ok(visit.back("#rate"))
+    let rated = match Satisfaction::parse(&form.satisfaction) {
+        Some(how) => customer::rate(&state, &visit.caller, &visit.ticket_id, how, &form.text).await,
+        None => Err(AppError::invalid("satisfaction", "is good or bad")),
+    };
+    match rated {
+        Ok(_) => Ok(visit.back("#rate")),
+        Err(error) => refused(&state, frame.with_typed(&typed), &visit, error).await,
+    }
+}
+
+/// The page with what was wrong, and with what was written.
+async fn refused(
+    state: &AppState,
+    frame: Frame,
+    visit: &Visit,
+    error: AppError,
+) -> AppResult<Response> {
+    if !error.status().is_client_error() {
+        return Err(error);
+    }
+    let mut page = page(state, frame, visit).await?;
+    page.problem = error.detail().to_owned();
+    super::again(&error, super::html(&page))
 }
 
 #[derive(Deserialize)]
@@ -276,7 +312,10 @@ async fn upload(
     Form(Empty {}): Form<Empty>,
 ) -> AppResult<Response> {
     let new = NewCode::default();
-    let (_, code) = codes::create(&state, &visit.caller, &visit.ticket_id, &new).await?;
+    let (_, code) = match codes::create(&state, &visit.caller, &visit.ticket_id, &new).await {
+        Ok(made) => made,
+        Err(error) => return refused(&state, frame, &visit, error).await,
+    };
     let mut page = page(&state, frame, &visit).await?;
     let link = UploadTarget::link(&state.base_url, &code);
     page.request = Some(Request {
@@ -293,10 +332,13 @@ struct DeleteForm {
 
 async fn delete(
     State(state): State<AppState>,
+    frame: Frame,
     visit: Visit,
     Form(form): Form<DeleteForm>,
 ) -> AppResult<Response> {
     let bundle = Uuid::parse_str(&form.bundle).map_err(|_| AppError::not_found("bundle"))?;
-    customer::delete_bundle(&state, &visit.caller, &visit.ticket_id, bundle).await?;
-    Ok(visit.back("#bundles"))
+    match customer::delete_bundle(&state, &visit.caller, &visit.ticket_id, bundle).await {
+        Ok(_) => Ok(visit.back("#bundles")),
+        Err(error) => refused(&state, frame, &visit, error).await,
+    }
 }

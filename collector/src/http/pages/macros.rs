@@ -10,7 +10,7 @@ use crate::auth::{Access, Role};
 use crate::db::macros::{self as rows, MacroRow};
 use crate::error::AppResult;
 use crate::http::Routes;
-use crate::http::extract::Form;
+use crate::http::extract::Kept;
 use crate::state::AppState;
 use crate::tickets::Caller;
 use crate::tickets::macros::{self, NewMacro, PLACES};
@@ -65,7 +65,7 @@ async fn store(
     State(state): State<AppState>,
     frame: Frame,
     caller: Caller,
-    Form(form): Form<MacroForm>,
+    Kept(form, typed): Kept<MacroForm>,
 ) -> AppResult<Response> {
     let id = Some(form.id).filter(|id| !id.is_empty());
     let id = id
@@ -87,7 +87,7 @@ async fn store(
     match done {
         Ok(()) => Ok(Redirect::to("/macros").into_response()),
         Err(error) if error.status().is_client_error() => {
-            let mut page = page(&state, frame).await?;
+            let mut page = page(&state, frame.with_typed(&typed)).await?;
             page.problem = error.detail().to_owned();
             super::again(&error, super::html(&page))
         }

@@ -31,6 +31,7 @@ pub mod tag_rules;
 pub mod ticket;
 pub mod tickets;
 pub mod timeline;
+mod typed;
 pub mod upload;
 
 use askama::Template;
@@ -71,6 +72,8 @@ pub struct Frame {
     pub path: String,
     /// `light`, `dark`, or empty for the system's choice.
     pub theme: String,
+    /// What was typed into a form that was refused: keys of labels, and texts.
+    pub typed: Vec<(&'static str, String)>,
 }
 
 impl Frame {
@@ -87,6 +90,7 @@ impl Frame {
             csrf: String::new(),
             path: path.to_owned(),
             theme: theme.unwrap_or_default(),
+            typed: Vec::new(),
         }
     }
 

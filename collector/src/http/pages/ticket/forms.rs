@@ -3,17 +3,16 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use sitrep_shared::time::UtcMs;
 
 use super::super::Frame;
-use super::{once, refused, ties};
+use super::{once, refused, ties, triage};
 use crate::auth::Access;
 use crate::error::{AppError, AppResult};
 use crate::http::Routes;
-use crate::http::extract::{Form, Path};
+use crate::http::extract::{Form, Kept, Path};
 use crate::state::AppState;
 use crate::tickets::diagnosis::{self, Attempt, NewPin, Verdict};
-use crate::tickets::model::{Audience, Cause, Priority, Resolution, Status};
+use crate::tickets::model::{Cause, Resolution, Status};
 use crate::tickets::solution::{self, Solution};
 use crate::tickets::{self, Caller, Change, Words, undo};
 
@@ -22,9 +21,9 @@ use crate::tickets::{self, Caller, Change, Words, undo};
 pub(super) fn routes() -> Routes {
     once::routes()
         .merge(ties::routes())
+        .merge(triage::routes())
         .post("/tickets/{ticket}/notes", Access::Engineer, note)
         .post("/tickets/{ticket}/status", Access::Engineer, status)
-        .post("/tickets/{ticket}/triage", Access::Engineer, triage)
         .post("/tickets/{ticket}/tags", Access::Engineer, tag)
         .post("/tickets/{ticket}/attempts", Access::Engineer, attempt)
         .post("/tickets/{ticket}/pins", Access::Engineer, pin)
@@ -65,7 +64,7 @@ async fn note(
     frame: Frame,
     caller: Caller,
     Path(ticket): Path<String>,
-    Form(form): Form<NoteForm>,
+    Kept(form, typed): Kept<NoteForm>,
 ) -> AppResult<Response> {
     let public = form.visibility == "public";
     let words = Words {
@@ -75,7 +74,13 @@ async fn note(
         to_all: public && !form.to_all.is_empty(),
     };
     let result = tickets::note(&state, &caller, &ticket, words).await;
-    done(&state, frame, (&ticket, "#timeline"), result).await
+    done(
+        &state,
+        frame.with_typed(&typed),
+        (&ticket, "#timeline"),
+        result,
+    )
+    .await
 }
 
 #[derive(Deserialize)]
@@ -99,57 +104,6 @@ async fn status(
             tickets::change(&state, &caller, &ticket, &change).await
         }
         None => Err(AppError::invalid("status", "is not a status")),
-    };
-    done(&state, frame, (&ticket, ""), result).await
-}
-
-#[derive(Deserialize)]
-#[serde(default)]
-#[derive(Default)]
-struct TriageForm {
-    status: String,
-    priority: String,
-    owner: String,
-    team: String,
-    product: String,
-    category: String,
-    contact: String,
-    language: String,
-    audience: String,
-    next_step: String,
-    promised: String,
-}
-
-async fn triage(
-    State(state): State<AppState>,
-    frame: Frame,
-    caller: Caller,
-    Path(ticket): Path<String>,
-    Form(form): Form<TriageForm>,
-) -> AppResult<Response> {
-    let promised = match form.promised.as_str() {
-        "" => Ok(0),
-        text => UtcMs::parse(&format!("{text}:00Z")).map(|time| time.0),
-    };
-    let result = match promised {
-        Ok(promised) => {
-            let change = Change {
-                status: Status::parse(&form.status),
-                priority: Priority::parse(&form.priority),
-                owner: Some(form.owner),
-                team: Some(form.team),
-                product: Some(form.product),
-                category: Some(form.category),
-                contact: Some(form.contact),
-                language: Some(form.language),
-                audience: Audience::parse(&form.audience),
-                next_step: Some(form.next_step),
-                promised_ms: Some(promised),
-                ..Change::default()
-            };
-            tickets::change(&state, &caller, &ticket, &change).await
-        }
-        Err(_) => Err(AppError::invalid("promised", "must be a date and a time")),
     };
     done(&state, frame, (&ticket, ""), result).await
 }
@@ -197,7 +151,7 @@ async fn attempt(
     frame: Frame,
     caller: Caller,
     Path(ticket): Path<String>,
-    Form(form): Form<AttemptForm>,
+    Kept(form, typed): Kept<AttemptForm>,
 ) -> AppResult<Response> {
     let id = Some(form.id).filter(|id| !id.is_empty());
     let id = id
@@ -210,7 +164,13 @@ async fn attempt(
         state: Verdict::parse(&form.state),
     };
     let result = diagnosis::note_attempt(&state, &caller, &ticket, id.as_deref(), &attempt).await;
-    done(&state, frame, (&ticket, "#attempts"), result).await
+    done(
+        &state,
+        frame.with_typed(&typed),
+        (&ticket, "#attempts"),
+        result,
+    )
+    .await
 }
 
 #[derive(Deserialize)]
@@ -229,7 +189,7 @@ async fn pin(
     frame: Frame,
     caller: Caller,
     Path(ticket): Path<String>,
-    Form(form): Form<PinForm>,
+    Kept(form, typed): Kept<PinForm>,
 ) -> AppResult<Response> {
     let new = NewPin {
         bundle: form.bundle,
@@ -239,7 +199,7 @@ async fn pin(
         note: form.note,
     };
     let result = diagnosis::pin(&state, &caller, &ticket, &new).await;
-    done(&state, frame, (&ticket, "#pins"), result).await
+    done(&state, frame.with_typed(&typed), (&ticket, "#pins"), result).await
 }
 
 #[derive(Deserialize)]
@@ -276,7 +236,7 @@ async fn propose(
     frame: Frame,
     caller: Caller,
     Path(ticket): Path<String>,
-    Form(form): Form<SolutionForm>,
+    Kept(form, typed): Kept<SolutionForm>,
 ) -> AppResult<Response> {
     let new = Solution {
         source: form.source,
@@ -287,7 +247,13 @@ async fn propose(
         to_all: !form.to_all.is_empty(),
     };
     let result = solution::propose(&state, &caller, &ticket, &new).await;
-    done(&state, frame, (&ticket, "#solution"), result).await
+    done(
+        &state,
+        frame.with_typed(&typed),
+        (&ticket, "#solution"),
+        result,
+    )
+    .await
 }
 
 #[derive(Deserialize)]
@@ -305,7 +271,7 @@ async fn close(
     frame: Frame,
     caller: Caller,
     Path(ticket): Path<String>,
-    Form(form): Form<CloseForm>,
+    Kept(form, typed): Kept<CloseForm>,
 ) -> AppResult<Response> {
     let change = Change {
         status: Some(Status::Closed),
@@ -315,7 +281,7 @@ async fn close(
         ..Change::default()
     };
     let result = tickets::change(&state, &caller, &ticket, &change).await;
-    done(&state, frame, (&ticket, ""), result).await
+    done(&state, frame.with_typed(&typed), (&ticket, ""), result).await
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ mod hold;
 mod once;
 mod parts;
 mod ties;
+mod triage;
 pub(super) mod view;
 
 use askama::Template;
@@ -116,6 +117,24 @@ impl TicketPage {
     fn is_held(&self) -> bool {
         let mut holds = self.holds.iter();
         holds.any(|(hold, _)| hold.subject.starts_with("ticket:"))
+    }
+
+    /// What the form that triages shows in each of its fields.
+    fn shown(&self) -> [(&'static str, &str); 11] {
+        let (row, life) = (&self.row, &self.life);
+        [
+            ("status", &row.status),
+            ("priority", &row.priority),
+            ("owner", &self.owner),
+            ("team", &life.team),
+            ("product", &row.product),
+            ("category", &row.category),
+            ("contact", &row.contact),
+            ("language", solution::language_of(&row.language)),
+            ("audience", &life.audience),
+            ("next_step", &life.next_step),
+            ("promised", &self.promised_input),
+        ]
     }
 }
 

@@ -107,7 +107,7 @@ pub(super) async fn proposed(
         .collect())
 }
 
-/// Login and name of whoever can be in charge, and the login of who is.
+/// Login and name of whoever can be in charge or is, and the login of who is.
 pub(super) async fn people(
     conn: &mut sqlx::AnyConnection,
     owner: Option<&str>,
@@ -117,7 +117,11 @@ pub(super) async fn people(
     let login = login.map(|u| u.login.clone()).unwrap_or_default();
     let able = all
         .into_iter()
-        .filter(|u| u.disabled == 0 && Roles::parse(&u.roles).allow(Role::Engineer))
+        .filter(|u| {
+            // Who is in charge is among them in any case: a form must be able to say that it stays so.
+            let able = u.disabled == 0 && Roles::parse(&u.roles).allow(Role::Engineer);
+            able || Some(u.id.as_str()) == owner
+        })
         .map(|u| (u.login, u.name));
     Ok((able.collect(), login))
 }

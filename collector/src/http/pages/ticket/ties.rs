@@ -11,7 +11,7 @@ use crate::auth::Access;
 use crate::connectors;
 use crate::error::AppResult;
 use crate::http::Routes;
-use crate::http::extract::{Form, Path};
+use crate::http::extract::{Form, Kept, Path};
 use crate::state::AppState;
 use crate::tickets::follow_up::{self, NewFollowUp};
 use crate::tickets::merge::{self, Relation};
@@ -40,11 +40,11 @@ async fn escalate(
     frame: Frame,
     caller: Caller,
     Path(ticket): Path<String>,
-    Form(form): Form<EscalationForm>,
+    Kept(form, typed): Kept<EscalationForm>,
 ) -> AppResult<Response> {
     let what = (form.team.as_str(), form.question.as_str());
     let result = summary::escalate(&state, &caller, &ticket, what).await;
-    done(&state, frame, (&ticket, ""), result).await
+    done(&state, frame.with_typed(&typed), (&ticket, ""), result).await
 }
 
 #[derive(Deserialize)]
@@ -92,12 +92,12 @@ async fn go_on(
     frame: Frame,
     caller: Caller,
     Path(ticket): Path<String>,
-    Form(FollowUpForm { title, happened }): Form<FollowUpForm>,
+    Kept(FollowUpForm { title, happened }, typed): Kept<FollowUpForm>,
 ) -> AppResult<Response> {
     let new = NewFollowUp { title, happened };
     match follow_up::create(&state, &caller, &ticket, &new).await {
         Ok(made) => Ok(Redirect::to(&format!("/tickets/{}", tickets::key(&made))).into_response()),
-        Err(error) => refused(&state, frame, &ticket, error).await,
+        Err(error) => refused(&state, frame.with_typed(&typed), &ticket, error).await,
     }
 }
 

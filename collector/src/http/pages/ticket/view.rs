@@ -107,7 +107,7 @@ pub(in crate::http::pages) fn due(
 
 /// A time as an input of a form wants it.
 pub(in crate::http::pages) fn input_time(ms: i64) -> String {
-    UtcMs(ms).rfc3339().chars().take(16).collect()
+    crate::tickets::seen::input_time(ms)
 }
 
 pub(in crate::http::pages) fn intake(row: &TicketRow) -> Vec<(&'static str, String)> {
