@@ -67,10 +67,19 @@ pub fn named_cookie(headers: &HeaderMap, name: &str) -> Option<String> {
         .map(|(_, value)| value.to_owned())
 }
 
-/// Begins a session for a person who has just signed in; returns the Set-Cookie value.
-pub async fn begin(state: &AppState, user_id: &str, address: &str) -> AppResult<HeaderValue> {
+/// Begins a session for a person who has just signed in, and ends the one of the browser's `old` id, whose cookie is
+/// overwritten and which nobody could end any more; returns the Set-Cookie value.
+pub async fn begin(
+    state: &AppState,
+    user_id: &str,
+    address: &str,
+    old: Option<String>,
+) -> AppResult<HeaderValue> {
     let id = random_token();
     let mut tx = state.db.begin().await?;
+    if let Some(old) = old {
+        db::sessions::delete(&mut tx, &sha256_hex(old.as_bytes())).await?;
+    }
     db::sessions::insert(
         &mut tx,
         &sha256_hex(id.as_bytes()),

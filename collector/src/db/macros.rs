@@ -44,6 +44,17 @@ pub async fn list(conn: &mut AnyConnection) -> Result<Vec<MacroRow>, DbError> {
     .named("list text modules")
 }
 
+/// The text module with this id.
+pub async fn find(conn: &mut AnyConnection, id: &str) -> Result<Option<MacroRow>, DbError> {
+    sqlx::query_as(
+        "SELECT id, title, body_en, body_zh, changed_by, changed_ms FROM macros WHERE id = $1",
+    )
+    .bind(id.to_owned())
+    .fetch_optional(conn)
+    .await
+    .named("find a text module")
+}
+
 /// Removes a text module; says whether there was one.
 pub async fn remove(conn: &mut AnyConnection, id: &str) -> Result<bool, DbError> {
     sqlx::query("DELETE FROM macros WHERE id = $1")
@@ -73,6 +84,8 @@ mod tests {
             row.title = "Ask for a bundle".into();
             put(&mut tx, &row).await.unwrap();
             assert_eq!(list(&mut tx).await.unwrap(), [row]);
+            assert!(find(&mut tx, "m").await.unwrap().is_some());
+            assert_eq!(find(&mut tx, "n").await.unwrap(), None);
             assert!(remove(&mut tx, "m").await.unwrap());
             assert!(!remove(&mut tx, "m").await.unwrap());
         })

@@ -35,6 +35,41 @@ pub struct NewMacro {
     pub body_zh: String,
 }
 
+/// What can be changed on a text module; absent fields stay.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MacroChange {
+    /// Name in the list.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 100)]
+    pub title: Option<String>,
+    /// English.
+    #[serde(default)]
+    #[schema(max_length = 10_000)]
+    pub body_en: Option<String>,
+    /// Simplified Chinese.
+    #[serde(default)]
+    #[schema(max_length = 10_000)]
+    pub body_zh: Option<String>,
+}
+
+/// Changes a text module.
+pub async fn change(
+    state: &AppState,
+    caller: &Caller,
+    id: &str,
+    change: MacroChange,
+) -> AppResult<MacroRow> {
+    let found = rows::find(&mut *state.db.read().await?, id).await?;
+    let row = found.ok_or_else(|| AppError::not_found("text module"))?;
+    let new = NewMacro {
+        title: change.title.unwrap_or(row.title),
+        body_en: change.body_en.unwrap_or(row.body_en),
+        body_zh: change.body_zh.unwrap_or(row.body_zh),
+    };
+    store(state, caller, Some(id), &new).await
+}
+
 /// Stores a text module, in the place of the one with its id if given.
 pub async fn store(
     state: &AppState,

@@ -223,8 +223,10 @@ async fn going_on(
 
 /// Whether a mail is from the ticket's contact.
 fn theirs(row: &tickets::TicketRow, letter: &Letter) -> bool {
-    let contact = super::contact(&row.contact);
-    contact.is_some_and(|contact| contact.eq_ignore_ascii_case(&letter.from))
+    match super::reached(&row.contact) {
+        super::Reached::At(contact) => contact.eq_ignore_ascii_case(&letter.from),
+        super::Reached::Otherwise | super::Reached::Unclear => false,
+    }
 }
 
 /// The ticket that a mail answers: by the ids of our mails, else by the key in its subject.

@@ -13,7 +13,7 @@ use crate::http::extract::{Json, Path};
 use crate::http::openapi::Op;
 use crate::state::AppState;
 use crate::tickets::Caller;
-use crate::tickets::macros::{self, NewMacro};
+use crate::tickets::macros::{self, MacroChange, NewMacro};
 
 /// The routes.
 #[rustfmt::skip]
@@ -24,7 +24,7 @@ pub fn routes() -> Routes {
         .post("/api/v1/macros", Access::Lead, add_macro)
         .doc(Op::new("Add a text module").body::<NewMacro>().returns::<MacroView>(201))
         .patch("/api/v1/macros/{id}", Access::Lead, change_macro)
-        .doc(Op::new("Change a text module").body::<NewMacro>().returns::<MacroView>(200))
+        .doc(Op::new("Change a text module; absent fields stay").body::<MacroChange>().returns::<MacroView>(200))
         .delete("/api/v1/macros/{id}", Access::Lead, remove_macro)
         .doc(Op::new("Remove a text module").empty(204))
 }
@@ -78,10 +78,10 @@ async fn change_macro(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
-    Json(body): Json<NewMacro>,
+    Json(body): Json<MacroChange>,
 ) -> AppResult<axum::Json<MacroView>> {
     let id = super::id("text module", &id)?;
-    let row = macros::store(&state, &caller, Some(&id), &body).await?;
+    let row = macros::change(&state, &caller, &id, body).await?;
     Ok(axum::Json(row.into()))
 }
 

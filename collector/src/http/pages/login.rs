@@ -2,13 +2,13 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::Frame;
 use crate::auth::sessions::{self, SessionInfo};
-use crate::auth::{Access, accounts, setup};
+use crate::auth::{Access, Actor, Role, Roles, accounts, setup};
 use crate::error::AppResult;
 use crate::http::Routes;
 use crate::http::extract::{ClientAddress, Form, Query};
@@ -62,8 +62,19 @@ fn form_urlencoded(text: &str) -> String {
         .to_owned()
 }
 
-async fn home() -> Redirect {
-    Redirect::to("/tickets")
+async fn home(actor: Actor) -> Redirect {
+    Redirect::to(actor.person().map_or("/tickets", |p| first(&p.roles)))
+}
+
+/// The first page that somebody's rights allow.
+fn first(roles: &Roles) -> &'static str {
+    if roles.allow(Role::Viewer) {
+        "/tickets"
+    } else if roles.allow(Role::Admin) {
+        "/admin"
+    } else {
+        "/account"
+    }
 }
 
 async fn show(
@@ -97,16 +108,19 @@ async fn sign_in(
     State(state): State<AppState>,
     frame: Frame,
     ClientAddress(address): ClientAddress,
+    headers: HeaderMap,
     Form(form): Form<LoginForm>,
 ) -> AppResult<Response> {
     match accounts::sign_in(&state, &form.login, form.password, address).await {
         Ok(person) => {
-            let cookie = sessions::begin(&state, &person.id, &address.to_string()).await?;
-            Ok((
-                [(header::SET_COOKIE, cookie)],
-                Redirect::to(inside(&form.next)),
-            )
-                .into_response())
+            let old = sessions::cookie(&headers);
+            let cookie = sessions::begin(&state, &person.id, &address.to_string(), old).await?;
+            // The queue is where one begins, for those who may see it.
+            let to = match inside(&form.next) {
+                "/tickets" => first(&person.roles),
+                next => next,
+            };
+            Ok(([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response())
         }
         Err(error) if error.status().is_client_error() => {
             let page = LoginPage {
@@ -146,5 +160,19 @@ mod tests {
             assert_eq!(inside(next), expected);
         }
         assert_eq!(form_urlencoded("/a?b=c&d"), "%2Fa%3Fb%3Dc%26d");
+    }
+
+    #[test]
+    fn everybody_begins_where_they_may_be() {
+        for (roles, expected) in [
+            (&[Role::Viewer][..], "/tickets"),
+            (&[Role::Lead], "/tickets"),
+            (&[Role::Admin, Role::Engineer], "/tickets"),
+            (&[Role::Admin], "/admin"),
+            (&[Role::Auditor], "/account"),
+            (&[], "/account"),
+        ] {
+            assert_eq!(first(&Roles::new(roles.iter().copied())), expected);
+        }
     }
 }

@@ -65,7 +65,7 @@ async fn create(
     };
     match setup::redeem(&state, &form.token, new, &address.to_string()).await {
         Ok(user) => {
-            let cookie = sessions::begin(&state, &user.id, &address.to_string()).await?;
+            let cookie = sessions::begin(&state, &user.id, &address.to_string(), None).await?;
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/tickets")).into_response())
         }
         Err(error) if error.status().is_client_error() => {
