@@ -2,6 +2,7 @@
 
 mod desk;
 mod follow;
+mod forms;
 mod packs;
 mod requests;
 mod signatures;

@@ -12,9 +12,14 @@ use super::{
 };
 use crate::auth::{Role, Roles};
 use crate::db::tickets::TicketRow;
+use crate::db::timeline::EventRow;
 use crate::db::{lifecycle as lives, users};
 use crate::error::{AppError, AppResult};
 use crate::state::AppState;
+
+/// The kind of the event for a changed description. It is the desk's alone: since others never learn of it, it is not one
+/// of [`Happened`].
+pub(crate) const DESCRIBED: &str = "described";
 
 /// What can be changed on a ticket; absent fields stay.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
@@ -104,6 +109,7 @@ pub async fn change_seen(
     seen::check(&mut tx, &ticket, seen).await?;
     let mut events = Vec::new();
     let before = Fields::of(&ticket);
+    let was = described(&ticket);
     outcome(&mut ticket, change)?;
     people(&mut tx, &mut ticket, change, &mut events).await?;
     told(&mut ticket, change, now, &mut events)?;
@@ -114,16 +120,8 @@ pub async fn change_seen(
     for rule in &tagged.learnt {
         tag_rules::audit(&mut tx, state, caller, "tag_rule.learn", rule).await?;
     }
-    for (kind, body) in &events {
-        let public = *kind == Happened::Promise;
-        let mut event = event(now, &id, *kind, public, &caller.actor, body);
-        if public {
-            let life = &ticket.life;
-            let data = json!({"next_step": life.next_step, "promised_ms": life.promised_ms});
-            event = with_data(event, &data);
-        }
-        append(&mut tx, &event).await?;
-    }
+    tell(&mut tx, (caller, now), &ticket, &events).await?;
+    let described = tell_described(&mut tx, (caller, now), &ticket, &was).await?;
     // Somebody took it: it is looked at.
     let taken = events.iter().any(|(kind, _)| *kind == Happened::Assigned)
         && ticket.row.owner_id.is_some()
@@ -141,7 +139,7 @@ pub async fn change_seen(
     }
     let what = Reversal::of_fields(&before, &ticket).with_tags(&tagged);
     if !what.is_nothing() {
-        let seen = moved || !events.is_empty();
+        let seen = moved || described || !events.is_empty();
         ticket.store(&mut tx, now).await?;
         undo::keep(&mut tx, caller, (&id, seen), &what, now).await?;
         caller
@@ -150,6 +148,79 @@ pub async fn change_seen(
     }
     tx.commit().await?;
     Ok(ticket.row)
+}
+
+async fn tell(
+    conn: &mut AnyConnection,
+    (caller, now): (&Caller, i64),
+    ticket: &Opened,
+    events: &[(Happened, String)],
+) -> AppResult<()> {
+    for (kind, body) in events {
+        let public = *kind == Happened::Promise;
+        let mut event = event(now, &ticket.row.id, *kind, public, &caller.actor, body);
+        if public {
+            let life = &ticket.life;
+            let data = json!({"next_step": life.next_step, "promised_ms": life.promised_ms});
+            event = with_data(event, &data);
+        }
+        append(conn, &event).await?;
+    }
+    Ok(())
+}
+
+/// What describes a ticket: names of fields, and what stands there.
+fn described(Opened { row, life }: &Opened) -> [(&'static str, String); 5] {
+    [
+        ("product", row.product.clone()),
+        ("category", row.category.clone()),
+        ("contact", row.contact.clone()),
+        ("language", row.language.clone()),
+        ("audience", life.audience.clone()),
+    ]
+}
+
+/// Tells the desk what was changed in a ticket's description; says whether anything was.
+async fn tell_described(
+    conn: &mut AnyConnection,
+    (caller, now): (&Caller, i64),
+    ticket: &Opened,
+    was: &[(&'static str, String)],
+) -> AppResult<bool> {
+    let is = described(ticket);
+    let changes: Vec<[&str; 3]> = was
+        .iter()
+        .zip(&is)
+        .filter(|(was, is)| was.1 != is.1)
+        .map(|(was, is)| [was.0, &*was.1, &*is.1])
+        .collect();
+    if changes.is_empty() {
+        return Ok(false);
+    }
+    let lines = changes
+        .iter()
+        .map(|[field, from, to]| format!("{field}: {}", from_to(from, to)));
+    let body = lines.collect::<Vec<_>>().join(" · ");
+    let told = event(
+        now,
+        &ticket.row.id,
+        Happened::Note,
+        false,
+        &caller.actor,
+        &body,
+    );
+    let told = EventRow {
+        kind: DESCRIBED.to_owned(),
+        ..told
+    };
+    append(conn, &with_data(told, &json!({"changes": changes}))).await?;
+    Ok(true)
+}
+
+/// `before → after`, with a dash for nothing.
+pub(crate) fn from_to(from: &str, to: &str) -> String {
+    let or_dash = |text: &str| if text.is_empty() { "–" } else { text }.to_owned();
+    format!("{} → {}", or_dash(from), or_dash(to))
 }
 
 /// Cause and resolution, which closing needs.

@@ -13,6 +13,7 @@ use crate::db::findings::FindingRow;
 use crate::db::lifecycle::{LifeRow, RelatedRow};
 use crate::db::tickets::TicketRow;
 use crate::db::timeline::EventRow;
+use crate::tickets::change::{DESCRIBED, from_to};
 use crate::tickets::lifecycle;
 use crate::tickets::model::Audience;
 use crate::tickets::solution::fix;
@@ -247,6 +248,16 @@ pub(in crate::http::pages) fn told(frame: &Frame, row: &EventRow) -> String {
             .flatten()
             .filter_map(|field| Some(frame.l.w("field", field.as_str()?).to_owned()))
             .collect(),
+        DESCRIBED => {
+            let text = |change: &Value, n: usize| change[n].as_str().unwrap_or_default().to_owned();
+            let changes = data["changes"].as_array().into_iter().flatten();
+            let changes = changes.map(|change| {
+                let what = text(change, 0);
+                let values = from_to(&text(change, 1), &text(change, 2));
+                format!("{}: {values}", frame.l.w("field", &what))
+            });
+            return changes.collect::<Vec<_>>().join(" · ");
+        }
         "tags" if data["rule"].is_string() => vec![frame.l.t("tag_rules.told").to_owned()],
         _ => return row.body.clone(),
     };
