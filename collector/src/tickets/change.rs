@@ -92,7 +92,7 @@ pub async fn change(
     ticket_key: &str,
     change: &Change,
 ) -> AppResult<TicketRow> {
-    change_seen(state, caller, ticket_key, change, &[]).await
+    change_seen(state, caller, ticket_key, (change, &[])).await
 }
 
 /// The same, unless one of these fields was changed by somebody else since it was seen.
@@ -100,8 +100,7 @@ pub async fn change_seen(
     state: &AppState,
     caller: &Caller,
     ticket_key: &str,
-    change: &Change,
-    seen: &[Seen],
+    (change, seen): (&Change, &[Seen]),
 ) -> AppResult<TicketRow> {
     let now = state.now_ms();
     let mut tx = state.db.begin().await?;

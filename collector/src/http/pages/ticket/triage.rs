@@ -130,7 +130,7 @@ async fn triage(
     Kept(form, typed): Kept<TriageForm>,
 ) -> AppResult<Response> {
     let result = match change(form) {
-        Ok((change, seen)) => change_seen(&state, &caller, &ticket, &change, &seen).await,
+        Ok((change, seen)) => change_seen(&state, &caller, &ticket, (&change, &seen)).await,
         Err(error) => Err(error),
     };
     let result = result.map_err(|error| in_words(&frame.l, error));
