@@ -4,7 +4,7 @@
 use super::Frame;
 
 /// Fields that people write into, and their labels.
-const LABELS: [(&str, &str); 18] = [
+const LABELS: [(&str, &str); 19] = [
     ("text", "ticket.note"),
     ("hypothesis", "attempt.hypothesis"),
     ("action", "attempt.action"),
@@ -21,6 +21,7 @@ const LABELS: [(&str, &str); 18] = [
     ("category", "ticket_new.category"),
     ("contact", "ticket_new.contact"),
     ("next_step", "ticket.next_step"),
+    ("reason", "hold.reason"),
     ("body_en", "macros.en"),
     ("body_zh", "macros.zh"),
 ];

@@ -9,7 +9,7 @@ use super::forms::done;
 use crate::auth::Access;
 use crate::error::AppResult;
 use crate::http::Routes;
-use crate::http::extract::{Form, Path};
+use crate::http::extract::{Kept, Path};
 use crate::state::AppState;
 use crate::tickets::Caller;
 use crate::tickets::holds::{self, Held};
@@ -32,7 +32,7 @@ async fn change(
     frame: Frame,
     caller: Caller,
     Path(ticket): Path<String>,
-    Form(form): Form<HoldForm>,
+    Kept(form, typed): Kept<HoldForm>,
 ) -> AppResult<Response> {
     let held = Held::Ticket(&ticket);
     let result = if form.lift.is_empty() {
@@ -41,5 +41,11 @@ async fn change(
     } else {
         holds::lift(&state, &caller, held, &form.reason).await
     };
-    done(&state, frame, (&ticket, "#bundles"), result).await
+    done(
+        &state,
+        frame.with_typed(&typed),
+        (&ticket, "#bundles"),
+        result,
+    )
+    .await
 }
