@@ -113,7 +113,7 @@ async fn sign_in(
 ) -> AppResult<Response> {
     match accounts::sign_in(&state, &form.login, form.password, address).await {
         Ok(person) => {
-            let old = sessions::cookie(&headers);
+            let old = sessions::cookie(&state, &headers);
             let cookie = sessions::begin(&state, &person.id, &address.to_string(), old).await?;
             // The queue is where one begins, for those who may see it.
             let to = match inside(&form.next) {

@@ -172,7 +172,7 @@ mod tests {
         assert!(seen.is_empty());
         assert!(none.status.is_none() && none.priority.is_none() && none.audience.is_none());
         assert!(none.owner.is_none() && none.language.is_none() && none.promised_ms.is_none());
-        let (one, seen) = read(&untouched.replace("product=A&", "product=B&"));
+        let (one, seen) = read(&untouched.replace("&product=A&", "&product=B&"));
         assert_eq!(one.product.as_deref(), Some("B"));
         assert!(one.status.is_none() && one.owner.is_none());
         let expected = Seen {
