@@ -35,8 +35,8 @@ struct Machine {
     recorded: u64,
     /// Bytes that requests under way store, by their sockets.
     stored: HashMap<String, u64>,
-    /// Bytes that commits under way record, by their sockets.
-    committed: HashMap<String, u64>,
+    /// Bytes that commits under way record, and what was received since, by their sockets.
+    committed: HashMap<String, (u64, String)>,
     answers: u64,
     faults: Vec<String>,
 }
@@ -53,7 +53,8 @@ impl Machine {
         } else if file.contains("sitrep.db-wal") {
             self.logged = self.synced;
         } else if arguments.contains("COMMIT") {
-            self.committed.insert(file.to_owned(), self.synced);
+            let under_way = (self.synced, String::new());
+            self.committed.insert(file.to_owned(), under_way);
         } else if let Some(end) = put(arguments) {
             self.stored.insert(file.to_owned(), end);
         } else if arguments.contains("HTTP/1.1 204") || arguments.contains("HTTP/1.1 201") {
@@ -78,10 +79,13 @@ impl Machine {
             {
                 (self.synced, self.named) = (self.synced.max(end), true);
             }
-            if arguments.contains("COMMIT")
-                && let Some(bytes) = self.committed.remove(file)
-            {
-                self.recorded = bytes;
+            // The answer may come in pieces.
+            if let Some((bytes, received)) = self.committed.get_mut(file) {
+                received.push_str(quoted(arguments));
+                if received.contains("COMMIT") {
+                    self.recorded = *bytes;
+                    self.committed.remove(file);
+                }
             }
         }
     }
@@ -118,6 +122,12 @@ fn parts(call: &str) -> (&str, &str, &str) {
     let end = behind.find(['>', ')']).map_or(behind.len(), |at| at + 1);
     let (file, arguments) = behind.split_at(end);
     (name, file, arguments)
+}
+
+/// The bytes among arguments, as the tracer writes them.
+fn quoted(arguments: &str) -> &str {
+    let behind = arguments.split_once('"').map_or("", |(_, behind)| behind);
+    behind.rsplit_once('"').map_or("", |(bytes, _)| bytes)
 }
 
 /// Whether it is a file of an upload's bytes: a part, or a blob that is stored whole.
