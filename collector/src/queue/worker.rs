@@ -184,24 +184,28 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
 
     /// Runs while the lease holds. `None`: it was lost, and the work was dropped.
     async fn supervise(&self, work: super::Running, job: &JobRow) -> Option<Result<(), JobError>> {
-        let queue = &self.queue;
-        let mut work = AssertUnwindSafe(work).catch_unwind();
-        let mut renewals = tokio::time::interval(queue.renew);
-        renewals.tick().await;
-        loop {
-            tokio::select! {
-                outcome = &mut work => {
-                    return Some(outcome.unwrap_or_else(|_| Err(JobError("the job panicked".to_owned()))));
-                }
-                _ = renewals.tick() => {
-                    match self.renew(job).await {
-                        Ok(true) => {}
-                        Ok(false) => return None,
-                        // The database may be back before the lease ends; ending the job needs it anyway.
-                        Err(error) => tracing::warn!(job.id = %job.id, error = %error, "lease not renewed"),
+        let work = AssertUnwindSafe(work).catch_unwind();
+        // Beside the work, never instead of it: work that stands still may have the turn to write that a renewal needs.
+        let lost = async {
+            let mut renewals = tokio::time::interval(self.queue.renew);
+            renewals.tick().await;
+            loop {
+                renewals.tick().await;
+                match self.renew(job).await {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    // The database may be back before the lease ends; ending the job needs it anyway.
+                    Err(error) => {
+                        tracing::warn!(job.id = %job.id, error = %error, "lease not renewed")
                     }
                 }
             }
+        };
+        tokio::select! {
+            outcome = work => {
+                Some(outcome.unwrap_or_else(|_| Err(JobError("the job panicked".to_owned()))))
+            }
+            () = lost => None,
         }
     }
 

@@ -180,7 +180,10 @@ impl Team {
             found = list["items"].as_array().cloned().unwrap_or_default();
             found.len() == count
         });
-        waited.map_err(|error| format!("{error}: {found:?}"))?;
+        waited.map_err(|error| {
+            let all = self.collector.get("/api/v1/outbox").unwrap_or_default();
+            format!("{error}: {found:?} of {all}")
+        })?;
         Ok(found)
     }
 

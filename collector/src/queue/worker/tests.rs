@@ -9,6 +9,7 @@ use super::*;
 struct Seen {
     runs: Arc<AtomicUsize>,
     dead: Arc<AtomicUsize>,
+    db: Option<Db>,
 }
 
 static SPECS: &[Spec<Seen>] = &[
@@ -34,6 +35,13 @@ static SPECS: &[Spec<Seen>] = &[
         dead: |s, _, _| count(s.dead, true),
     },
     Spec {
+        kind: "writes",
+        workers: Workers::AsSet,
+        attempts: 3,
+        run: |s, _| Box::pin(write_slowly(s)),
+        dead: |s, _, _| count(s.dead, true),
+    },
+    Spec {
         kind: "long",
         workers: Workers::AsSet,
         attempts: 3,
@@ -51,6 +59,14 @@ fn count(counter: Arc<AtomicUsize>, good: bool) -> super::super::Running {
             Err(JobError("no luck".into()))
         }
     })
+}
+
+/// Keeps the turn to write over some renewals.
+async fn write_slowly(seen: Seen) -> Result<(), JobError> {
+    let tx = seen.db.unwrap().begin().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    tx.commit().await.unwrap();
+    Ok(())
 }
 
 /// A worker of the first of some kinds, for each of which a job is queued.
@@ -159,4 +175,16 @@ async fn work_stops_when_the_lease_is_lost() {
     };
     let (turn, ()) = tokio::join!(worker.turn(&seen), steal);
     assert_eq!(turn.unwrap(), Turn::Lost);
+}
+
+#[tokio::test]
+async fn work_that_writes_is_not_held_up_by_its_renewal() {
+    let (_folder, mut worker) = worker(&["writes"]).await;
+    worker.queue.renew = Duration::from_millis(1);
+    let seen = Seen {
+        db: Some(worker.queue.db.clone()),
+        ..Seen::default()
+    };
+    let turn = tokio::time::timeout(Duration::from_secs(60), worker.turn(&seen));
+    assert_eq!(turn.await.unwrap().unwrap(), Turn::Done);
 }
