@@ -10,7 +10,7 @@ use sitrep_tests::fleet;
 use sitrep_tests::process::wait_for;
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A team with both.
 pub struct Team {
