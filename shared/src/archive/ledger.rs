@@ -4,11 +4,12 @@
 use std::collections::hash_map::{DefaultHasher, Entry as MapEntry};
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
-use std::io::{self, BufRead, Read};
+use std::io::BufRead;
 
 use super::detect;
 use super::manifest;
 use super::names::{self, Name};
+use super::reading::Reading;
 use super::{Entry, Kind, Note, Visitor};
 use crate::bundle::limits::{Limits, Reason, Reject};
 use crate::hash::{Digest, Sha256};
@@ -384,62 +385,4 @@ fn step(above: u64, component: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     (above, component).hash(&mut hasher);
     hasher.finish()
-}
-
-/// Data on its way to the visitor: counted, hashed, and the start of a manifest kept.
-struct Reading<'d> {
-    data: &'d mut dyn BufRead,
-    hash: Sha256,
-    bytes: u64,
-    limit: u64,
-    start: Vec<u8>,
-    keep: usize,
-}
-
-impl Reading<'_> {
-    fn drain(&mut self) -> Result<(), Reject> {
-        loop {
-            let now = self.fill_buf()?.len();
-            if now == 0 {
-                return Ok(());
-            }
-            self.consume(now);
-        }
-    }
-}
-
-impl BufRead for Reading<'_> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.bytes > self.limit {
-            return Err(Reject::new(
-                Reason::LimitUnpacked,
-                format!("an entry has more than {} bytes", self.limit),
-            )
-            .into());
-        }
-        self.data.fill_buf()
-    }
-
-    fn consume(&mut self, bytes: usize) {
-        // The bytes are in the buffer still: hash them as they are taken.
-        if let Ok(now) = self.data.fill_buf() {
-            let taken = &now[..bytes.min(now.len())];
-            self.hash.update(taken);
-            let room = self.keep.saturating_sub(self.start.len());
-            self.start
-                .extend_from_slice(&taken[..room.min(taken.len())]);
-            self.bytes += taken.len() as u64;
-        }
-        self.data.consume(bytes);
-    }
-}
-
-impl Read for Reading<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let now = self.fill_buf()?;
-        let take = now.len().min(out.len());
-        out[..take].copy_from_slice(&now[..take]);
-        self.consume(take);
-        Ok(take)
-    }
 }

@@ -11,6 +11,7 @@ mod detect;
 mod ledger;
 mod manifest;
 mod names;
+mod reading;
 mod tar;
 #[cfg(test)]
 mod tests;
